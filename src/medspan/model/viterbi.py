@@ -99,10 +99,10 @@ class TagDecoder:
     ) -> NDArray[np.bool_]:
         """Whether the all-O path is not provably the best one: bool (batch,)."""
         beaten = emissions[..., 1:] + self._margins < emissions[..., :1]  # (batch, words, tags - 1)
-        inside = np.arange(emissions.shape[1]) < lengths[:, None]
-        # Not "<" instead of ">=": a NaN must reach the check of finite emissions, not be skipped.
-        found: NDArray[np.bool_] = (~beaten.all(axis=-1) & inside).any(axis=1)
-        return found
+        # Asked as "not all beaten", so that a NaN reaches the check of finite emissions.
+        is_outside = np.logical_and.reduce(beaten, axis=-1)
+        is_outside |= np.arange(emissions.shape[1]) >= lengths[:, None]
+        return np.asarray(~np.logical_and.reduce(is_outside, axis=1))
 
     def with_temperature(self, temperature: float) -> TagDecoder:
         """The same decoder with another temperature."""
