@@ -1,1 +1,97 @@
-"""."""
+"""Readers and writers of corpora and results, by format name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medspan.errors import UsageError, did_you_mean
+from medspan.formats import conll, files, jsonl
+from medspan.formats.protocol import Losses, Reader, ReadOptions, WriteOptions, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from medspan.types import Document
+
+__all__ = [
+    "READERS",
+    "WRITERS",
+    "Losses",
+    "ReadOptions",
+    "WriteOptions",
+    "guess_format",
+    "read",
+    "write",
+]
+
+READERS: dict[str, Reader] = {
+    "conll": conll.read,
+    "jsonl": jsonl.read,
+}
+
+WRITERS: dict[str, Writer] = {
+    "conll": conll.write,
+    "jsonl": jsonl.write,
+}
+
+_EXTENSIONS = {
+    "conll": conll.EXTENSIONS,
+    "jsonl": jsonl.EXTENSIONS,
+}
+
+
+def guess_format(path: Path | str) -> str:
+    """The format a path's extension (``.gz`` ignored), or those of a folder's files, speak of.
+
+    Raises:
+        UsageError: if no format or several fit.
+    """
+    path = Path(path)
+    if path == files.STANDARD:
+        raise UsageError("standard input and output have no extension; name the format")
+    suffixes = (
+        {files.suffix_of(file) for file in path.iterdir()} if path.is_dir() else {files.suffix_of(path)}
+    )
+    found = [name for name, known in _EXTENSIONS.items() if suffixes & set(known)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(sorted(extension for group in _EXTENSIONS.values() for extension in group))
+    problem = (
+        f"several formats fit ({', '.join(found)})" if found else f"no format is known by it; known: {known}"
+    )
+    raise UsageError(f"{path}: {problem}; name the format")
+
+
+def read(
+    path: Path | str,
+    format: str | None = None,  # noqa: A002 - the word every caller expects
+    options: ReadOptions = ReadOptions(),
+) -> Iterator[Document]:
+    """Documents of a file, a folder or standard input (``-``).
+
+    Raises:
+        UsageError: if the format is unknown or there is nothing to read.
+        FormatError: where the input is malformed and ``options.rejected`` is None.
+    """
+    name = format or guess_format(path)
+    if name not in READERS:
+        raise UsageError(f"cannot read format {name!r}; {did_you_mean(name, READERS)}")
+    return READERS[name](Path(path), options)
+
+
+def write(
+    documents: Iterable[Document],
+    path: Path | str,
+    format: str | None = None,  # noqa: A002 - the word every caller expects
+    options: WriteOptions = WriteOptions(),
+) -> Losses:
+    """Write documents whole or not at all; returns what the format could not hold.
+
+    Raises:
+        UsageError: if the format is unknown or the path cannot be written.
+    """
+    name = format or guess_format(path)
+    if name not in WRITERS:
+        raise UsageError(f"cannot write format {name!r}; {did_you_mean(name, WRITERS)}")
+    return WRITERS[name](documents, Path(path), options)

@@ -12,6 +12,10 @@ from medspan.types import Document
 
 Rejected = Callable[[FormatError, str], None]
 
+# Where readers keep relations between concepts of the whole document (not between mentions), in
+# Document.meta: a list of {"type": …, "head_id": …, "tail_id": …}.
+CONCEPT_RELATIONS = "concept_relations"
+
 
 class ReadOptions(msgspec.Struct, frozen=True):
     """How to read.
@@ -24,9 +28,15 @@ class ReadOptions(msgspec.Struct, frozen=True):
 
 
 class WriteOptions(msgspec.Struct, frozen=True):
-    """How to write; ``tag_scheme`` is for CoNLL: IOB1, IOB2 or IOBES."""
+    """How to write.
 
-    tag_scheme: str = "IOB2"
+    ``tag_scheme`` (CoNLL): IOB1, IOB2 or IOBES; None keeps the scheme a document was read with, or
+    IOB2. ``spacing`` (CoNLL): add a column that records the blanks between words where the source
+    recorded none, so that the text can be rebuilt exactly. ``title`` is for HTML.
+    """
+
+    tag_scheme: str | None = None
+    spacing: bool = True
     title: str = "medspan"
 
 
@@ -50,3 +60,27 @@ def reject(options: ReadOptions, error: FormatError, unit: str) -> None:
     if options.rejected is None:
         raise error
     options.rejected(error, unit)
+
+
+def count_unheld(document: Document, losses: Losses, holds: frozenset[str]) -> None:
+    """Count what a document has and a format cannot hold, entities themselves excepted.
+
+    Args:
+        document: what is about to be written.
+        losses: where to count.
+        holds: of ``relations``, ``attributes``, ``concepts``, ``scores``, ``sections``, ``sentences``
+            and ``meta``, those the format keeps.
+    """
+    entities = document.entities
+    present = {
+        "relations": len(document.relations),
+        "attributes": sum(len(entity.attributes) for entity in entities),
+        "concepts": sum(len(entity.concepts) for entity in entities),
+        "scores": sum(entity.score is not None for entity in entities),
+        "sections": len(document.sections),
+        "sentences": len(document.sentences),
+        "meta": len(document.meta.keys() - {"conll"}),
+    }
+    for part, count in present.items():
+        if part not in holds:
+            losses.add("meta values" if part == "meta" else part, count)
