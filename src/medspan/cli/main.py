@@ -96,11 +96,11 @@ def _show_version(wanted: bool) -> None:
 
 
 def _root(
-    version: Annotated[  # noqa: ARG001 - its callback does the work
+    version: Annotated[  # its callback does the work
         bool,
         typer.Option("--version", help="Show the version and stop.", callback=_show_version, is_eager=True),
     ] = False,
-    debug: Annotated[  # noqa: ARG001 - main() looks for it, wherever it stands
+    debug: Annotated[  # main() looks for it, wherever it stands
         bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")
     ] = False,
 ) -> None:
