@@ -1,0 +1,126 @@
+"""Splits a text into sentences, as offsets into the unchanged string.
+
+Line breaks are judged first (``medspan.text.lines``), then every stop inside a block by the word before it and the
+word after it. Rules and lists were tuned on the development splits of NCBI-disease and BC5CDR;
+``benchmarks/sentences.py`` measures them. Each stop reads a bounded number of characters on both sides, so time is
+linear.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from medspan.text.abbreviations import CAPITAL_TITLES, DOSE_WORDS, LETTERED, NEVER_FINAL, OFTEN_FINAL, OPENERS, SELDOM_FINAL
+from medspan.text.lines import blocks
+from medspan.text.marks import extending_class
+from medspan.text.tokenize import INVISIBLE_BLANKS
+
+_REACH: Final = 40  # characters read on each side of a stop
+
+_CLOSERS: Final = "'\")\\]}”’»›"  # noqa: RUF001 - typographic quotes are meant
+_HEADINGS: Final = (
+    "BACKGROUND|OBJECTIVES?|PURPOSE|AIMS?|INTRODUCTION|METHODS?|MATERIALS?|PATIENTS?|DESIGN|SETTING|RESULTS?|FINDINGS"
+    "|CONCLUSIONS?|DISCUSSION|INTERVENTIONS?|MEASUREMENTS|SUBJECTIVE|ASSESSMENT|IMPRESSION|MEDICATIONS|ALLERGIES"
+    "|PHYSICAL EXAM|REVIEW OF SYSTEMS|PAST|SOCIAL HISTORY|FAMILY HISTORY"
+)
+_BLANK: Final = rf"[\s{INVISIBLE_BLANKS}]"
+_STOP: Final = re.compile(
+    rf"(?<![.!?…])[.!?…]++[{_CLOSERS}]*+"
+    rf"(?:(?<=[a-z]{{3}}\.)(?:\d{{1,3}}(?:[,–-]\d{{1,3}}){{0,9}}|\[[\d,;\s–-]{{1,30}}\]))?"  # noqa: RUF001
+    rf"(?:(?={_BLANK}|\Z)|(?<=[a-z]{{4}}\.)(?=[A-Z][a-z]{{2}}))"
+    rf"|(?<=[a-z0-9)\]])(?={_BLANK}{{1,3}}(?:{_HEADINGS})(?: ?[A-Z/&]){{0,40}} ?:)"
+    rf"|[।؟۔]++[{_CLOSERS}]*+(?={_BLANK}|\Z)"
+    rf"|[。！？｡]++[{_CLOSERS}」』）]*+(?![{extending_class()}])"  # noqa: RUF001 - full-width stops are meant
+)
+_SKIP: Final = re.compile(rf"{_BLANK}*")
+_BEFORE: Final = re.compile(r"([^\s(\[{\"“,;:/]*?)\s?\Z")
+_ENUMERATOR: Final = re.compile(r"[(\[,]?(?:\d{1,3}(?:\.\d{1,2}){0,3}|[A-Za-z]|[IVXivx]{1,5})[.)]*\Z")
+_ABBREVIATED: Final = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]\Z")
+_OPEN_NUMBER: Final = re.compile(r"(?:[<>=~≤≥±(]\s?|(?<![\w.])0|\d[pq]\d{1,2})\Z")
+_END_OF_NUMBER: Final = re.compile(r"\d+(?:[-–]\d+)?(?:[)\]};%,]|\.\s?\d)")  # noqa: RUF001
+_WORD_AFTER: Final = re.compile(r"[(\[\"“'‘]*([^\W_]+(?:[-'][^\W_]+)*)?")  # noqa: RUF001
+
+
+def split_sentences(text: str) -> list[tuple[int, int]]:
+    """The sentences of a text.
+
+    Args:
+        text: any string; it is not repaired.
+
+    Returns:
+        Half-open code point offsets, ascending and disjoint, without blanks at their ends; they cover every
+        character that is not blank, and no border lies inside a word of ``tokenize``.
+    """
+    sentences: list[tuple[int, int]] = []
+    for start, end in blocks(text):
+        _split_block(text, start, end, sentences)
+    return sentences
+
+
+def _split_block(text: str, start: int, end: int, sentences: list[tuple[int, int]]) -> None:
+    """Append the sentences of one block."""
+    first = start
+    for stop in _STOP.finditer(text, start, end):
+        if stop.end() == end:
+            break
+        skipped = _SKIP.match(text, stop.end(), end)
+        after = skipped.end() if skipped else end
+        if _ends_sentence(text, first, stop, after, end):
+            sentences.append((first, stop.end()))
+            first = after
+    sentences.append((first, end))
+
+
+def _ends_sentence(text: str, first: int, stop: re.Match[str], after: int, end: int) -> bool:
+    """Whether the sentence that began at ``first`` ends at this stop."""
+    mark = stop.group()[:1]
+    if mark not in (".", "!", "?", "…"):  # of another script, or a heading follows
+        return True
+    head = text[after : min(end, after + _REACH)]
+    tail = text[max(first, stop.start() - _REACH) : stop.start()]
+    is_plain = stop.end() - stop.start() == 1
+    if head[0] in ",;:)]}%" or (mark == "." and is_plain and _goes_on_by_number(tail, head)):
+        return False
+    if mark == "." and stop.start() - first < _REACH and _ENUMERATOR.match(tail):
+        return False
+    found = _WORD_AFTER.match(head)
+    word = (found.group(1) if found else None) or ""
+    if word[:1].islower() and not (mark == "." and is_plain and _is_mixed(word)):
+        return False
+    return mark != "." or _dot_ends(tail, word, on_new_line=_has_line_break(text[stop.end() : after]))
+
+
+def _goes_on_by_number(tail: str, head: str) -> bool:
+    """Whether the dot stands in a number that was pulled apart, as in ``(P = 0. 05)`` and ``19q13. 3``."""
+    if not head[0].isdigit():
+        return False
+    return bool(_OPEN_NUMBER.search(tail)) or (tail[-1:].isdigit() and bool(_END_OF_NUMBER.match(head)))
+
+
+def _dot_ends(tail: str, word: str, *, on_new_line: bool) -> bool:
+    """Whether a dot between ``tail`` and a word that is not plain lower case ends a sentence."""
+    found = _BEFORE.search(tail)
+    before = found.group(1) if found else ""
+    folded, opens = before.lower(), word.lower() in OPENERS and word[:1].isupper()
+    if len(before) == 1 and before.isupper():
+        lead = tail[: len(tail.rstrip()) - 1].split()
+        return opens or (bool(lead) and lead[-1].lower() in LETTERED)
+    if before.isupper() and "." not in before and folded not in CAPITAL_TITLES:
+        return True  # an acronym such as CA or NO, not the abbreviation of the same letters
+    if folded in NEVER_FINAL:
+        return False
+    if folded in OFTEN_FINAL:
+        return word[:1].isupper() and word.lower() not in DOSE_WORDS
+    if folded in SELDOM_FINAL or _ABBREVIATED.match(before):
+        return opens or on_new_line
+    return True
+
+
+def _is_mixed(word: str) -> bool:
+    """Whether a word that starts in lower case has a capital or a digit, as ``mRNA`` and ``p53``."""
+    return any(character.isupper() or character.isdigit() for character in word)
+
+
+def _has_line_break(blanks: str) -> bool:
+    return blanks.splitlines() != [blanks] if blanks else False
