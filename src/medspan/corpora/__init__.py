@@ -2,6 +2,36 @@
 
 from __future__ import annotations
 
+from medspan.corpora.catalogue import Corpus, catalogue, find_entry, list_corpora
+from medspan.corpora.leaks import (
+    Leaks,
+    find_leaks,
+    keys_of,
+    leaking_sentences,
+    local_test_keys,
+    refuse_large,
+    registered_keys,
+    sentence_key,
+    sentences_of,
+)
 from medspan.corpora.load import find_corpus, load, local_names, split_path
 
-__all__ = ["find_corpus", "load", "local_names", "split_path"]
+__all__ = [
+    "Corpus",
+    "Leaks",
+    "catalogue",
+    "find_corpus",
+    "find_entry",
+    "find_leaks",
+    "keys_of",
+    "leaking_sentences",
+    "list_corpora",
+    "load",
+    "local_names",
+    "local_test_keys",
+    "refuse_large",
+    "registered_keys",
+    "sentence_key",
+    "sentences_of",
+    "split_path",
+]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from medspan import formats
 from medspan.corpora.places import corpus_roots, split_files, split_name, user_corpora_dir
 from medspan.errors import DataError, did_you_mean
-from medspan.formats.protocol import ReadOptions
 
 if TYPE_CHECKING:
     from medspan.types import Document
@@ -30,8 +29,7 @@ def load(name_or_path: str | Path, split: str, *, format: str | None = None) -> 
         UsageError: if the split has no known name.
     """
     path = split_path(name_or_path, split)
-    documents = list(formats.read(path, format=format, options=ReadOptions()))
-    return _with_recorded_ids(documents, path)
+    return list(formats.read(path, format=format))
 
 
 def split_path(name_or_path: str | Path, split: str) -> Path:
@@ -97,20 +95,3 @@ def _absent(name: str) -> str:
         f"corpus {name!r} is not on this machine ({near}); fetch it with `medspan corpora get {name}` "
         f"(to {user_corpora_dir()}), or set MEDSPAN_DATA to a folder that holds it, or name a file or folder"
     )
-
-
-def _with_recorded_ids(documents: list[Document], path: Path) -> list[Document]:
-    """Put the ids of ``<split>.docids.txt`` on the documents of a CoNLL file, which cannot hold them."""
-    stem = path.name.partition(".")[0]
-    side = path.with_name(f"{stem}.docids.txt")
-    if not path.is_file() or not side.is_file():
-        return documents
-    ids = side.read_text(encoding="utf-8").split()
-    if len(ids) != len(documents):
-        raise DataError(
-            f"{side}: {len(ids)} ids for {len(documents)} documents of {path.name}; fetch both anew"
-        )
-    return [
-        document if known == "-" else document.replace(id=known)
-        for document, known in zip(documents, ids, strict=True)
-    ]
