@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medspan.errors import UsageError, did_you_mean
-from medspan.formats import conll, files, jsonl
+from medspan.formats import conll, files, html, jsonl, table, text
 from medspan.formats.protocol import Losses, Reader, ReadOptions, WriteOptions, Writer
 
 if TYPE_CHECKING:
@@ -28,16 +28,24 @@ __all__ = [
 READERS: dict[str, Reader] = {
     "conll": conll.read,
     "jsonl": jsonl.read,
+    "table": table.read,
+    "text": text.read,
 }
 
 WRITERS: dict[str, Writer] = {
     "conll": conll.write,
+    "html": html.write,
     "jsonl": jsonl.write,
+    "table": table.write,
+    "text": text.write,
 }
 
 _EXTENSIONS = {
     "conll": conll.EXTENSIONS,
+    "html": html.EXTENSIONS,
     "jsonl": jsonl.EXTENSIONS,
+    "table": table.EXTENSIONS,
+    "text": text.EXTENSIONS,
 }
 
 

@@ -89,7 +89,7 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> Iterator[Document]
 def _read_file(path: Path, options: ReadOptions) -> Iterator[Document]:
     stem, ids = files.stem_of(path), _listed_ids(path)
     scheme, docstarts = "IOB2", 0
-    for number, block in enumerate(_blocks(files.read_lines(path)), 1):
+    for number, block in enumerate(_blocks(files.read_lines(path, options, stand_in="\ufffd\n")), 1):
         identity = f"{stem}-{number}"
         if block.has_docstart and ids is not None:
             if docstarts < len(ids) and ids[docstarts] != "-":

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from medspan.errors import AnnotationError, FormatError, UsageError
+from medspan.formats.protocol import ReadOptions, reject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,11 +101,16 @@ def read_text(path: Path) -> str:
     """
     with reading(path) as handle:
         data = handle.read()
-    return decode(data, path, None, 0)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, None, error.start) from None
 
 
-def read_lines(path: Path) -> Iterator[str]:
+def read_lines(path: Path, options: ReadOptions = ReadOptions(), *, stand_in: str = "") -> Iterator[str]:
     r"""The lines of a file one by one, their ends included; only ``\n`` ends a line.
+
+    A line that is not UTF-8 is rejected, and ``stand_in`` comes in its place where reading goes on.
 
     Raises:
         FormatError: if a line is not UTF-8; names line and byte offset.
@@ -113,27 +119,22 @@ def read_lines(path: Path) -> Iterator[str]:
     with reading(path) as handle:
         for number, line in enumerate(handle, 1):
             try:
-                yield line.decode()
-            except UnicodeDecodeError:
-                decode(line, path, number, offset)
+                text = line.decode()
+            except UnicodeDecodeError as error:
+                shown = line.decode(errors="backslashreplace")
+                reject(options, _not_utf8(path, number, offset + error.start), shown)
+                text = stand_in
+            yield text
             offset += len(line)
 
 
-def decode(data: bytes, path: Path, line: int | None, offset: int) -> str:
-    """Bytes as UTF-8 text; ``offset`` is where they begin in the file.
-
-    Raises:
-        FormatError: if they are not UTF-8.
-    """
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise FormatError(
-            name_of(path),
-            line,
-            f"byte {offset + error.start} is not UTF-8",
-            "convert the file to UTF-8 first, e.g. iconv -f latin1 -t utf-8",
-        ) from None
+def _not_utf8(path: Path, line: int | None, offset: int) -> FormatError:
+    return FormatError(
+        name_of(path),
+        line,
+        f"byte {offset} is not UTF-8",
+        "convert the file to UTF-8 first, e.g. iconv -f latin1 -t utf-8",
+    )
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> Iterator[Document]
     """
     for file in files.input_files(path, EXTENSIONS):
         stem = files.stem_of(file)
-        for number, raw in enumerate(files.read_lines(file), 1):
+        for number, raw in enumerate(files.read_lines(file, options), 1):
             line = raw.removeprefix("\ufeff") if number == 1 else raw
             if not line.strip():
                 continue

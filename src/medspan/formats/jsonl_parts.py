@@ -9,6 +9,7 @@ import msgspec
 
 from medspan.errors import DataError
 from medspan.formats.protocol import CONCEPT_RELATIONS
+from medspan.formats.surface import SURFACE_REMEDY, joined, surface_problem
 from medspan.types import Attribute, Concept, Document, Entity, Relation, Section, Span
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def build_document(value: object, identity: str) -> Document:
         text,
         entities,
         _relations(_list(value, "relations"), meta),
-        tuple(_span(pair, "sentence") for pair in _list(value, "sentences")),
+        _sentences(_list(value, "sentences")),
         tuple(map(_section, _list(value, "sections"))),
         meta,
     )
@@ -111,6 +112,15 @@ def _span(pair: object, name: str) -> Span:
     return Span(pair[0], pair[1])
 
 
+def _sentences(pairs: list[Any]) -> tuple[Span, ...]:
+    """The sentences; empty ones, which some splitters leave at the end, mark no text and are left out."""
+    return tuple(_span(pair, "sentence") for pair in pairs if not _is_empty(pair))
+
+
+def _is_empty(pair: object) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and type(pair[0]) is int and pair[0] == pair[1] >= 0  # noqa: PLR2004
+
+
 def _section(value: object) -> Section:
     section = _typed(value, dict, "a section", "an object")
     label = _typed(section.get("label"), str, "a section's label", "a text")
@@ -139,8 +149,9 @@ def _entities(values: list[Any], text: str, meta: dict[str, Any]) -> tuple[Entit
         identity = (
             _identity(value["id"], f"the id of entity number {number}") if "id" in value else next(fresh)
         )
-        entities.append(_entity(value, identity, text))
+        entities.append(_entity(value, identity))
         unknown = {key: part for key, part in value.items() if key not in _ENTITY_KEYS}
+        unknown |= _not_held(value, entities[-1], text)
         if unknown:
             extra[identity] = unknown
     if extra:
@@ -148,10 +159,10 @@ def _entities(values: list[Any], text: str, meta: dict[str, Any]) -> tuple[Entit
     return tuple(entities)
 
 
-def _entity(value: dict[str, Any], identity: str, text: str) -> Entity:
+def _entity(value: dict[str, Any], identity: str) -> Entity:
     name = f"entity {identity!r}"
     parts = value.get("spans") or value.get("parts") or [[value.get("start"), value.get("end")]]
-    spans = tuple(_span(pair, name) for pair in _typed(parts, list, f"{name}: its spans", "a list"))
+    spans = tuple(sorted(_span(pair, name) for pair in _typed(parts, list, f"{name}: its spans", "a list")))
     entity = Entity(
         identity,
         _label(value, name),
@@ -163,18 +174,27 @@ def _entity(value: dict[str, Any], identity: str, text: str) -> Entity:
     for key, offset in (("start", entity.start), ("end", entity.end)):
         if value.get(key, offset) != offset:
             raise MalformedError(f"{name}: its {key} is not that of its spans", "make them agree")
-    if isinstance(value.get("text"), str):
-        _check_surface(value["text"], entity, text)
     return entity
 
 
-def _check_surface(surface: str, entity: Entity, text: str) -> None:
-    joined = " ".join(text[span.start : span.end] for span in entity.spans)
-    if surface not in (joined, text[entity.start : entity.end]):
-        raise MalformedError(
-            f"entity {entity.id!r}: its text is not what stands at {entity.start} to {entity.end}",
-            "count offsets in Unicode code points of the unchanged text (not bytes or UTF-16 units)",
-        )
+def _not_held(value: dict[str, Any], entity: Entity, text: str) -> dict[str, Any]:
+    """What an Entity does not say: parts in reading order, a surface that departs from the text.
+
+    Raises:
+        MalformedError: if the surface is not the mention's, punctuation and blanks aside.
+    """
+    parts = value.get("spans") or value.get("parts") or []
+    order = [(part.start, part.end) for part in (_span(pair, "") for pair in parts)]
+    kept = {"parts": parts} if order != sorted(order) else {}
+    surface = value.get("text")
+    if not isinstance(surface, str):
+        return kept
+    as_ordered = " ".join(text[start:end] for start, end in order)
+    problem = surface_problem(surface, entity, text) if surface != as_ordered else None
+    if problem:
+        raise MalformedError(problem, SURFACE_REMEDY)
+    exact = (as_ordered, joined(entity, text), text[entity.start : entity.end])
+    return kept if surface in exact else kept | {"text": surface}
 
 
 def _attributes(value: dict[str, Any], name: str) -> tuple[Attribute, ...]:
