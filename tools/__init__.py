@@ -1,0 +1,1 @@
+"""Sets up a clone of medspan with nothing but Python: ``python -m tools annotate`` and ``… test``."""

@@ -1,0 +1,214 @@
+"""Make a virtual environment in this clone, install medspan into it, and annotate the examples or test.
+
+Standard library only. Needs a network the first time, or a folder of wheels (``WHEELS=folder``, see
+docs/install.md). A second run finds the stamp of the first and installs nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "medspan-installed.txt"
+LOG = VENV / "medspan-install.log"
+OUT = ROOT / "out"
+
+NO_VENV = """This Python cannot make a virtual environment: its module {missing} is missing.
+  Debian, Ubuntu:  sudo apt install python{major}.{minor}-venv   (or python3-venv)
+  elsewhere:       install Python from python.org or with pyenv; theirs is complete
+Or name another Python:  make {verb} PYTHON=/path/to/python3.12"""
+
+NO_PACKAGES = """pip could not get the packages. Where there is no network, or a proxy stands before it:
+  behind a proxy or mirror:  set PIP_PROXY or PIP_INDEX_URL as your site says and run this again
+  no network at all:         on a machine with one, of the same system and Python {major}.{minor}, in a clone:
+                               python -m pip download -d wheels "{requirement}" hatchling editables
+                             carry the folder over, then here:
+                               make {verb} WHEELS=/path/to/wheels
+                               (or: python -m tools {verb} --wheels /path/to/wheels)"""
+
+# What pip says when it cannot reach an index, or the index or wheel folder lacks a package.
+NETWORK_SIGNS = (
+    "NewConnectionError",
+    "NameResolutionError",
+    "Max retries exceeded",
+    "ProxyError",
+    "ConnectTimeout",
+    "ReadTimeout",
+    "ConnectionError",
+    "SSLError",
+    "No matching distribution found",
+)
+
+
+class SetupError(Exception):
+    """Setting up failed; the message says what to do."""
+
+
+def main(words: list[str]) -> int:
+    """Run ``annotate`` or ``test`` and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tools", description=__doc__)
+    parser.add_argument("verb", choices=("annotate", "test"))
+    parser.add_argument(
+        "--wheels",
+        default=os.environ.get("WHEELS", ""),
+        help="install from this folder of wheels, without a network (also: the variable WHEELS)",
+    )
+    options, rest = parser.parse_known_args(words)
+    if rest and options.verb == "annotate":
+        parser.error(f"unknown: {' '.join(rest)}")
+    try:
+        if options.verb == "annotate":
+            install("", options)
+            return annotate()
+        install("train,dev", options)
+        return run("-m", "pytest", *rest)
+    except SetupError as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def say(line: str) -> None:
+    """Tell the user on stderr; stdout is for data."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def venv_python() -> Path:
+    """The interpreter of the virtual environment."""
+    return VENV / "Scripts" / "python.exe" if os.name == "nt" else VENV / "bin" / "python"
+
+
+def run(*words: str) -> int:
+    """Run the environment's Python in the clone; its output is the user's."""
+    return subprocess.call([str(venv_python()), *words], cwd=ROOT)
+
+
+def annotate() -> int:
+    """Annotate examples/: a listing on stdout, JSONL and a page under out/."""
+    OUT.mkdir(exist_ok=True)
+    listing, page = OUT / "annotations.jsonl", OUT / "annotations.html"
+    steps = (
+        ("annotate", "examples", "-o", str(listing)),
+        ("convert", str(listing), str(page)),
+        ("annotate", "examples"),
+    )
+    for step in steps:
+        code = run("-m", "medspan", *step)
+        if code:
+            return code
+    say(f"\nWritten: {listing.relative_to(ROOT)}, {page.relative_to(ROOT)} (open it in a browser)")
+    return 0
+
+
+def install(extras: str, options: argparse.Namespace) -> None:
+    """Install medspan with extras into the environment, unless the stamp says it is there."""
+    digest = digest_of_clone()
+    installed = read_stamp(digest)
+    if installed is not None and set(extras.split(",")) - {""} <= installed and works(venv_python()):
+        return
+    make_venv(options.verb)
+    requirement = f".[{extras}]" if extras else "."
+    say(f"Installing medspan{requirement[1:]} and what it needs into .venv ...")
+    began = time.monotonic()
+    pip_install(requirement, options)
+    lines = [digest, *sorted((installed or set()) | (set(extras.split(",")) - {""}))]
+    STAMP.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    say(f"Installed in {time.monotonic() - began:.0f} s.")
+
+
+def digest_of_clone() -> str:
+    """What the installation depends on: place, metadata, version and Python."""
+    parts = (
+        str(ROOT).encode(),
+        (ROOT / "pyproject.toml").read_bytes(),
+        (ROOT / "src" / "medspan" / "__init__.py").read_bytes(),
+        sys.version.encode(),
+    )
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def read_stamp(digest: str) -> set[str] | None:
+    """The extras installed for this digest, or None where nothing is."""
+    try:
+        first, *extras = STAMP.read_text(encoding="utf-8").split()
+    except (OSError, ValueError):
+        return None
+    return set(extras) if first == digest else None
+
+
+def works(python: Path) -> bool:
+    """Whether an environment's Python starts, is new enough and has pip."""
+    test = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
+    try:
+        return subprocess.run([str(python), "-c", test], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def make_venv(verb: str) -> None:
+    """Make .venv, or leave it where it works; one that is broken or of an old Python is made anew.
+
+    Raises:
+        SetupError: if this Python cannot make one.
+    """
+    if works(venv_python()):
+        return
+    names = {"verb": verb, "major": sys.version_info[0], "minor": sys.version_info[1]}
+    for module in ("venv", "ensurepip"):
+        if importlib.util.find_spec(module) is None:
+            raise SetupError(NO_VENV.format(missing=module, **names))
+    say(f"Making .venv with Python {sys.version.split()[0]} ...")
+    command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        shutil.rmtree(VENV, ignore_errors=True)
+        reason = (done.stdout + done.stderr).strip()
+        if "ensurepip" in reason:
+            reason += "\n" + NO_VENV.format(missing="ensurepip", **names)
+        raise SetupError(f"No virtual environment could be made in {VENV}:\n{reason}")
+
+
+def pip_install(requirement: str, options: argparse.Namespace) -> None:
+    """Run pip with its output in a log; PIP_* variables and pip's configuration apply as they stand.
+
+    Raises:
+        SetupError: if pip fails, with the end of its log.
+    """
+    command = [str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", "-e", requirement]
+    if options.wheels:
+        folder = Path(options.wheels).expanduser().resolve()
+        if not folder.is_dir():
+            raise SetupError(f"WHEELS={options.wheels}: there is no such folder")
+        command += ["--no-index", "--find-links", str(folder)]
+    with LOG.open("wb") as log:
+        code = subprocess.call(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+    if code:
+        raise SetupError(
+            explain(LOG.read_text(encoding="utf-8", errors="replace"), requirement, options.verb)
+        )
+
+
+def explain(log: str, requirement: str, verb: str) -> str:
+    """What to do about a failed pip: the end of its log, and the remedy where the cause is known."""
+    tail = "\n".join(f"  | {line}" for line in log.strip().splitlines()[-12:])
+    message = f"pip failed; the end of {LOG.relative_to(ROOT)}:\n{tail}\n"
+    if "No space left on device" in log:
+        return (
+            message
+            + "The disk is full: medspan needs about 300 MB, with training 1.5 GB (CPU build of torch)."
+        )
+    if any(sign in log for sign in NETWORK_SIGNS):
+        return message + NO_PACKAGES.format(
+            verb=verb, requirement=requirement, major=sys.version_info[0], minor=sys.version_info[1]
+        )
+    return message + "Mend what it names and run this again; what is already installed stays."
