@@ -1,7 +1,8 @@
 """What a model is, as its ``config.json`` says it.
 
 The structs below are the single source of the format. Decoding is strict: an unknown key, a wrong type or a
-value out of range is a ``ModelError`` that names the file and the key. Older formats are migrated step by step.
+value out of range is a ``ModelError`` that names the file and the key. Older formats are migrated step by
+step.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EncoderSpec(_Strict, frozen=True):
-    """Which encoder the graph holds, with the settings it was built from (for the card and for training on)."""
+    """Which encoder the graph holds, and the settings it was built from."""
 
     kind: EncoderKind
     settings: dict[str, Setting] = {}
