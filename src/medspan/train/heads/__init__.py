@@ -1,1 +1,1 @@
-"""."""
+"""Heads: what is learnt on top of encoder states."""

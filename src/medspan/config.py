@@ -1,0 +1,339 @@
+"""Recipes: TOML → frozen structs, strictly.
+
+A recipe says what to train: an encoder, corpora, heads and how to optimise. Unknown keys and wrong types are
+errors that name the file, the key and the nearest known one. The structs below are the single source of
+every setting: type, default and one sentence each.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from medspan.errors import ConfigError, did_you_mean
+
+Positive = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=0)]
+Rate = Annotated[float, Meta(ge=0.0, lt=1.0)]
+PositiveFloat = Annotated[float, Meta(gt=0.0)]
+NonNegativeFloat = Annotated[float, Meta(ge=0.0)]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of a recipe; a key nobody knows is an error."""
+
+
+class BlstmCnn(_Strict, frozen=True, tag="blstm_cnn", tag_field="kind"):
+    """Word vectors + character CNN + case features, then residual LSTM layers in both directions."""
+
+    word_width: Positive = 100
+    """Width of the word vectors."""
+    char_width: Positive = 32
+    """Width of the character vectors."""
+    char_windows: tuple[Positive, ...] = (2, 3, 4)
+    """Widths of the character filters, in characters."""
+    char_filters: Positive = 48
+    """Filters of each width."""
+    case_width: Positive = 8
+    """Width of the case vectors."""
+    hidden_width: Positive = 200
+    """Width of each direction of each LSTM layer."""
+    layers: Annotated[int, Meta(ge=1, le=3)] = 1
+    """LSTM layers a direction; from the second on their input is added to their output."""
+    dropout: Rate = 0.5
+    """Share of inputs dropped before each layer."""
+    max_chars: Positive = 24
+    """Characters of a word the CNN sees; of longer words the first and last halves of this number."""
+    min_count: Positive = 2
+    """Words seen less often in training share the vector of unknown words."""
+
+
+class CharBlstm(_Strict, frozen=True, tag="char_blstm", tag_field="kind"):
+    """Characters only, a deep LSTM per direction, voting per word (system 0: 3 x 128)."""
+
+    char_width: Positive = 128
+    """Width of the character vectors."""
+    hidden_width: Positive = 128
+    """Width of each direction of each layer."""
+    layers: Annotated[int, Meta(ge=1, le=4)] = 3
+    """LSTM layers a direction."""
+    dropout: Rate = 0.3
+    """Share of inputs dropped before each layer."""
+    max_chars: Positive = 32
+    """Characters of a word that are read; of longer words the first and last halves of this number."""
+
+
+class Window(_Strict, frozen=True, tag="window", tag_field="kind"):
+    """A feed-forward network over the k words to either side."""
+
+    word_width: Positive = 100
+    """Width of the word vectors."""
+    char_width: Positive = 32
+    """Width of the character vectors."""
+    char_windows: tuple[Positive, ...] = (2, 3, 4)
+    """Widths of the character filters, in characters."""
+    char_filters: Positive = 48
+    """Filters of each width."""
+    case_width: Positive = 8
+    """Width of the case vectors."""
+    reach: Positive = 3
+    """Words seen to either side."""
+    hidden_width: Positive = 256
+    """Width of each hidden layer."""
+    layers: Positive = 2
+    """Hidden layers."""
+    dropout: Rate = 0.4
+    """Share of inputs dropped before each layer."""
+    max_chars: Positive = 24
+    """Characters of a word the CNN sees."""
+    min_count: Positive = 2
+    """Words seen less often share the vector of unknown words."""
+
+
+class Cnn(_Strict, frozen=True, tag="cnn", tag_field="kind"):
+    """Residual dilated convolutions over words."""
+
+    word_width: Positive = 100
+    """Width of the word vectors."""
+    char_width: Positive = 32
+    """Width of the character vectors."""
+    char_windows: tuple[Positive, ...] = (2, 3, 4)
+    """Widths of the character filters, in characters."""
+    char_filters: Positive = 48
+    """Filters of each width."""
+    case_width: Positive = 8
+    """Width of the case vectors."""
+    hidden_width: Positive = 256
+    """Channels of each layer."""
+    dilations: tuple[Positive, ...] = (1, 2, 4, 1)
+    """Distance between the words a layer looks at, a layer each."""
+    dropout: Rate = 0.4
+    """Share of inputs dropped before each layer."""
+    max_chars: Positive = 24
+    """Characters of a word the CNN sees."""
+    min_count: Positive = 2
+    """Words seen less often share the vector of unknown words."""
+
+
+EncoderConfig = BlstmCnn | CharBlstm | Window | Cnn
+
+
+class CorpusConfig(_Strict, frozen=True):
+    """A corpus to learn from: a catalogue name, or a file or folder of your own."""
+
+    source: str
+    """A name of `medspan corpora list`, or a path (relative to the recipe)."""
+    labels: dict[str, str] | None = None
+    """Labels to keep, and what to call them; all, unchanged, where absent."""
+    format: str | None = None
+    """Format of the files, where their names do not tell."""
+    train: str = "train"
+    """Split, or a path, to learn from."""
+    dev: str = "dev"
+    """Split, or a path, that selects the checkpoint."""
+    weight: PositiveFloat = 1.0
+    """How often its sentences are seen in an epoch; 0.5 = every second epoch."""
+
+
+class HeadConfig(_Strict, frozen=True):
+    """A task on top of the encoder: one tag sequence over its own labels."""
+
+    labels: tuple[str, ...]
+    """Labels this head predicts."""
+    corpora: tuple[str, ...]
+    """Corpora that annotate all of these labels; the head learns from no other."""
+    kind: Literal["crf", "softmax"] = "crf"
+    """How tags are chosen: jointly for the sentence, or word by word."""
+    level: int = -1
+    """Encoder level the head reads; -1 is the last."""
+    ships: bool = True
+    """Whether the exported model keeps this head."""
+
+
+class TrainConfig(_Strict, frozen=True):
+    """How to optimise."""
+
+    seed: Count = 13
+    """Seed of every random choice."""
+    epochs: Positive = 40
+    """Most passes over the training sentences."""
+    patience: Positive = 8
+    """Epochs without a better dev score before training stops."""
+    batch_words: Positive = 800
+    """Padded words a batch holds at most."""
+    accumulate: Positive = 1
+    """Batches whose gradients are added before a step."""
+    learning_rate: PositiveFloat = 2e-3
+    """Highest learning rate."""
+    warmup: Rate = 0.05
+    """Share of all steps in which the learning rate rises."""
+    final_rate: Rate = 0.05
+    """Learning rate at the end, as a share of the highest."""
+    weight_decay: NonNegativeFloat = 0.0
+    """Decoupled weight decay of all weights but embeddings."""
+    clip: PositiveFloat = 5.0
+    """Largest gradient norm; larger ones are scaled down."""
+    average: Rate = 0.0
+    """Decay of the running average of the weights that is evaluated and kept; 0 keeps the weights themselves."""
+    head_dropout: Rate = 0.5
+    """Share of encoder outputs dropped before each head."""
+    word_dropout: NonNegativeFloat = 0.5
+    """A word seen n times is replaced by the unknown word with probability w / (w + n)."""
+    char_dropout: Rate = 0.01
+    """Share of characters replaced by their unknown character."""
+    checkpoint_steps: Positive = 200
+    """Steps between checkpoints; one is also written after every epoch."""
+    max_misaligned: Rate = 0.05
+    """Share of gold spans off word borders above which training refuses to start."""
+    max_leaked: Rate = 0.05
+    """Share of sentences equal to a registered test sentence above which training refuses to start."""
+    keep_leaks: bool = False
+    """Keep such sentences, as a study of a published protocol may; the model card says so."""
+
+
+class WindowConfig(_Strict, frozen=True):
+    """How long sentences are cut into overlapping windows."""
+
+    words: Positive = 200
+    """Most words of a window."""
+    overlap: Count = 40
+    """Words two windows share."""
+
+
+class ExportConfig(_Strict, frozen=True):
+    """What the model folder holds."""
+
+    half: bool = True
+    """Keep large weights as float16 on disk; the model that is proved and scored is the rounded one."""
+    keep_weights: bool = True
+    """Keep model.safetensors, which only further training needs."""
+    overlap: Literal["all", "longest", "best"] = "all"
+    """Which of overlapping entities of different heads are kept."""
+
+
+class Recipe(_Strict, frozen=True):
+    """A whole training run."""
+
+    name: str
+    encoder: EncoderConfig
+    corpora: dict[str, CorpusConfig]
+    heads: dict[str, HeadConfig]
+    train: TrainConfig = TrainConfig()
+    window: WindowConfig = WindowConfig()
+    export: ExportConfig = ExportConfig()
+    description: str = ""
+    language: str = "en"
+    licence: str = "Apache-2.0"
+    threads: Positive | None = None
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises:
+        ConfigError: naming the file, the key, and what is allowed there.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such recipe; give the path of a .toml file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    return parse_recipe(raw, str(path))
+
+
+def parse_recipe(raw: dict[str, Any], where: str) -> Recipe:
+    """Check a recipe that is already a dict; ``where`` names it in errors."""
+    try:
+        recipe = msgspec.convert(raw, Recipe)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {_explain(str(error), raw)}") from None
+    _check_references(recipe, where)
+    return recipe
+
+
+def _check_references(recipe: Recipe, where: str) -> None:
+    """Heads name corpora that exist; every corpus serves a head; windows can advance."""
+    for name, head in recipe.heads.items():
+        for corpus in head.corpora:
+            if corpus not in recipe.corpora:
+                hint = did_you_mean(corpus, recipe.corpora)
+                raise ConfigError(f"{where}: heads.{name}.corpora: no corpus {corpus!r} in this recipe; {hint}")
+        if not head.labels or not head.corpora:
+            raise ConfigError(f"{where}: heads.{name}: give at least one label and one corpus")
+    used = {corpus for head in recipe.heads.values() for corpus in head.corpora}
+    for name in recipe.corpora:
+        if name not in used:
+            raise ConfigError(f"{where}: corpora.{name}: no head learns from it; name it in a head or remove it")
+    if recipe.window.overlap * 2 >= recipe.window.words:
+        raise ConfigError(f"{where}: window.overlap: must be below half of window.words ({recipe.window.words})")
+
+
+def _explain(message: str, raw: dict[str, Any]) -> str:
+    """Turn a msgspec message into `key.path: problem; hint`."""
+    problem, _, path = message.partition(" - at `$")
+    keys = [key for key in path.rstrip("`").split(".") if key]
+    unknown = re.search(r"unknown field `([^`]+)`", problem)
+    if unknown:
+        known = _known_keys(keys, raw)
+        place = ".".join([*keys, unknown[1]])
+        return f"{place}: unknown key; {did_you_mean(unknown[1], known)}"
+    missing = re.search(r"missing required field `([^`]+)`", problem)
+    if missing:
+        return f"{'.'.join([*keys, missing[1]])}: required key is missing"
+    return f"{'.'.join(keys) or 'recipe'}: {problem[:1].lower()}{problem[1:]}"
+
+
+def _known_keys(keys: list[str], raw: dict[str, Any]) -> list[str]:
+    """Field names allowed at a place of the recipe."""
+    kind: Any = Recipe
+    value: Any = raw
+    for key in keys:
+        name = key.removesuffix("[...]")
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            kind = typing.get_type_hints(kind)[name]
+        else:
+            kind = typing.get_args(kind)[1]
+        value = value.get(name, {}) if isinstance(value, dict) and name != "..." else next(iter(value.values()), {})
+        if isinstance(kind, types.UnionType):
+            kind = next((k for k in typing.get_args(kind) if _tag_of(k) == value.get("kind")), kind)
+    return [field.name for field in msgspec.structs.fields(kind)]
+
+
+def _tag_of(kind: Any) -> Any:  # noqa: ANN401 - a struct type or None
+    config = getattr(kind, "__struct_config__", None)
+    return config.tag if config else None
+
+
+def recipe_toml(recipe: Recipe) -> str:
+    """The resolved recipe, every default written out, as TOML."""
+    lines: list[str] = []
+    _write_table(msgspec.to_builtins(recipe), [], lines)
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _write_table(table: dict[str, Any], path: list[str], lines: list[str]) -> None:
+    """Scalars and arrays first, then sub-tables: the order TOML asks for."""
+    scalars = {k: v for k, v in table.items() if v is not None and not isinstance(v, dict)}
+    if path:
+        lines.extend(["", "[" + ".".join(_key(part) for part in path) + "]"])
+    lines.extend(f"{_key(k)} = {_value(v)}" for k, v in scalars.items())
+    for key, value in table.items():
+        if isinstance(value, dict):
+            _write_table(value, [*path, key], lines)
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
+
+
+def _value(value: Any) -> str:  # noqa: ANN401 - any TOML value
+    """A TOML value; JSON strings, numbers and arrays are valid TOML."""
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,82 @@
+"""The state of a run as one safetensors file, written atomically: weights, optimiser, average, best, counters."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from medspan.errors import TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+NAME = "checkpoint.safetensors"
+
+
+class EpochRow(msgspec.Struct, frozen=True):
+    """A line of ``metrics.jsonl``: scores are strict entity micro-F1 on dev, by corpus, and their mean."""
+
+    epoch: int
+    step: int
+    loss: float
+    dev: dict[str, float]
+    dev_mean: float
+    learning_rate: float
+    words_per_second: float
+    minutes: float
+
+
+class State(msgspec.Struct):
+    """Counters of a run; everything random is a function of these and the seed."""
+
+    recipe: str
+    step: int = 0
+    epoch: int = 0
+    position: int = 0
+    """Batches of the epoch that are done."""
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    minutes: float = 0.0
+    best_score: float = -1.0
+    best_epoch: int = -1
+    history: list[EpochRow] = []
+
+
+def save_checkpoint(folder: Path, state: State, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Write ``part/name`` tensors and the state to a temporary file, then rename it."""
+    tensors = {
+        f"{part}/{name}": tensor.detach().cpu().contiguous() for part, named in parts.items() for name, tensor in named.items()
+    }
+    temporary = folder / f"{NAME}.tmp"
+    save_file(tensors, temporary, metadata={"state": msgspec.json.encode(state).decode()})
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(folder / NAME)
+
+
+def load_checkpoint(folder: Path) -> tuple[State, dict[str, dict[str, Tensor]]]:
+    """The state and the tensors by part.
+
+    Raises:
+        TrainingError: if there is no checkpoint or it is damaged.
+    """
+    path = folder / NAME
+    if not path.exists():
+        raise TrainingError(f"{folder}: has no {NAME}; start the run without --resume")
+    parts: dict[str, dict[str, Tensor]] = {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = msgspec.json.decode(file.metadata()["state"], type=State)
+            for key in file.keys():  # noqa: SIM118 - not a mapping
+                part, _, name = key.partition("/")
+                parts.setdefault(part, {})[name] = file.get_tensor(key)
+    except (SafetensorError, msgspec.MsgspecError, KeyError) as error:
+        raise TrainingError(f"{path}: damaged ({error}); delete it and start anew") from None
+    return state, parts

@@ -1,0 +1,114 @@
+"""Linear-chain CRF: the log-partition and its gradient, nothing else; decoding is model/viterbi.py.
+
+Lafferty, McCallum & Pereira 2001. The recursion runs over words in Python but over batch and tags at once,
+and its gradient is the forward-backward posterior (no autograd graph per word), which is what makes it cheap.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from medspan.tags import may_end, may_follow, may_start
+
+ILLEGAL = -1e4
+
+
+class _LogPartition(torch.autograd.Function):
+    """emissions (words, batch, tags), transitions (tags, tags), start, end (tags,), mask (words, batch) → (batch,)."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Tensor) -> Tensor:  # noqa: ANN401 - torch's context
+        emissions, transitions, start, end, mask = inputs
+        step = transitions.exp()
+        alphas = [start + emissions[0]]
+        for t in range(1, len(emissions)):
+            before = alphas[-1]
+            top = before.amax(1, keepdim=True)
+            after = torch.log((before - top).exp() @ step) + top + emissions[t]
+            alphas.append(torch.where(mask[t, :, None], after, before))
+        alpha = torch.stack(alphas)
+        log_z = torch.logsumexp(alpha[-1] + end, 1)
+        ctx.save_for_backward(*inputs, alpha, log_z)
+        return log_z
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's context
+        emissions, transitions, _, end, mask, alpha, log_z = ctx.saved_tensors
+        beta = _betas(emissions, transitions, end, mask)
+        scale = grads[0][None, :, None]
+        inside = mask[:, :, None]
+        posterior = torch.where(inside, (alpha + beta - log_z[None, :, None]).exp(), 0.0) * scale
+        # The joint posterior of two neighbours, for every pair of words at once: (words - 1, batch, tags, tags).
+        right = (emissions[1:] + beta[1:] - log_z[None, :, None])[:, :, None, :]
+        joint = (alpha[:-1, :, :, None] + transitions + right).exp()
+        joint = torch.where(mask[1:, :, None, None], joint, 0.0) * scale[..., None]
+        last = torch.where(mask.sum(0)[None] - 1 == torch.arange(len(mask), device=mask.device)[:, None], 1.0, 0.0)
+        return posterior, joint.sum((0, 1)), posterior[0].sum(0), (posterior * last[:, :, None]).sum((0, 1)), None
+
+
+def _betas(emissions: Tensor, transitions: Tensor, end: Tensor, mask: Tensor) -> Tensor:
+    """Backward scores (words, batch, tags); at a row's last word and behind it they equal ``end``."""
+    step = transitions.t().exp()
+    betas = [end.expand_as(emissions[0])]
+    for t in range(len(emissions) - 1, 0, -1):
+        after = emissions[t] + betas[-1]
+        top = after.amax(1, keepdim=True)
+        before = torch.log((after - top).exp() @ step) + top
+        betas.append(torch.where(mask[t, :, None], before, betas[-1]))
+    return torch.stack(betas[::-1])
+
+
+class Crf(nn.Module):
+    """Transition scores of IOBES tags; illegal ones are held at -10,000 and never learnt.
+
+    Args:
+        tags: the tags, ``O`` first.
+    """
+
+    legal: Tensor
+    legal_start: Tensor
+    legal_end: Tensor
+
+    def __init__(self, tags: tuple[str, ...]) -> None:
+        super().__init__()
+        self.transitions = nn.Parameter(torch.zeros(len(tags), len(tags)))
+        self.start = nn.Parameter(torch.zeros(len(tags)))
+        self.end = nn.Parameter(torch.zeros(len(tags)))
+        self.register_buffer("legal", torch.tensor([[may_follow(a, b) for b in tags] for a in tags]), persistent=False)
+        self.register_buffer("legal_start", torch.tensor([may_start(tag) for tag in tags]), persistent=False)
+        self.register_buffer("legal_end", torch.tensor([may_end(tag) for tag in tags]), persistent=False)
+
+    def scores(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Transitions (tags, tags), start and end (tags,), with the illegal ones masked."""
+        return (
+            torch.where(self.legal, self.transitions, ILLEGAL),
+            torch.where(self.legal_start, self.start, ILLEGAL),
+            torch.where(self.legal_end, self.end, ILLEGAL),
+        )
+
+    def loss(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
+        """Negative log-likelihood, summed over rows.
+
+        Args:
+            emissions: float (batch, words, tags).
+            tags: int64 (batch, words); anything where padded.
+            lengths: int64 (batch,).
+        """
+        mask = torch.arange(tags.shape[1], device=tags.device) < lengths[:, None]
+        transitions, start, end = self.scores()
+        by_word = emissions.float().transpose(0, 1).contiguous()
+        log_z = _LogPartition.apply(by_word, transitions, start, end, mask.t().contiguous())
+        return (log_z - _path_score(emissions.float(), tags, mask, (transitions, start, end))).sum()
+
+
+def _path_score(emissions: Tensor, tags: Tensor, mask: Tensor, scores: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Score of the given tags, (batch,)."""
+    transitions, start, end = scores
+    places = torch.where(mask, tags, 0)
+    picked = emissions.gather(2, places[:, :, None])[:, :, 0].masked_fill(~mask, 0.0).sum(1)
+    moves = transitions[places[:, :-1], places[:, 1:]].masked_fill(~mask[:, 1:], 0.0).sum(1)
+    last = places.gather(1, mask.sum(1, keepdim=True) - 1)[:, 0]
+    return picked + moves + start[places[:, 0]] + end[last]

@@ -1,0 +1,41 @@
+"""Word vectors + character CNN + case features → residual LSTM layers in both directions (system 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from medspan.features.batch import WORD_INPUTS
+from medspan.train.encoders.directions import Directions
+from medspan.train.encoders.words import WordFeatures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from medspan.config import BlstmCnn
+    from medspan.features.vocab import Vocab
+    from medspan.train.graph import Graph
+
+
+class BlstmCnnEncoder(nn.Module):
+    """See `medspan.config.BlstmCnn` for the settings."""
+
+    inputs = WORD_INPUTS
+
+    def __init__(self, config: BlstmCnn, vocab: Vocab) -> None:
+        super().__init__()
+        self.features = WordFeatures(config, vocab)
+        self.directions = Directions(self.features.width, config.hidden_width, config.layers, config.dropout)
+        self.widths = [self.directions.width] * config.layers
+
+    def forward(self, batch: Mapping[str, Tensor]) -> list[Tensor]:
+        """One (batch, words, width) tensor a layer."""
+        states = self.features(batch).transpose(0, 1)
+        return [level.transpose(0, 1) for level in self.directions(states, batch["lengths"])]
+
+    def to_graph(self, graph: Graph) -> list[str]:
+        """The same as ONNX nodes; one name a layer."""
+        states = graph.node("Transpose", self.features.to_graph(graph), perm=[1, 0, 2])
+        levels = self.directions.to_graph(graph, states, "lengths")
+        return [graph.node("Transpose", level, perm=[1, 0, 2]) for level in levels]

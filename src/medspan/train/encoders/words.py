@@ -1,0 +1,87 @@
+"""What a word looks like by itself: its vector, a CNN over its characters, its case.
+
+Computed once per distinct form of a batch (Ma & Hovy 2016 for the character CNN; Chiu & Nichols 2016 for case).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from medspan.text.normalize import SHAPE_CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from medspan.config import BlstmCnn, Cnn, Window
+    from medspan.features.vocab import Vocab
+    from medspan.train.graph import Graph
+
+Arrays = "Mapping[str, Tensor]"
+
+
+class WordFeatures(nn.Module):
+    """Arrays of a batch → (batch, words, width) without context.
+
+    Args:
+        config: any encoder that has word, character and case features.
+        vocab: gives the sizes of the tables.
+    """
+
+    def __init__(self, config: BlstmCnn | Window | Cnn, vocab: Vocab) -> None:
+        super().__init__()
+        self.words = nn.Embedding(vocab.n_words, config.word_width, padding_idx=0, sparse=True)
+        self.chars = nn.Embedding(vocab.n_characters, config.char_width, padding_idx=0)
+        self.case = nn.Embedding(len(SHAPE_CLASSES), config.case_width)
+        self.filters = nn.ModuleList(
+            nn.Conv1d(config.char_width, config.char_filters, size) for size in config.char_windows
+        )
+        self.width = config.word_width + config.char_filters * len(config.char_windows) + config.case_width
+        self._start()
+
+    def _start(self) -> None:
+        """Small uniform vectors; padding stays zero."""
+        for table in (self.words, self.chars, self.case):
+            nn.init.uniform_(table.weight, -0.1, 0.1)
+        with torch.no_grad():
+            self.words.weight[0] = 0.0
+            self.chars.weight[0] = 0.0
+
+    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """(batch, words, width); the last rows of short sentences hold the batch's first form."""
+        parts = [self.words(batch["word_ids"]), *self._spelling(batch["char_ids"]), self.case(batch["case_ids"])]
+        return torch.cat(parts, 1)[batch["form_index"]]
+
+    def _spelling(self, char_ids: Tensor) -> list[Tensor]:
+        """The largest response of each filter over a word's characters: (forms, filters) for each width."""
+        vectors = self.chars(char_ids).transpose(1, 2)
+        inside = (char_ids != 0)[:, None, :]
+        found = []
+        for filters in self.filters:
+            left, right = _padding(filters.kernel_size[0])  # type: ignore[operator, index, arg-type]
+            response = torch.relu(filters(nn.functional.pad(vectors, (left, right))))
+            found.append((response * inside).amax(2))
+        return found
+
+    def to_graph(self, graph: Graph) -> str:
+        """The same as ONNX nodes; returns the output's name."""
+        parts = [graph.lookup("words", self.words, "word_ids")]
+        vectors = graph.node("Transpose", graph.lookup("chars", self.chars, "char_ids"), perm=[0, 2, 1])
+        inside = graph.node("Not", graph.node("Equal", "char_ids", graph.ints(0)))
+        inside = graph.node("Unsqueeze", graph.node("Cast", inside, to=1), graph.ints(1))
+        for size, filters in enumerate(self.filters):
+            kernel = filters.kernel_size[0]  # type: ignore[operator, index]
+            weights = graph.weight(f"filters.{size}", filters.weight)  # type: ignore[arg-type]
+            bias = graph.weight(f"filters.{size}.bias", filters.bias)  # type: ignore[arg-type]
+            response = graph.node("Conv", vectors, weights, bias, pads=list(_padding(kernel)))  # type: ignore[arg-type]
+            masked = graph.node("Mul", graph.node("Relu", response), inside)
+            parts.append(graph.node("ReduceMax", masked, axes=[2], keepdims=0))
+        parts.append(graph.lookup("case", self.case, "case_ids"))
+        return graph.node("Gather", graph.node("Concat", *parts, axis=1), "form_index", axis=0)
+
+
+def _padding(size: int) -> tuple[int, int]:
+    """Zeros before and behind so that a filter gives one response a character."""
+    return (size - 1) // 2, size // 2

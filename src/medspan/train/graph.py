@@ -1,0 +1,125 @@
+"""Builds an ONNX graph node by node.
+
+Exporters can silently fix a dimension or rename an output; our networks have few layers, so each encoder and
+head writes its own nodes and the proof in export.py compares them with torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+OPSET = 17
+_SMALLEST_HALVED = 256
+_AXES = {
+    "word_ids": ("forms",),
+    "char_ids": ("forms", "chars"),
+    "case_ids": ("forms",),
+    "form_index": ("batch", "words"),
+    "lengths": ("batch",),
+    "text_ids": ("batch", "characters"),
+    "word_first": ("batch", "words"),
+    "word_stop": ("batch", "words"),
+    "text_lengths": ("batch",),
+}
+
+
+class Graph:
+    """A graph under construction.
+
+    Args:
+        inputs: names of the int64 arrays the graph takes (see features/batch.py).
+        half: store large weights as float16 and widen them when the session loads.
+    """
+
+    def __init__(self, inputs: Sequence[str], *, half: bool) -> None:
+        self.inputs = tuple(inputs)
+        self.half = half
+        self._nodes: list[onnx.NodeProto] = []
+        self._weights: list[onnx.TensorProto] = []
+        self._known: dict[str, str] = {}
+        self._outputs: list[onnx.ValueInfoProto] = []
+
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401 - ONNX attributes
+        """Add a node with one output and return the output's name."""
+        name = f"{kind.lower()}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def constant(self, values: NDArray[Any]) -> str:
+        """A small constant, shared where the same was asked before."""
+        key = f"{values.dtype}{values.shape}{values.tobytes()!r}"
+        if key not in self._known:
+            name = f"constant_{len(self._weights)}"
+            self._weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+            self._known[key] = name
+        return self._known[key]
+
+    def ints(self, *values: int) -> str:
+        """A constant int64 vector."""
+        return self.constant(np.array(values, np.int64))
+
+    def weight(self, name: str, tensor: Tensor | NDArray[Any]) -> str:
+        """A trained tensor; halved on disk where that is worth a node."""
+        array = tensor if isinstance(tensor, np.ndarray) else tensor.detach().cpu().numpy()
+        array = np.ascontiguousarray(array, np.float32)
+        if not self.half or array.size < _SMALLEST_HALVED:
+            self._weights.append(numpy_helper.from_array(array, name))
+            return name
+        self._weights.append(numpy_helper.from_array(array.astype(np.float16), f"{name}.half"))
+        return self.node("Cast", f"{name}.half", to=TensorProto.FLOAT)
+
+    def linear(self, name: str, layer: nn.Linear, states: str) -> str:
+        """``states @ weight.T + bias`` on the last axis."""
+        product = self.node("MatMul", states, self.weight(f"{name}.weight", layer.weight.t()))
+        return self.node("Add", product, self.weight(f"{name}.bias", layer.bias))
+
+    def lookup(self, name: str, table: nn.Embedding, ids: str) -> str:
+        """Rows of an embedding table."""
+        return self.node("Gather", self.weight(name, table.weight), ids, axis=0)
+
+    def lstm(self, name: str, layer: nn.LSTM, states: str, *, lengths: str, reverse: bool) -> str:
+        """One direction of an LSTM over (words, batch, width), honouring lengths; zeros where padded."""
+        order = [0, 3, 1, 2]  # torch keeps i f g o, ONNX i o f c
+        width = layer.hidden_size
+
+        def reordered(tensor: Tensor) -> NDArray[Any]:
+            blocks = tensor.detach().cpu().numpy().reshape(4, width, -1)[order]
+            return np.ascontiguousarray(blocks.reshape(1, 4 * width, -1))
+
+        bias = np.concatenate([reordered(layer.bias_ih_l0), reordered(layer.bias_hh_l0)], axis=1)[:, :, 0]
+        lengths32 = self.node("Cast", lengths, to=TensorProto.INT32)
+        output = self.node(
+            "LSTM",
+            states,
+            self.weight(f"{name}.input", reordered(layer.weight_ih_l0)),
+            self.weight(f"{name}.recurrent", reordered(layer.weight_hh_l0)),
+            self.weight(f"{name}.bias", bias),
+            lengths32,
+            hidden_size=width,
+            direction="reverse" if reverse else "forward",
+        )
+        return self.node("Squeeze", output, self.ints(1))
+
+    def output(self, name: str, source: str, axes: Sequence[str | int]) -> None:
+        """Name an output and its axes."""
+        self._nodes.append(helper.make_node("Identity", [source], [name]))
+        self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(axes)))
+
+    def build(self) -> bytes:
+        """The checked model."""
+        inputs = [helper.make_tensor_value_info(n, TensorProto.INT64, list(_AXES[n])) for n in self.inputs]
+        graph = helper.make_graph(self._nodes, "medspan", inputs, self._outputs, self._weights)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
+        onnx.checker.check_model(model, full_check=True)
+        data: bytes = model.SerializeToString(deterministic=True)
+        return data

@@ -1,0 +1,55 @@
+"""Tag head: encoder states → emissions of IOBES tags, learnt by a CRF or word by word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from medspan.tags import iobes_tags
+from medspan.train.crf import Crf
+
+if TYPE_CHECKING:
+    from medspan.config import HeadConfig
+    from medspan.train.graph import Graph
+
+
+class TagHead(nn.Module):
+    """Linear emissions over one encoder level.
+
+    Args:
+        config: labels and kind of the head.
+        width: width of the level it reads.
+        dropout: share of states dropped in training.
+    """
+
+    def __init__(self, config: HeadConfig, width: int, dropout: float) -> None:
+        super().__init__()
+        self.tags = tuple(iobes_tags(config.labels))
+        self.level = config.level
+        self.dropout = nn.Dropout(dropout)
+        self.emit = nn.Linear(width, len(self.tags))
+        self.crf = Crf(self.tags)
+        self.is_joint = config.kind == "crf"
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        """Emissions, float (batch, words, tags)."""
+        emissions: Tensor = self.emit(self.dropout(levels[self.level]))
+        return emissions
+
+    def loss(self, levels: list[Tensor], tags: Tensor, lengths: Tensor) -> Tensor:
+        """Loss summed over the batch; ``tags`` int64 (batch, words)."""
+        emissions = self(levels)
+        if self.is_joint:
+            return self.crf.loss(emissions, tags, lengths)
+        inside = torch.arange(tags.shape[1], device=tags.device) < lengths[:, None]
+        targets = torch.where(inside, tags, -100)
+        return nn.functional.cross_entropy(
+            emissions.float().flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
+        )
+
+    def to_graph(self, graph: Graph, name: str, levels: list[str]) -> None:
+        """Write the output ``emissions.<name>``."""
+        emissions = graph.linear(f"{name}.emit", self.emit, levels[self.level])
+        graph.output(f"emissions.{name}", emissions, ("batch", "words", len(self.tags)))

@@ -1,0 +1,231 @@
+"""One loop for every recipe: epochs of batches, dev score through the Tagger, checkpoints, resume.
+
+Everything random is a function of seed, epoch and step, so a run killed anywhere and resumed ends with the
+weights of an uninterrupted one, byte for byte (CPU, same threads and versions).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+import torch
+
+from medspan.config import recipe_toml
+from medspan.errors import TrainingError
+from medspan.features.batch import Featurizer
+from medspan.features.vocab import build_vocab
+from medspan.metrics.counts import Score
+from medspan.metrics.matching import Mention, strict_counts
+from medspan.model.tagger import Tagger
+from medspan.model.viterbi import TagDecoder
+from medspan.train.checkpoint import EpochRow, State, load_checkpoint, save_checkpoint
+from medspan.train.data import encode_examples
+from medspan.train.network import Network
+from medspan.train.optim import Average, Optimizer, learning_rate
+from medspan.train.sampler import Feeder, epoch_groups
+from medspan.train.scorer import TorchScorer, to_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from medspan.config import Recipe
+    from medspan.features.vocab import Vocab
+    from medspan.train.data import TrainingCorpus
+    from medspan.types import Document
+
+CPU_THREADS_NOTE = "byte-equal results need the same number of threads"
+
+
+class Watcher(Protocol):
+    """What wants to know how a run goes."""
+
+    def on_step(self, state: State, total_steps: int, loss: float) -> None:
+        """A batch was learnt."""
+
+    def on_epoch(self, row: EpochRow, *, is_best: bool) -> None:
+        """An epoch ended and was scored."""
+
+
+class Trainer:
+    """A run: network, data, optimiser and where it stands.
+
+    Args:
+        recipe: what to train.
+        corpora: the recipe's corpora, read.
+        folder: the run folder, for checkpoints and ``metrics.jsonl``.
+        device: where to compute.
+    """
+
+    def __init__(self, recipe: Recipe, corpora: Sequence[TrainingCorpus], folder: Path, device: torch.device) -> None:
+        self.recipe, self.corpora, self.folder, self.device = recipe, corpora, folder, device
+        config = recipe.train
+        torch.manual_seed(config.seed)
+        self.vocab = build_vocab(
+            (example.forms for corpus in corpora for example in corpus.examples),
+            min_count=getattr(recipe.encoder, "min_count", 1),
+        )
+        self.network = Network(recipe, self.vocab).to(device)
+        self.featurizer = Featurizer(self.vocab, self.network.inputs, max_chars=recipe.encoder.max_chars)
+        heads = {name: head.labels for name, head in recipe.heads.items()}
+        self.examples = [encode_examples(corpus.examples, self.featurizer, heads) for corpus in corpora]
+        self.lengths = [[len(example.row) for example in examples] for examples in self.examples]
+        self.feeder = Feeder(self.featurizer, self.vocab, config.word_dropout, config.char_dropout)
+        self.optimizer = Optimizer(self.network, config)
+        self.average = Average(self.network, config.average)
+        self.best: dict[str, Tensor] = {}
+        self.state = State(recipe_toml(recipe))
+        self.total_steps = config.epochs * -(-len(self._groups(0)) // config.accumulate)
+
+    def resume(self) -> None:
+        """Go on from the checkpoint of the run folder.
+
+        Raises:
+            TrainingError: if there is none, or it belongs to another recipe.
+        """
+        state, parts = load_checkpoint(self.folder)
+        if state.recipe != self.state.recipe:
+            raise TrainingError(
+                f"{self.folder}: its checkpoint belongs to another recipe; compare resolved.toml, or start anew"
+            )
+        self.state = state
+        self.network.load_state_dict(parts["model"])
+        self.optimizer.load(parts.get("optimizer", {}))
+        for name, tensor in parts.get("average", {}).items():
+            self.average.weights[name].copy_(tensor)
+        self.best = parts.get("best", {})
+
+    def run(self, watcher: Watcher, *, max_minutes: float | None = None) -> None:
+        """Train until the epochs, the patience or the minutes are over; the best weights end in the network."""
+        spent, started = self.state.minutes, time.monotonic()
+        while not self._is_done():
+            self.network.train()
+            epoch_started, words = time.monotonic(), 0
+            groups = self._groups(self.state.epoch)
+            while self.state.position < len(groups):
+                words += self._step(groups, watcher)
+                self.state.minutes = spent + (time.monotonic() - started) / 60
+                if max_minutes is not None and self.state.minutes >= max_minutes:
+                    break
+                if self.state.step % self.recipe.train.checkpoint_steps == 0:
+                    self.save()
+            self._end_epoch(watcher, words / max(1e-9, time.monotonic() - epoch_started))
+            if max_minutes is not None and self.state.minutes >= max_minutes:
+                break
+        self.network.load_state_dict(self.best)
+
+    def _is_done(self) -> bool:
+        config, state = self.recipe.train, self.state
+        is_patient = state.epoch - 1 - state.best_epoch < config.patience or not state.history
+        return state.epoch >= config.epochs or not is_patient
+
+    def _groups(self, epoch: int) -> list[tuple[int, list[int]]]:
+        config = self.recipe.train
+        weights = [corpus.weight for corpus in self.corpora]
+        return epoch_groups(self.lengths, weights, budget=config.batch_words, seed=config.seed, epoch=epoch)
+
+    def _step(self, groups: Sequence[tuple[int, list[int]]], watcher: Watcher) -> int:
+        """Learn from as many batches as a step takes; the number of words learnt from."""
+        config, state = self.recipe.train, self.state
+        chosen = groups[state.position : state.position + config.accumulate]
+        torch.manual_seed(config.seed * 1_000_003 + state.step)
+        total, words = 0.0, 0
+        for offset, (corpus, members) in enumerate(chosen):
+            number = state.step * config.accumulate + offset
+            batch = self.feeder.batch([self.examples[corpus][i] for i in members], seed=config.seed, step=number)
+            loss = self._loss(batch.arrays, batch.targets) / len(chosen)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss)
+            words += int(batch.arrays["lengths"].sum())
+        self.optimizer.step(learning_rate(config, state.step, self.total_steps))
+        self.average.update(state.step)
+        state.step += 1
+        state.position += len(chosen)
+        state.loss_sum += total
+        state.loss_count += 1
+        watcher.on_step(state, self.total_steps, total)
+        return words
+
+    def _loss(self, arrays: dict[str, object], targets: dict[str, object]) -> Tensor:
+        inputs = to_tensors(arrays, self.device)  # type: ignore[arg-type]
+        wanted = to_tensors(targets, self.device)  # type: ignore[arg-type]
+        if self.device.type == "cpu":
+            return self.network.loss(inputs, wanted)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            return self.network.loss(inputs, wanted)
+
+    def _end_epoch(self, watcher: Watcher, words_per_second: float) -> None:
+        state = self.state
+        self.average.swap()
+        scores = {corpus.name: self.dev_score(corpus).f1 for corpus in self.corpora}
+        mean = sum(scores.values()) / len(scores)
+        is_best = mean > state.best_score
+        if is_best:
+            state.best_score, state.best_epoch = mean, state.epoch
+            self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+        self.average.swap()
+        row = EpochRow(
+            epoch=state.epoch,
+            step=state.step,
+            loss=state.loss_sum / max(1, state.loss_count),
+            dev=scores,
+            dev_mean=mean,
+            learning_rate=learning_rate(self.recipe.train, state.step, self.total_steps),
+            words_per_second=words_per_second,
+            minutes=state.minutes,
+        )
+        state.history.append(row)
+        state.epoch, state.position, state.loss_sum, state.loss_count = state.epoch + 1, 0, 0.0, 0
+        self.save()
+        watcher.on_epoch(row, is_best=is_best)
+
+    def save(self) -> None:
+        """Write the checkpoint and ``metrics.jsonl``."""
+        parts = {
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer.tensors(),
+            "average": self.average.weights,
+            "best": self.best,
+        }
+        save_checkpoint(self.folder, self.state, parts)
+        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in self.state.history)
+        (self.folder / "metrics.jsonl").write_bytes(lines)
+
+    def tagger(self, heads: Sequence[str] | None = None) -> Tagger:
+        """A tagger over the network as it is, with all or some of its heads."""
+        names = list(self.recipe.heads) if heads is None else list(heads)
+        featurizer = Featurizer(self.vocab, self.network.inputs, max_chars=self.recipe.encoder.max_chars)
+        return Tagger(
+            TorchScorer(self.network),
+            {name: head_decoder(self.network, name) for name in names},
+            featurizer,
+            window=(self.recipe.window.words, self.recipe.window.overlap),
+        )
+
+    def dev_score(self, corpus: TrainingCorpus) -> Score:
+        """Strict micro score on the dev split of a corpus, over the labels its heads predict."""
+        predicted = self.tagger(corpus.heads).annotate(corpus.dev)
+        return strict_micro(corpus.dev, predicted, corpus.labels)
+
+
+def strict_micro(gold: Sequence[Document], predicted: Sequence[Document], labels: frozenset[str]) -> Score:
+    """Strict micro score over some labels of documents in the same order."""
+
+    def mentions(document: Document) -> set[Mention]:
+        return {Mention(e.spans, e.label) for e in document.entities if e.label in labels}
+
+    pairs = zip(gold, predicted, strict=True)
+    return sum((strict_counts(mentions(a), mentions(b)) for a, b in pairs), Score.of(0, 0, 0))
+
+
+def head_decoder(network: Network, name: str, temperature: float = 1.0) -> TagDecoder:
+    """The decoder of a head with its present transition scores."""
+    head = network.heads[name]
+    if not head.is_joint:
+        return TagDecoder(head.tags, temperature=temperature)  # type: ignore[arg-type]
+    parts = [p.detach().float().cpu().numpy() for p in (head.crf.transitions, head.crf.start, head.crf.end)]  # type: ignore[union-attr]
+    return TagDecoder(head.tags, parts[0], parts[1], end=parts[2], temperature=temperature)  # type: ignore[arg-type]

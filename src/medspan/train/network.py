@@ -1,0 +1,55 @@
+"""One shared encoder and any number of named heads: single-task and multi-task learning are one module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from medspan.train.encoders import build_encoder
+from medspan.train.heads.tags import TagHead
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from medspan.config import Recipe
+    from medspan.features.vocab import Vocab
+
+
+class Network(nn.Module):
+    """Encoder and heads of a recipe.
+
+    Args:
+        recipe: names the encoder and the heads.
+        vocab: sizes of the tables.
+    """
+
+    def __init__(self, recipe: Recipe, vocab: Vocab) -> None:
+        super().__init__()
+        self.encoder = build_encoder(recipe.encoder, vocab)
+        widths: list[int] = self.encoder.widths  # type: ignore[assignment]
+        self.heads = nn.ModuleDict(
+            {
+                name: TagHead(head, widths[head.level], recipe.train.head_dropout)
+                for name, head in recipe.heads.items()
+            }
+        )
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the arrays the encoder takes."""
+        names: tuple[str, ...] = self.encoder.inputs  # type: ignore[assignment]
+        return names
+
+    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Emissions of every head, float (batch, words, tags)."""
+        levels = self.encoder(batch)
+        return {name: head(levels) for name, head in self.heads.items()}
+
+    def loss(self, batch: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        """Loss per row, over the heads that have targets: a head learns only from corpora that annotate it."""
+        levels = self.encoder(batch)
+        lengths = batch["lengths"]
+        losses = [self.heads[name].loss(levels, tags, lengths) for name, tags in targets.items()]  # type: ignore[operator]
+        total: Tensor = sum(losses[1:], losses[0])
+        return total / len(lengths)

@@ -1,0 +1,122 @@
+"""Optimisers, learning rate and the running average of the weights; all state is tensors by name."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from medspan.config import TrainConfig
+
+_AVERAGE_EVERY = 10
+
+
+def learning_rate(config: TrainConfig, step: int, total: int) -> float:
+    """Rises linearly over the warm-up share of the steps, then falls as half a cosine."""
+    warm = max(1, round(config.warmup * total))
+    if step < warm:
+        return config.learning_rate * (step + 1) / warm
+    done = min(1.0, (step - warm) / max(1, total - warm))
+    share = config.final_rate + (1 - config.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
+    return config.learning_rate * share
+
+
+class Optimizer:
+    """AdamW for dense weights, lazy Adam for word tables: only the rows a batch touched are updated.
+
+    Args:
+        network: its parameters by name.
+        config: rates, decay and clipping.
+    """
+
+    def __init__(self, network: nn.Module, config: TrainConfig) -> None:
+        self.config = config
+        sparse = {f"{name}.weight" for name, part in network.named_modules() if getattr(part, "sparse", False)}
+        self._names = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+        self._sparse = [p for n, p in self._names.items() if n in sparse]
+        self._dense = [p for n, p in self._names.items() if n not in sparse]
+        tables = {id(part.weight) for part in network.modules() if isinstance(part, nn.Embedding)}
+        decayed = [p for p in self._dense if p.ndim > 1 and id(p) not in tables]
+        kept = [p for p in self._dense if p.ndim <= 1 or id(p) in tables]
+        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": kept, "weight_decay": 0.0}]
+        self._parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=1.0, fused=True)]
+        if self._sparse:
+            self._parts.append(torch.optim.SparseAdam(self._sparse, lr=1.0))
+
+    def step(self, rate: float) -> float:
+        """Clip, update with a learning rate, clear the gradients; the gradient norm before clipping."""
+        norm = self._clip()
+        for part in self._parts:
+            for group in part.param_groups:
+                group["lr"] = rate
+            part.step()
+            part.zero_grad(set_to_none=True)
+        return norm
+
+    def _clip(self) -> float:
+        grads = [p.grad for p in self._dense if p.grad is not None]
+        for parameter in self._sparse:
+            if parameter.grad is not None:
+                parameter.grad = parameter.grad.coalesce()
+                grads.append(parameter.grad._values())  # noqa: SLF001 - values() refuses a grad of a grad
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))  # noqa: SLF001 - what torch's own clipping calls
+        if not torch.isfinite(norm):
+            return float(norm)
+        scale = (self.config.clip / (norm + 1e-6)).clamp(max=1.0)
+        torch._foreach_mul_(grads, scale)  # noqa: SLF001 - as above
+        return float(norm)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The optimisers' state: ``name/part`` → tensor."""
+        state: dict[str, Tensor] = {}
+        for name, parameter in self._names.items():
+            for part in self._parts:
+                for key, value in part.state.get(parameter, {}).items():
+                    state[f"{name}/{key}"] = value if isinstance(value, Tensor) else torch.tensor(value)
+        return state
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put a saved state back."""
+        for name, parameter in self._names.items():
+            owner = self._parts[-1] if any(parameter is p for p in self._sparse) else self._parts[0]
+            found = {k.rpartition("/")[2]: v for k, v in tensors.items() if k.rpartition("/")[0] == name}
+            if found:
+                owner.state[parameter] = {
+                    key: (int(value) if key == "step" and owner is not self._parts[0] else value.clone())
+                    for key, value in found.items()
+                }
+
+
+class Average:
+    """Exponential moving average of the weights (Polyak & Juditsky 1992), taken every ten steps.
+
+    Args:
+        network: whose weights are averaged.
+        decay: share of the old average kept a step; 0 follows the weights themselves.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self._decay = decay
+        self._live = dict(network.named_parameters())
+        self.weights = {name: p.detach().clone() for name, p in self._live.items()} if decay else {}
+
+    def update(self, step: int) -> None:
+        """Take the weights in; early averages forget faster, so that the start does not linger."""
+        if not self._decay or (step + 1) % _AVERAGE_EVERY:
+            return
+        decay = min(self._decay**_AVERAGE_EVERY, (step + 1) / (step + 1 + 10 * _AVERAGE_EVERY))
+        targets = list(self.weights.values())
+        torch._foreach_lerp_(targets, [self._live[n].detach() for n in self.weights], 1 - decay)  # noqa: SLF001 - one call for all tensors
+
+    def swap(self) -> None:
+        """Exchange the average and the live weights; twice puts everything back."""
+        with torch.no_grad():
+            for name, average in self.weights.items():
+                live = self._live[name].detach().clone()
+                self._live[name].copy_(average)
+                average.copy_(live)
