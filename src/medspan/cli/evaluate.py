@@ -1,0 +1,184 @@
+"""The verb ``evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from medspan.corpora import load as load_split
+from medspan.errors import UsageError, did_you_mean
+from medspan.evaluation import DEFAULT_RESAMPLES, DEFAULT_SEED, evaluate as compare, mention_surfaces
+from medspan.formats import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from medspan.report import Report
+    from medspan.types import Document
+
+
+class _Labels(NamedTuple):
+    """Which labels to score, and what to tell the reader about that."""
+
+    chosen: tuple[str, ...] | None
+    notes: tuple[str, ...]
+
+
+def evaluate(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL|PREDICTIONS",
+            help="A model folder, 'default' for the shipped model, or a file or folder of predictions.",
+        ),
+    ],
+    corpus: Annotated[
+        str,
+        typer.Argument(metavar="CORPUS", help="A corpus by name, or a file or folder with gold entities."),
+    ],
+    split: Annotated[
+        str, typer.Option(help="Which split: train, dev or test; a file is read whole.")
+    ] = "test",
+    format: Annotated[  # noqa: A002 - the word every verb uses
+        str | None, typer.Option(metavar="FORMAT", help="Format of the corpus, where its name does not tell.")
+    ] = None,
+    label_map: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A=B", help="Rename label A to B on both sides; may be repeated."),
+    ] = None,
+    types: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B", help="Score these labels, or 'all' of both sides; else the labels of the corpus."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FOLDER", help="Write report.json, report.md and report.html."
+        ),
+    ] = None,
+    train: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CORPUS", help="Training corpus (its train split): scores of seen and unseen mentions."
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu or cuda.")] = "auto",
+    resamples: Annotated[
+        int, typer.Option(min=0, help="Bootstrap draws behind the 95 % intervals; 0: none.")
+    ] = DEFAULT_RESAMPLES,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap draws.")] = DEFAULT_SEED,
+    no_text: Annotated[
+        bool, typer.Option("--no-text", help="Leave document text out of report.html too.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON to stdout.")] = False,
+    min_f1: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Exit with code 1 if strict micro F1 is below this.")
+    ] = None,
+) -> None:
+    """Score a model, or predictions, against gold annotations.
+
+    The table goes to stdout, progress to stderr. Strict micro F1 counts an entity as right when its label and
+    all its borders are. report.html quotes errors in their context, report.json and report.md hold no text.
+    """
+    renamed = _label_map(label_map or [])
+    _check_device(device)
+    gold = load_split(corpus, split, format=format)
+    seen = None if train is None else mention_surfaces(load_split(train, "train"))
+    predicted = _predicted(model, gold, split, device)
+    labels = _labels(gold, predicted, renamed, types)
+    report = compare(
+        gold, predicted, labels=labels.chosen, label_map=renamed, seed=seed, resamples=resamples, seen=seen
+    ).named(model=model, corpus=_corpus_name(corpus, split), notes=labels.notes)
+    typer.echo(report.to_json() if as_json else report.table(), nl=False)
+    if output is not None:
+        _write(report, output, include_text=not no_text)
+    if min_f1 is not None and report.micro.f1 < min_f1:
+        typer.echo(f"strict micro F1 {report.micro.f1:.4f} is below --min-f1 {min_f1:.4f}", err=True)
+        raise typer.Exit(1)
+
+
+def _label_map(pairs: Iterable[str]) -> dict[str, str]:
+    renamed: dict[str, str] = {}
+    for pair in pairs:
+        old, equals, new = (part.strip() for part in pair.partition("="))
+        if not (old and equals and new):
+            raise UsageError(f"--label-map {pair!r} is not of the form OLD=NEW")
+        renamed[old] = new
+    return renamed
+
+
+def _check_device(device: str) -> None:
+    if device not in {"auto", "cpu", "cuda"}:
+        raise UsageError(f"--device {device!r}; {did_you_mean(device, ('auto', 'cpu', 'cuda'))}")
+
+
+def _predicted(model: str, gold: list[Document], split: str, device: str) -> list[Document]:
+    """Predictions read from a file or folder, or made by a model on the gold texts."""
+    place = Path(model).expanduser()
+    is_model = model == "default" or (place / "config.json").is_file()
+    if not is_model and not place.exists():
+        raise UsageError(
+            f"{model}: neither a model folder, nor a file or folder of predictions, nor 'default'"
+        )
+    if not is_model:
+        return load_split(place, split) if _has_split(place) else list(read(place))
+    from medspan.pipeline import load  # noqa: PLC0415 - only a model needs onnxruntime
+
+    annotator = load(None if model == "default" else place, device=device)
+    bare = [document.replace(entities=(), relations=()) for document in gold]
+    console = Console(stderr=True)
+    made = track(annotator.annotate(bare), "annotating", total=len(bare), console=console, transient=True)
+    return list(made)
+
+
+def _has_split(place: Path) -> bool:
+    from medspan.corpora.places import split_files  # noqa: PLC0415 - asked only of folders of predictions
+
+    return place.is_dir() and bool(split_files(place))
+
+
+def _labels(
+    gold: Iterable[Document], predicted: Iterable[Document], renamed: dict[str, str], types: str | None
+) -> _Labels:
+    """The labels asked for, or those the corpus annotates: it says nothing about others."""
+    found = {renamed.get(e.label, e.label) for document in gold for e in document.entities}
+    guessed = {renamed.get(e.label, e.label) for document in predicted for e in document.entities}
+    if types == "all":
+        return _Labels(None, ())
+    if types is not None:
+        chosen = tuple(dict.fromkeys(part.strip() for part in types.split(",") if part.strip()))
+        unknown = [label for label in chosen if label not in found | guessed]
+        if unknown or not chosen:
+            hint = did_you_mean(unknown[0] if unknown else "", found | guessed)
+            raise UsageError(f"--types: no entity has label {', '.join(unknown) or types!r}; {hint}")
+        return _Labels(chosen, ())
+    extra = sorted(guessed - found)
+    if not found or not extra:
+        return _Labels(None, ())
+    note = (
+        f"The corpus does not annotate {', '.join(extra)}: such predictions are not scored. "
+        "To count them as wrong, ask for --types all; to rename labels, use --label-map."
+    )
+    return _Labels(tuple(sorted(found)), (note,))
+
+
+def _corpus_name(corpus: str, split: str) -> str:
+    return corpus if Path(corpus).is_file() else f"{corpus} ({split})"
+
+
+def _write(report: Report, folder: Path, *, include_text: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = {
+        "report.json": report.to_json(),
+        "report.md": report.to_markdown(),
+        "report.html": report.to_html(include_text=include_text),
+    }
+    for name, page in pages.items():
+        (folder / name).write_text(page, encoding="utf-8", newline="\n")
+        typer.echo(str(folder / name), err=True)

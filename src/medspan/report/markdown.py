@@ -1,0 +1,143 @@
+"""The report as Markdown, and its short form for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medspan.report.rows import (
+    BORDERS,
+    MATCH_HEADER,
+    SCORE_HEADER,
+    SUMMARY_HEADER,
+    count,
+    explain_scores,
+    label_rows,
+    match_rows,
+    percent,
+    score_cells,
+    subtitle,
+    summary_rows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from medspan.report.structs import Bucket, ErrorGroup, Report
+
+_SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_{}[]#|~$&<>"})
+_ERRORS_LISTED = 50
+_MOST_LABELS_IN_TERMINAL = 30
+
+
+def render_markdown(report: Report) -> str:
+    """Markdown with a table for each part of the report; errors are listed where the report has them."""
+    parts = [
+        f"# Evaluation\n\n{_escape(subtitle(report))}",
+        "\n".join(f"- {_escape(note)}" for note in report.notes),
+        f"## Scores\n\n{_table(SUMMARY_HEADER, summary_rows(report))}\n\n{explain_scores(report)}",
+        f"## Strict scores per label\n\n{_table(('label', *SCORE_HEADER), label_rows(report))}",
+        f"## SemEval-2013 scores\n\n{_table(MATCH_HEADER, match_rows(report))}",
+        f"## By length in words\n\n{_bucket_table('words', report.by_length)}",
+        _seen(report),
+        f"## What became of the mentions\n\n{_fates(report)}",
+        _confusions(report),
+        _calibration(report),
+        _errors(report.errors),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def render_table(report: Report) -> str:
+    """Aligned plain text of the scores, per label and in sum."""
+    rows = [("", *SUMMARY_HEADER[1:]), *summary_rows(report)]
+    labels = label_rows(report)
+    shown = [] if len(labels) < 2 else labels[:_MOST_LABELS_IN_TERMINAL]  # noqa: PLR2004 - one label is the sum
+    rows += [(name, p, r, f1, between, support) for name, p, r, f1, between, *_, support in shown]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+    if len(labels) > len(shown) > 0:
+        lines.append(f"… and {len(labels) - len(shown)} more labels")
+    return (
+        "\n".join([subtitle(report), "", *(line.rstrip() for line in lines), "", *report.notes]).rstrip()
+        + "\n"
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; all columns but the first are aligned to the right."""
+    marks = ["---", *["--:"] * (len(header) - 1)]
+    lines = [header, marks, *([_escape(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _bucket_table(name: str, buckets: Iterable[Bucket]) -> str:
+    return _table(
+        (name, *SCORE_HEADER[:3], *SCORE_HEADER[4:]), [(b.name, *score_cells(b.score)) for b in buckets]
+    )
+
+
+def _seen(report: Report) -> str:
+    if report.by_seen is None:
+        return ""
+    return f"## Mentions seen and not seen in training\n\n{_bucket_table('surface', report.by_seen)}"
+
+
+def _fates(report: Report) -> str:
+    header = ("label", "correct", "other label", *BORDERS, "label and border", "missed", "invented")
+    return _table(header, [(row.label, *map(count, row.fates())) for row in report.label_errors])
+
+
+def _confusions(report: Report) -> str:
+    if not report.confusions:
+        return ""
+    rows = [(c.gold, c.predicted, count(c.same_span), count(c.overlapping)) for c in report.confusions]
+    return f"## Labels taken for others\n\n{_table(('gold', 'predicted', 'same span', 'overlapping'), rows)}"
+
+
+def _calibration(report: Report) -> str:
+    found = report.calibration
+    if found is None:
+        return ""
+    rows = [
+        (
+            f"{row.low:.1f} to {row.high:.1f}",
+            count(row.count),
+            percent(row.mean_score),
+            percent(row.precision),
+        )
+        for row in found.bins
+        if row.count
+    ]
+    return (
+        f"## Confidence\n\nExpected calibration error {percent(found.expected_error)}, Brier score "
+        f"{found.brier:.4f}, over {count(found.scored)} predictions.\n\n"
+        + _table(("score", "predictions", "mean score", "correct"), rows)
+    )
+
+
+def _errors(groups: Sequence[ErrorGroup]) -> str:
+    if not groups:
+        return ""
+    rows = [
+        (
+            group.surface,
+            group.guess,
+            group.kind.replace("_", " "),
+            group.gold,
+            group.predicted,
+            count(group.count),
+        )
+        for group in groups[:_ERRORS_LISTED]
+    ]
+    header = ("mention", "predicted as", "kind", "gold", "predicted", "count")
+    return f"## Most frequent errors\n\n{_table(header, rows)}"
+
+
+def _escape(text: str) -> str:
+    """Text that Markdown shows as it is, in one table cell."""
+    return " ".join(text.translate(_SPECIAL).split())
