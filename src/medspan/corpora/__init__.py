@@ -14,11 +14,12 @@ from medspan.corpora.leaks import (
     sentence_key,
     sentences_of,
 )
-from medspan.corpora.load import find_corpus, load, local_names, split_path
+from medspan.corpora.load import all_splits, find_corpus, load, local_names, places_of, split_path
 
 __all__ = [
     "Corpus",
     "Leaks",
+    "all_splits",
     "catalogue",
     "find_corpus",
     "find_entry",
@@ -29,6 +30,7 @@ __all__ = [
     "load",
     "local_names",
     "local_test_keys",
+    "places_of",
     "refuse_large",
     "registered_keys",
     "sentence_key",

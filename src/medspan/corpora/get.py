@@ -28,7 +28,7 @@ _LARGEST_BYTES = (
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
-class CannotGetError(UsageError):
+class CannotGetError(DataError):
     """The corpus is in the catalogue, but medspan does not convert it."""
 
 

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medspan import formats
-from medspan.corpora.places import corpus_roots, split_files, split_name, user_corpora_dir
+from medspan.corpora.places import SPLIT_STEMS, corpus_roots, split_files, split_name, user_corpora_dir
 from medspan.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from medspan.corpora.catalogue import Corpus
     from medspan.types import Document
 
 
@@ -52,6 +55,22 @@ def split_path(name_or_path: str | Path, split: str) -> Path:
     return files[split]
 
 
+def all_splits(name_or_path: str | Path) -> dict[str, Path]:
+    """The file or folder of each split of a corpus, in the order train, dev, test.
+
+    A single file has the split its name says, or ``all``; a folder without split names is ``all``.
+
+    Raises:
+        DataError: if the corpus is not there.
+    """
+    place = find_corpus(name_or_path)
+    if place.is_file():
+        stem = place.name.partition(".")[0].lower()
+        return {next((name for name, stems in SPLIT_STEMS.items() if stem in stems), "all"): place}
+    files = split_files(place)
+    return {split: files[split] for split in SPLIT_STEMS if split in files} or {"all": place}
+
+
 def find_corpus(name_or_path: str | Path) -> Path:
     """The file or folder of a corpus, by name or path.
 
@@ -76,6 +95,16 @@ def local_names() -> dict[str, Path]:
             for folder in sorted(path for path in group.iterdir() if path.is_dir()):
                 found.setdefault(f"{group.name}/{folder.name}", folder)
     return found
+
+
+def places_of(corpora: Iterable[Corpus]) -> dict[str, Path]:
+    """Folder of each corpus of the catalogue that lies on this machine with all its files."""
+    return {
+        corpus.name: (root / corpus.files[0].path).parent
+        for corpus in corpora
+        for root in reversed(corpus_roots())
+        if all((root / file.path).is_file() for file in corpus.files)
+    }
 
 
 def _find_by_name(name: str) -> Path | None:
