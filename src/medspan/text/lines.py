@@ -5,9 +5,12 @@ lines, headings, list items and rows of tables always end one. Only the first an
 are read, so time is linear.
 """
 
+# ruff: noqa: RUF001 - bullets, dashes and stops of many scripts are meant
+
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -34,7 +37,7 @@ _OPEN_END: Final = re.compile(
     r"(?:[,(\[/&+=<>-]|\b(?:and|or|of|the|a|an|with|in|on|to|for|by|at|from|is|was|were|are|be|as|that|which|who|"
     r"has|have|had|his|her|no|not|Dr\.|Mr\.|Mrs\.|Ms\.|vs\.?))\Z"
 )
-_STOPPED: Final = re.compile(r"[.!?。！？]['\")\]”’]*\Z")  # noqa: RUF001 - full-width stops are meant
+_STOPPED: Final = re.compile(r"[.!?。！？]['\")\]”’]*\Z")
 
 
 class _Line(msgspec.Struct, frozen=True, gc=False):
@@ -73,7 +76,7 @@ def blocks(text: str) -> list[tuple[int, int]]:
     width = _wrap_width(lines)
     starts = [lines[0].start]
     ends = []
-    for above, below in zip(lines, lines[1:], strict=False):
+    for above, below in pairwise(lines):
         if not _goes_on(above, below, width):
             ends.append(above.end)
             starts.append(below.start)
@@ -100,7 +103,7 @@ def _lines(text: str) -> list[_Line]:
 def _wrap_width(lines: Sequence[_Line]) -> int:
     """Length of the longest line that was wrapped, 0 where the text is not hard-wrapped."""
     long_lines, wrapped = 0, []
-    for above, below in zip(lines, lines[1:], strict=False):
+    for above, below in pairwise(lines):
         if below.after_gap or not _NARROWEST_WRAP <= above.length <= _WIDEST_WRAP:
             continue
         long_lines += 1
@@ -120,5 +123,5 @@ def _goes_on(above: _Line, below: _Line, width: int) -> bool:
     first_word = len(below.head.split(maxsplit=1)[0])
     was_full = above.length + 1 + first_word > width
     if below.head[0].islower():
-        return above.length >= _NARROWEST_WRAP or (0 < width and was_full)
-    return 0 < width and was_full and above.length <= _WIDEST_WRAP
+        return above.length >= _NARROWEST_WRAP or (width > 0 and was_full)
+    return width > 0 and was_full and above.length <= _WIDEST_WRAP

@@ -1,7 +1,7 @@
 """Dictionary keys and casing classes of words.
 
-A key is looked up in a vocabulary and never shown; offsets always come from the unchanged text. Both functions
-are pure and cached, because most words of a text are repeated.
+A key is looked up in a vocabulary and never shown; offsets always come from the unchanged text. Both
+functions are pure and cached, because most words of a text are repeated.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _UNIFIED: Final = str.maketrans(
     | dict.fromkeys(_SINGLE_QUOTES, "'")
     | dict.fromkeys(_DOUBLE_QUOTES, '"')
     | dict.fromkeys(JOINERS, "")
-    | {" ": ""}
+    | {" ": "", "\u2044": "/"}
 )
 _DIGIT: Final = re.compile(r"\d")
 _REPEAT: Final = re.compile(r"([^\d])\1{3,}")
@@ -41,7 +41,7 @@ SHAPE_CLASSES: Final[tuple[str, ...]] = (
     "upper_digits",  # IL2
     "mixed_digits",  # HbA1c
     "uncased",  # a letter script without case
-    "greek",  # α, Δ, and words of Greek letters
+    "greek",  # alpha, Delta, and words of Greek letters
     "punctuation",  # - ( %
     "other",  # everything else: control characters, symbols with letters, the empty word
 )
@@ -54,9 +54,9 @@ _CLASS_ID: Final = {name: index for index, name in enumerate(SHAPE_CLASSES)}
 def normalize(word: str) -> str:
     """The dictionary key of a word.
 
-    Compatibility forms are unified (NFKC), case is folded, every decimal digit becomes ``0``, variants of dash and
-    quote become ASCII, joiners vanish, a character repeated four times or more stands three times, and a key ends
-    after 100 characters.
+    Compatibility forms are unified (NFKC), case is folded, every decimal digit becomes ``0``, variants of
+    dash and quote become ASCII and joiners vanish. A character other than a digit that stands four times or
+    more in a row stands three times, and a key ends after 100 characters.
 
     Returns:
         The key; ``normalize(key) == key``. It is empty only for words made of joiners.
