@@ -33,12 +33,13 @@ class _Output(msgspec.Struct):
     stem: str
     documents: int = 0
     ids: list[str] = []
-    last: str = "\n\n"  # the last four characters
+    last: str = "\n"  # the last character
+    is_apart: bool = True  # whether an empty line came last
 
     def put(self, text: str) -> None:
         if text:
             self.lines.write(text)
-            self.last = (self.last + text[-4:])[-4:]
+            self.last = text[-1]
 
 
 def write(documents: Iterable[Document], path: Path, options: WriteOptions = WriteOptions()) -> Losses:
@@ -54,10 +55,12 @@ def write(documents: Iterable[Document], path: Path, options: WriteOptions = Wri
         output = _Output(stack.enter_context(files.writing(path)), files.stem_of(path))
         for document in documents:
             _write_document(document, output, options, losses)
-        if output.ids and path != files.STANDARD:
-            beside = stack.enter_context(files.writing(path.with_name(f"{output.stem}.docids.txt")))
+        listed = path.with_name(f"{output.stem}.docids.txt")
+        # A list left over from an earlier file of this name would not fit the new one.
+        if path != files.STANDARD and (output.ids or listed.exists()):
+            beside = stack.enter_context(files.writing(listed))
             beside.writelines(f"{_listable(identity, losses)}\n" for identity in output.ids)
-        else:
+        else:  # without ids to list this adds nothing
             losses.add("document ids", len(output.ids))
     return losses
 
@@ -90,7 +93,7 @@ def _made(document: Document, losses: Losses, *, has_spacing: bool) -> Layout:
     lead = text[: words[0][0]] if words else text
     layout = Layout(
         words=[end - start for start, end in words],
-        sentences=[stop - first for first, stop in zip(starts, [*starts[1:], len(words)], strict=True)],
+        sentences=[stop - first for first, stop in pairwise([*starts, len(words)])],
         lead=lead,
     )
     defaults = layout.all_gaps()
@@ -151,7 +154,7 @@ def _chunks(
     ends = {end: index + 1 for index, (_, end) in enumerate(ranges)}
     sentence_of = [index for index, count in enumerate(layout.sentences) for _ in range(count)]
     taken = bytearray(len(ranges))
-    chunks: list[tags.Chunk] = []
+    kept: list[tuple[tags.Chunk, str]] = []
     for entity in sorted(
         entities, key=lambda entity: (entity.start - entity.end, entity.start, entity.label)
     ):
@@ -168,8 +171,11 @@ def _chunks(
             losses.add("spans whose label holds a tab, a line end or a blank the columns cannot hold")
         else:
             taken[first:stop] = b"\1" * (stop - first)
-            chunks.append((first, stop, entity.label))
-    return sorted(chunks)
+            kept.append(((first, stop, entity.label), entity.id))
+    kept.sort()
+    # A reader numbers them in order; any other id is gone.
+    losses.add("entity ids", sum(identity != f"T{number}" for number, (_, identity) in enumerate(kept, 1)))
+    return [chunk for chunk, _ in kept]
 
 
 def _is_writable(label: str, layout: Layout) -> bool:
@@ -200,12 +206,12 @@ def _write_head(document: Document, layout: Layout, output: _Output, losses: Los
     """What stands before the words. One sentence without -DOCSTART- stays so while no other has one."""
     head = layout.head if output.documents == 1 else layout.head.removeprefix("\ufeff")
     is_bare = DOCSTART not in head and len(layout.sentences) == 1 and not output.ids
-    if not output.last.endswith("\n"):
+    if output.last != "\n":
         output.put("\n")
     if is_bare:
         # A reader names it <stem>-<number>; only the number can be told from the file's content.
         losses.add("document ids", int(not document.id.endswith(f"-{output.documents}")))
-        if not output.last.endswith(("\n\n", "\n\r\n")):
+        if not output.is_apart:
             output.put("\n")
     else:
         output.ids.append(document.id)
@@ -225,3 +231,4 @@ def _write_words(text: str, layout: Layout, written: list[str], output: _Output)
         layout.sentences, stops, each(layout.breaks, len(layout.sentences)), strict=True
     ):
         output.put("".join(rows[stop - size : stop]) + after)
+        output.is_apart = bool(after)

@@ -84,9 +84,11 @@ class Layout(msgspec.Struct, omit_defaults=True):
 _DEFAULTS = (msgspec.NODEFAULT, msgspec.NODEFAULT, *Layout.__struct_defaults__)
 
 
-def shared(values: list[str]) -> str | list[str]:
-    """The one value all have, or the list where they differ."""
-    return values[0] if values and values.count(values[0]) == len(values) else values
+def shared(values: list[str], default: str) -> str | list[str]:
+    """The one value all have, the default where there are none, or the list where they differ."""
+    if not values:
+        return default
+    return values[0] if values.count(values[0]) == len(values) else values
 
 
 def each(value: str | list[str], count: int) -> list[str]:
@@ -125,7 +127,10 @@ def _rebuilds(layout: Layout, text: str) -> bool:
         if "\n" in word or "\t" in word:
             return False
         pieces += (word, gap)
-    return "".join(pieces) == text
+    # Equal lengths too: a slice past the end would hide a text that was cut.
+    return "".join(pieces) == text and len(text) == len(layout.lead) + sum(layout.words) + sum(
+        map(len, layout.all_gaps())
+    )
 
 
 def words_of(document: Document) -> list[list[Range]] | None:
