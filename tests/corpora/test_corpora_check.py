@@ -17,7 +17,8 @@ from medspan.types import Document, Entity, Span
 
 GOOD = "An\tO\nulcer\tB-Disease\n.\tO\n\n"
 LONG = "".join(
-    f"{word}\tO\n" for word in "This sentence has well over forty five characters of text .".split()
+    f"{word}\tO\n"
+    for word in ["This", "sentence", "has", "well", "over", "forty", "five", "characters", "of", "text", "."]
 )
 
 
