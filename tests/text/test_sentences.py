@@ -1,5 +1,7 @@
 """Sentences of clinical notes and papers."""
 
+# ruff: noqa: RUF001 - stops of many scripts are meant
+
 from __future__ import annotations
 
 import gzip
@@ -92,10 +94,20 @@ UNITS = ["a", "7", "@", ".", "\n", " ", ". ", ".) ", ".A ", "a.", "A. ", "(", "(
 @pytest.mark.parametrize("unit", UNITS)
 def test_work_grows_no_faster_than_the_text(unit: str) -> None:
     """Slices copied per character stay bounded; a quadratic scan would not end here within the hour."""
-    text = _CountedString(unit * (1_000_000 // len(unit)))
+    text = _CountedString(unit * (400_000 // len(unit)))
     found = split_sentences(text)
     assert getattr(text, "copied", 0) <= 200 * len(text)
     assert all(before[1] <= after[0] for before, after in pairwise(found))
+
+
+@pytest.mark.parametrize(
+    "run", [".", "!", "…", "۔", "。", ")", ".)", "“", "[1,", " ", "\u200b", "\n ", "(", "A.", "1."]
+)
+@pytest.mark.parametrize("end", ["a", "\u0301", " a", " A"])
+def test_a_long_run_that_ends_otherwise(run: str, end: str) -> None:
+    """A pattern that tries a run anew at each of its characters would take hours here."""
+    text = "Foo. " + run * (500_000 // len(run)) + end
+    assert split_sentences(text)[-1][1] == len(text)
 
 
 def test_patterns_are_read_with_bounded_reach() -> None:

@@ -37,13 +37,14 @@ _HEADINGS: Final = (
     "|PHYSICAL EXAM|REVIEW OF SYSTEMS|PAST|SOCIAL HISTORY|FAMILY HISTORY"
 )
 _BLANK: Final = rf"[\s{INVISIBLE_BLANKS}]"
+# The look-behinds let a run of stops be tried only at its first character: else a run would cost its square.
 _STOP: Final = re.compile(
-    rf"(?<![.!?…])[.!?…]++[{_CLOSERS}]*+"
-    rf"(?:(?<=[a-z]{{3}}\.)(?:\d{{1,3}}(?:[,–-]\d{{1,3}}){{0,9}}|\[[\d,;\s–-]{{1,30}}\]))?"
-    rf"(?:(?={_BLANK}|\Z)|(?<=[a-z]{{4}}\.)(?=[A-Z][a-z]{{2}}))"
-    rf"|(?<=[a-z0-9)\]])(?={_BLANK}{{1,3}}(?:{_HEADINGS})(?: ?[A-Z/&]){{0,40}} ?:)"
-    rf"|[।؟۔]++[{_CLOSERS}]*+(?={_BLANK}|\Z)"
-    rf"|[。！？｡]++[{_CLOSERS}」』）]*+(?![{extending_class()}])"
+    rf"(?<![.!?…])[.!?…]++[{_CLOSERS}]*+"  # a stop, quotes and brackets that close behind it,
+    rf"(?:(?<=[a-z]{{3}}\.)(?:\d{{1,3}}(?:[,–-]\d{{1,3}}){{0,9}}|\[[\d,;\s–-]{{1,30}}\]))?"  # a citation,
+    rf"(?:(?={_BLANK}|\Z)|(?<=[a-z]{{4}}\.)(?=[A-Z][a-z]{{2}}))"  # and a blank, or none as in "ends.Next"
+    rf"|(?<=[a-z0-9)\]])(?={_BLANK}{{1,3}}(?:{_HEADINGS})(?: ?[A-Z/&]){{0,40}} ?:)"  # before a heading
+    rf"|(?<![।؟۔])[।؟۔]++[{_CLOSERS}]*+(?={_BLANK}|\Z)"
+    rf"|(?<![。！？｡])[。！？｡]++[{_CLOSERS}」』）]*+(?![{extending_class()}])"
 )
 _SKIP: Final = re.compile(rf"{_BLANK}*")
 _BEFORE: Final = re.compile(r"([^\s(\[{\"“,;:/]*?)\s?\Z")
@@ -151,4 +152,5 @@ def _is_mixed(word: str) -> bool:
 
 
 def _has_line_break(blanks: str) -> bool:
+    """Whether a run of blanks holds the end of a line."""
     return blanks.splitlines() != [blanks] if blanks else False
