@@ -62,7 +62,7 @@ class Import(NamedTuple):
     path: str
     line: int
     module: str
-    is_in_function: bool
+    is_deferred: bool
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line} imports {self.module}"
@@ -98,14 +98,16 @@ def modules_of(node: ast.AST) -> list[str]:
     return []
 
 
+def does_not_run_at_import(node: ast.AST) -> bool:
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.If(test=ast.Name(id="TYPE_CHECKING")):
+            return True
+    return False
+
+
 def imports_of(path: Path) -> list[Import]:
     tree = parse(path)
-    inner = {
-        id(child)
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        for child in ast.walk(function)
-    }
+    inner = {id(child) for node in ast.walk(tree) if does_not_run_at_import(node) for child in ast.walk(node)}
     return [
         Import(relative(path), getattr(node, "lineno", 0), module, id(node) in inner)
         for node in ast.walk(tree)
@@ -161,7 +163,7 @@ def test_only_verbs_that_train_import_training_and_only_when_called():
         for found in IMPORTS
         if f"{found.module}.".startswith("medspan.train.")
         and not found.path.startswith("train/")
-        and not (found.path in MAY_START_TRAINING and found.is_in_function)
+        and not (found.path in MAY_START_TRAINING and found.is_deferred)
     ]
     assert wrong == []
 
@@ -200,9 +202,18 @@ def test_files_stay_short():
     assert {path: lines for path, lines in lengths.items() if lines > MOST_FILE_LINES} == {}
 
 
+def length_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function, its docstring aside."""
+    lines = (function.end_lineno or 0) - function.lineno + 1
+    match function.body[0]:
+        case ast.Expr(value=ast.Constant(value=str())) as docstring:
+            return lines - ((docstring.end_lineno or 0) - docstring.lineno + 1)
+    return lines
+
+
 def test_functions_stay_short():
     lengths = {
-        f"{relative(path)}:{node.lineno} {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        f"{relative(path)}:{node.lineno} {node.name}": length_of(node)
         for path in FILES
         for node in ast.walk(parse(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)

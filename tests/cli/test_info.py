@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from medspan import pipeline
 from medspan.cli import info as cli_info
 from medspan.cli.main import main
 from medspan.model.spec import CorpusSpec, EncoderSpec, HeadSpec, ModelSpec, Provenance
@@ -119,4 +120,8 @@ def test_a_changed_file_is_a_problem(model_folder: Path, capsys: pytest.CaptureF
 
 def test_no_such_model(capsys: pytest.CaptureFixture[str]):
     assert main(["info", "no-such-model"]) == 1
-    assert "no such folder" in capsys.readouterr().err
+    assert "no model 'no-such-model'" in capsys.readouterr().err
+
+
+def test_the_models_listed_are_those_that_load():
+    assert {path.name: path for path in cli_info.shipped_models()} == pipeline.shipped_models()

@@ -80,9 +80,9 @@ def describe_model(name: str) -> dict[str, Any]:
         ModelError: if there is no such model, or its files are damaged.
     """
     from medspan.model.store import CONFIG, open_model  # noqa: PLC0415 - numpy only where a model is asked for
+    from medspan.pipeline import find_model  # noqa: PLC0415 - as above
 
-    shipped = {path.name: path for path in shipped_models()}
-    stored = open_model(shipped.get(name, Path(name)))
+    stored = open_model(find_model(name))
     names = (CONFIG, *stored.spec.files)
     return {
         **_facts_of(stored.spec),
