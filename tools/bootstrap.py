@@ -100,7 +100,7 @@ def annotate() -> int:
     steps = (
         ("annotate", "examples", "-o", str(listing)),
         ("convert", str(listing), str(page)),
-        ("annotate", "examples"),
+        ("annotate", "examples", "--format", "listing"),
     )
     for step in steps:
         code = run("-m", "medspan", *step)
