@@ -205,9 +205,9 @@ def _build(block: _Block, identity: str, scheme: str) -> tuple[Document, str]:
         sentences=[len(sentence) for sentence in rows],
         lead=gap_from(block.head, "") if block.has_docstart else "",
         head=block.head,
-        middle=shared([cells[1] for cells in flat]) or "\t",
-        tail=shared([cells[3] for cells in flat]) or "\n",
-        breaks=shared(block.breaks) or "\n",
+        middle=shared([cells[1] for cells in flat], "\t"),
+        tail=shared([cells[3] for cells in flat], "\n"),
+        breaks=shared(block.breaks, "\n"),
     )
     _set_gaps(layout)
     ranges = layout.ranges()
