@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 import typer
 from rich.console import Console
@@ -11,14 +11,57 @@ from rich.progress import track
 
 from medspan.corpora import load as load_split
 from medspan.errors import UsageError, did_you_mean
-from medspan.evaluation import DEFAULT_RESAMPLES, DEFAULT_SEED, evaluate as compare, mention_surfaces
+from medspan.evaluation import DEFAULT_RESAMPLES, DEFAULT_SEED, mention_surfaces
+from medspan.evaluation import evaluate as compare
 from medspan.formats import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from medspan.model.session import Device
     from medspan.report import Report
     from medspan.types import Document
+
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL|PREDICTIONS",
+        help="A model folder, 'default' for the shipped model, or a file or folder of predictions.",
+    ),
+]
+Corpus = Annotated[
+    str, typer.Argument(metavar="CORPUS", help="A corpus by name, or a file or folder with gold entities.")
+]
+Split = Annotated[str, typer.Option(help="Which split: train, dev or test; a file is read whole.")]
+Format = Annotated[
+    str | None, typer.Option(metavar="FORMAT", help="Format of the corpus, where its name does not tell.")
+]
+LabelMap = Annotated[
+    list[str] | None, typer.Option(metavar="A=B", help="Rename label A to B on both sides; may be repeated.")
+]
+Types = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B", help="Score these labels, or 'all' of both sides; else the labels of the corpus."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FOLDER", help="Write report.json, report.md and report.html."),
+]
+Train = Annotated[
+    str | None,
+    typer.Option(metavar="CORPUS", help="Its train split tells seen mentions from unseen ones."),
+]
+DeviceName = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where the model computes.")]
+Resamples = Annotated[int, typer.Option(min=0, help="Bootstrap draws behind the 95 % intervals; 0: none.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the bootstrap draws.")]
+NoText = Annotated[bool, typer.Option("--no-text", help="Leave document text out of report.html too.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write the report to stdout as JSON.")]
+MinF1 = Annotated[
+    float | None, typer.Option(min=0, max=1, help="Exit with code 1 if strict micro F1 is below this.")
+]
 
 
 class _Labels(NamedTuple):
@@ -29,57 +72,21 @@ class _Labels(NamedTuple):
 
 
 def evaluate(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL|PREDICTIONS",
-            help="A model folder, 'default' for the shipped model, or a file or folder of predictions.",
-        ),
-    ],
-    corpus: Annotated[
-        str,
-        typer.Argument(metavar="CORPUS", help="A corpus by name, or a file or folder with gold entities."),
-    ],
-    split: Annotated[
-        str, typer.Option(help="Which split: train, dev or test; a file is read whole.")
-    ] = "test",
-    format: Annotated[  # noqa: A002 - the word every verb uses
-        str | None, typer.Option(metavar="FORMAT", help="Format of the corpus, where its name does not tell.")
-    ] = None,
-    label_map: Annotated[
-        list[str] | None,
-        typer.Option(metavar="A=B", help="Rename label A to B on both sides; may be repeated."),
-    ] = None,
-    types: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B", help="Score these labels, or 'all' of both sides; else the labels of the corpus."
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", metavar="FOLDER", help="Write report.json, report.md and report.html."
-        ),
-    ] = None,
-    train: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CORPUS", help="Training corpus (its train split): scores of seen and unseen mentions."
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="Where the model runs: auto, cpu or cuda.")] = "auto",
-    resamples: Annotated[
-        int, typer.Option(min=0, help="Bootstrap draws behind the 95 % intervals; 0: none.")
-    ] = DEFAULT_RESAMPLES,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap draws.")] = DEFAULT_SEED,
-    no_text: Annotated[
-        bool, typer.Option("--no-text", help="Leave document text out of report.html too.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON to stdout.")] = False,
-    min_f1: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Exit with code 1 if strict micro F1 is below this.")
-    ] = None,
+    model: Model,
+    corpus: Corpus,
+    *,
+    split: Split = "test",
+    format: Format = None,  # noqa: A002 - the word every verb uses
+    label_map: LabelMap = None,
+    types: Types = None,
+    output: Output = None,
+    train: Train = None,
+    device: DeviceName = "auto",
+    resamples: Resamples = DEFAULT_RESAMPLES,
+    seed: Seed = DEFAULT_SEED,
+    no_text: NoText = False,
+    as_json: AsJson = False,
+    min_f1: MinF1 = None,
 ) -> None:
     """Score a model, or predictions, against gold annotations.
 
@@ -120,17 +127,19 @@ def _check_device(device: str) -> None:
 
 def _predicted(model: str, gold: list[Document], split: str, device: str) -> list[Document]:
     """Predictions read from a file or folder, or made by a model on the gold texts."""
-    place = Path(model).expanduser()
-    is_model = model == "default" or (place / "config.json").is_file()
-    if not is_model and not place.exists():
-        raise UsageError(
-            f"{model}: neither a model folder, nor a file or folder of predictions, nor 'default'"
-        )
-    if not is_model:
-        return load_split(place, split) if _has_split(place) else list(read(place))
-    from medspan.pipeline import load  # noqa: PLC0415 - only a model needs onnxruntime
+    from medspan.pipeline import load, shipped_models  # noqa: PLC0415 - after the arguments are known to be good
 
-    annotator = load(None if model == "default" else place, device=device)
+    place = Path(model).expanduser()
+    is_model = model in shipped_models() or (place / "config.json").is_file()
+    if not is_model and place.exists():
+        return load_split(place, split) if _has_split(place) else list(read(place))
+    if not is_model:
+        known = ", ".join(shipped_models()) or "none"
+        raise UsageError(
+            f"{model}: no model folder, no file or folder of predictions, and no shipped model "
+            f"(there: {known})"
+        )
+    annotator = load(model, device=cast("Device", device))
     bare = [document.replace(entities=(), relations=()) for document in gold]
     console = Console(stderr=True)
     made = track(annotator.annotate(bare), "annotating", total=len(bare), console=console, transient=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from medspan.metrics.counts import MatchScore, Score
-from medspan.types import Span  # noqa: TC001 - msgspec reads the annotations
+from medspan.types import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

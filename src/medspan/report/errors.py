@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,7 @@ EXAMPLES_PER_GROUP = 3
 CONTEXT = 60  # characters on either side
 LONGEST_CONTEXT = 600
 LONGEST_SURFACE = 120
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class ErrorKey(NamedTuple):
@@ -140,7 +142,7 @@ def _surface(document: Document, mention: Mention | None) -> str:
     if mention is None:
         return ""
     parts = (" ".join(document.text_of(span).split()) for span in mention.spans)
-    surface = " … ".join(parts)
+    surface = _encodable(" … ".join(parts))
     return surface if len(surface) <= LONGEST_SURFACE else surface[: LONGEST_SURFACE - 1] + "…"
 
 
@@ -150,12 +152,17 @@ def _example(document: Document, gold: Mention | None, predicted: Mention | None
     stop = _word_stop(document.text, max(mention.end for mention in there) + CONTEXT)
     stop = min(stop, first + LONGEST_CONTEXT)
     return Example(
-        document=document.id,
+        document=_encodable(document.id),
         offset=first,
-        context=document.text[first:stop],
+        context=_encodable(document.text[first:stop]),
         gold=_ranges(gold, first, stop),
         predicted=_ranges(predicted, first, stop),
     )
+
+
+def _encodable(text: str) -> str:
+    """The text with U+FFFD for lone surrogates, which no encoding can write; offsets stay."""
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _ranges(mention: Mention | None, first: int, stop: int) -> tuple[tuple[int, int], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medspan.report.rows import (
-    BORDERS,
+    FATES_HEADER,
     MATCH_HEADER,
     SCORE_HEADER,
     SUMMARY_HEADER,
@@ -88,8 +88,7 @@ def _seen(report: Report) -> str:
 
 
 def _fates(report: Report) -> str:
-    header = ("label", "correct", "other label", *BORDERS, "label and border", "missed", "invented")
-    return _table(header, [(row.label, *map(count, row.fates())) for row in report.label_errors])
+    return _table(FATES_HEADER, [(row.label, *map(count, row.fates())) for row in report.label_errors])
 
 
 def _confusions(report: Report) -> str:

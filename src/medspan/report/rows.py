@@ -22,7 +22,10 @@ MATCH_HEADER = (
     "missing",
     "spurious",
 )
-BORDERS = ("left border", "right border", "both borders", "inner border")
+FATES_HEADER = (
+    *("label", "correct", "other label", "left border", "right border", "both borders", "inner border"),
+    *("label + border", "missed", "invented"),
+)
 
 
 def percent(share: float) -> str:

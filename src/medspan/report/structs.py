@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from medspan.errors import DataError
-from medspan.metrics import (  # noqa: TC001 - msgspec reads the annotations
+from medspan.metrics import (
     Calibration,
     Interval,
     MacroScore,
