@@ -5,6 +5,7 @@ All texts are invented for this file; none is, or is made from, a real patient's
 
 from __future__ import annotations
 
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -16,6 +17,8 @@ from medspan.types import Document
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from medspan.model.session import Device
 
 SCORE_TOLERANCE = 1e-3
 GOLDEN = "golden.json"
@@ -72,8 +75,8 @@ def read_golden(data: bytes) -> list[GoldenText]:
         raise ModelError(f"{GOLDEN}: {error}; the model folder is damaged") from None
 
 
-def replay(folder: Path | str, *, device: str = "cpu", threads: int | None = None) -> list[str]:
-    """What a model folder finds otherwise than when it was saved, one line a problem; empty where it is sound.
+def replay(folder: Path | str, *, device: Device = "cpu", threads: int | None = None) -> list[str]:
+    """What a model folder finds otherwise than when it was saved, a line each; empty where it is sound.
 
     Checks every file's digest, the entities of all golden texts, and that they do not depend on the other
     texts of a batch or on their order.
@@ -142,17 +145,14 @@ def _place(key: tuple[int, int, str]) -> str:
 
 
 def _long_sentence() -> str:
-    words: list[str] = []
-    while len(words) < _LONG_SENTENCE_WORDS:
-        words += _LONG_SENTENCE_PARTS[len(words) % len(_LONG_SENTENCE_PARTS)].split()
-    return f"We saw {' '.join(words[:_LONG_SENTENCE_WORDS])} and recovery ."
+    words = (word for part in cycle(_LONG_SENTENCE_PARTS) for word in part.split())
+    return f"We saw {' '.join(islice(words, _LONG_SENTENCE_WORDS))} and recovery ."
 
 
 GOLDEN_TEXTS: tuple[str, ...] = (
     "No sign of lithium toxicity.",
     "The patient was started on metformin 500 mg b.i.d. for type 2 diabetes mellitus.",
-    "CHIEF COMPLAINT: chest pain\nHPI: 54 y/o man with hypertension, COPD and prior MI.\nMeds: aspirin 81 mg daily,\n"
-    "  lisinopril 10 mg/day, atorvastatin.",
+    "CHIEF COMPLAINT: chest pain\nHPI: 54 y/o, hypertension and COPD.\nMeds: aspirin,\n  lasix 20 mg/day",
     "Denies fever, chills or night sweats. Mother had breast cancer; brother is healthy.",
     "Labs:\nNa\t138\tmmol/L\nK\t4.1\tmmol/L\nCreatinine\t1.9 (H)\tmg/dL\n",
     "Allergies: penicillin (rash), sulfa drugs - hives.",
@@ -160,9 +160,9 @@ GOLDEN_TEXTS: tuple[str, ...] = (
     "Pt c/o SOB & palpitations x3d; r/o PE. CXR: no infiltrate.",
     "Mutations in BRCA1 and BRCA2 raise the risk of breast and ovarian cancer.",
     "Cisplatin-induced nephrotoxicity was reduced by N-acetylcysteine in Wistar rats.",
-    "Tumour necrosis factor-\u03b1 (TNF-\u03b1) activates NF-\u03baB in HeLa cells but not in primary hepatocytes.",
+    "Tumour necrosis factor-\u03b1 (TNF-\u03b1) activates NF-\u03baB in HeLa cells, not in hepatocytes.",
     "The p53 protein binds MDM2; loss of TP53 is frequent in Li-Fraumeni syndrome.",
-    "Escherichia coli K-12 and Saccharomyces cerevisiae were grown at 37 \u00b0C with ampicillin (100 \u00b5g/ml).",
+    "Escherichia coli K-12 and yeast were grown at 37 \u00b0C with ampicillin (100 \u00b5g/ml).",
     "Duchenne and Becker muscular dystrophy are caused by mutations of the dystrophin gene.",
     "Zebrafish embryos lacking sox10 showed no pigment cells in the neural crest.",
     "1,25-dihydroxyvitamin D3, 5-fluorouracil and [3H]thymidine were added to MCF-7 and Jurkat cells.",

@@ -48,11 +48,10 @@ class OnnxScorer:
         self._inputs = spec.inputs
         self._heads = spec.heads
         providers = _providers(device, runtime.get_available_providers())
+        options = _options(runtime, threads)
         _check_self_contained(model)
         try:
-            self._session = runtime.InferenceSession(
-                model, sess_options=_options(runtime, threads), providers=providers
-            )
+            self._session = runtime.InferenceSession(model, sess_options=options, providers=providers)
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base
             raise ModelError(
                 f"model.onnx: onnxruntime cannot load it ({_first_line(error)}); export the model again, "

@@ -194,7 +194,7 @@ def _migrate(config: object, where: str) -> dict[str, Any]:
 
 
 def _explain(message: str) -> str:
-    """``Object contains unknown field `x` - at `$.heads[...]` `` → ``heads[...].x: unknown key; ...``."""
+    """``Object contains unknown field `x` - at `$.heads[0]` `` → ``heads[0].x: unknown key; ...``."""
     problem, _, path = message.partition(" - at `$")
     place = path.rstrip("`").lstrip(".")
     if unknown := re.search(r"unknown field `([^`]+)`", problem):
@@ -208,9 +208,11 @@ def _explain(message: str) -> str:
 def _keys_at(place: str) -> list[str]:
     parts: dict[str, type[msgspec.Struct]] = {
         "encoder": EncoderSpec,
-        "heads[...]": HeadSpec,
+        "heads[]": HeadSpec,
         "window": WindowSpec,
         "provenance": Provenance,
-        "provenance.corpora[...]": CorpusSpec,
+        "provenance.corpora[]": CorpusSpec,
     }
-    return [field.name for field in msgspec.structs.fields(parts.get(place, ModelSpec))]
+    return [
+        field.name for field in msgspec.structs.fields(parts.get(re.sub(r"\[.*?\]", "[]", place), ModelSpec))
+    ]
