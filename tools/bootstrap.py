@@ -116,6 +116,8 @@ def install(extras: str, options: argparse.Namespace) -> None:
     installed = read_stamp(digest)
     if installed is not None and set(extras.split(",")) - {""} <= installed and works(venv_python()):
         return
+    if options.wheels and not Path(options.wheels).expanduser().is_dir():
+        raise SetupError(f"WHEELS={options.wheels}: there is no such folder")
     make_venv(options.verb)
     requirement = f".[{extras}]" if extras else "."
     say(f"Installing medspan{requirement[1:]} and what it needs into .venv ...")
@@ -182,14 +184,11 @@ def pip_install(requirement: str, options: argparse.Namespace) -> None:
     """Run pip with its output in a log; PIP_* variables and pip's configuration apply as they stand.
 
     Raises:
-        SetupError: if pip fails, with the end of its log.
+        SetupError: if pip fails, with what it said.
     """
     command = [str(venv_python()), "-m", "pip", "install", "--disable-pip-version-check", "-e", requirement]
     if options.wheels:
-        folder = Path(options.wheels).expanduser().resolve()
-        if not folder.is_dir():
-            raise SetupError(f"WHEELS={options.wheels}: there is no such folder")
-        command += ["--no-index", "--find-links", str(folder)]
+        command += ["--no-index", "--find-links", str(Path(options.wheels).expanduser().resolve())]
     with LOG.open("wb") as log:
         code = subprocess.call(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
     if code:
@@ -199,9 +198,11 @@ def pip_install(requirement: str, options: argparse.Namespace) -> None:
 
 
 def explain(log: str, requirement: str, verb: str) -> str:
-    """What to do about a failed pip: the end of its log, and the remedy where the cause is known."""
-    tail = "\n".join(f"  | {line}" for line in log.strip().splitlines()[-12:])
-    message = f"pip failed; the end of {LOG.relative_to(ROOT)}:\n{tail}\n"
+    """What pip complained of, and the remedy where the cause is known."""
+    lines = [line.strip() for line in log.splitlines()]
+    errors = [line for line in lines if line.startswith("ERROR")] or lines[-12:]
+    shown = "\n".join(f"  | {line}" for line in dict.fromkeys(errors))
+    message = f"pip failed; {LOG.relative_to(ROOT)} has the whole of it:\n{shown}\n"
     if "No space left on device" in log:
         return (
             message

@@ -144,7 +144,7 @@ def test_unexpected_errors_hold_no_document_text(verb_that, capsys: pytest.Captu
     message = capsys.readouterr().err
     assert "lithium" not in message
     assert "KeyError" in message
-    assert "test_main.py" in message
+    assert "main.py:" in message
     assert "--debug" in message
 
 

@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -46,6 +47,8 @@ VERBS: dict[str, Verb] = {
 }
 
 GROUPS = {"corpora": "Public corpora: list them, get them."}
+
+_PACKAGE = str(Path(__file__).parent.parent)
 
 _REPORT = (
     "This is a bug in medspan. Please report it as CONTRIBUTING.md says, with the line above (it holds no "
@@ -150,7 +153,8 @@ def _explain(error: Exception) -> int:
         typer.echo(f"medspan: {place}{error.strerror}", err=True)
         return 1
     frames = traceback.extract_tb(error.__traceback__)
-    frame = [each for each in frames if not each.filename.startswith("<")][-1]
+    own = [each for each in frames if each.filename.startswith(_PACKAGE)]
+    frame = (own or frames)[-1]
     typer.echo(f"medspan: {type(error).__name__} at {frame.filename}:{frame.lineno}\n{_REPORT}", err=True)
     return 1
 
