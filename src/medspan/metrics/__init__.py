@@ -3,9 +3,9 @@
 Everything here works on the mentions of one document or on counts; ``medspan.evaluate`` puts it together.
 """
 
-from medspan.metrics.bootstrap import Interval, StrictIntervals, bootstrap
 from medspan.metrics.calibration import Bin, Calibration, calibrate
 from medspan.metrics.counts import MacroScore, MatchScore, Score, macro
+from medspan.metrics.intervals import Interval, StrictIntervals, bootstrap
 from medspan.metrics.matching import (
     Mention,
     Pair,

@@ -135,8 +135,8 @@ def _confidence(report: Report) -> str:
     said = (
         f"Expected calibration error {percent(found.expected_error)} % ({len(found.bins)} bins), Brier score "
         f"{found.brier:.4f}, over {count(found.scored)} predictions{unscored}. On the dashed line the scores "
-        "are right: of predictions with a score of 80 %, 80 % are strictly correct. Below it the model is too "
-        "sure, above it not sure enough."
+        "are right: of predictions with a score of 80 %, 80 % are strictly correct. Below it the model is "
+        "too sure, above it not sure enough."
     )
     rows = [
         (

@@ -46,8 +46,9 @@ def interval(found: Interval | None) -> str:
 def subtitle(report: Report) -> str:
     """What was scored on what, in one line."""
     what = " on ".join(name for name in (report.model, report.corpus) if name)
+    plural = "" if report.counted.documents == 1 else "s"
     size = (
-        f"{count(report.counted.documents)} documents, {count(report.counted.words)} words, "
+        f"{count(report.counted.documents)} document{plural}, {count(report.counted.words)} words, "
         f"{count(report.counted.gold)} gold and {count(report.counted.predicted)} predicted mentions"
     )
     return f"{what}: {size}" if what else size
