@@ -256,10 +256,11 @@ def test_intervals_of_nothing():
     assert bootstrap([], seed=1, resamples=10).f1 is None
     assert bootstrap([[(1, 0, 0)]], seed=1, resamples=0).label_f1 == (None,)
     assert bootstrap([[]], seed=1, resamples=10).label_f1 == ()
+    assert bootstrap([[(1, 1, 1)]], seed=1, resamples=10).f1 is None
     nowhere = bootstrap([[(0, 0, 0), (1, 0, 0)]] * 3, seed=1, resamples=10)
     assert nowhere.label_f1 == (None, Interval(1.0, 1.0))
     assert nowhere.macro_f1 == Interval(1.0, 1.0)
-    invented = bootstrap([[(0, 2, 0)]], seed=1, resamples=10)
+    invented = bootstrap([[(0, 2, 0)]] * 2, seed=1, resamples=10)
     assert (invented.recall, invented.precision, invented.f1) == (
         None,
         Interval(0.0, 0.0),

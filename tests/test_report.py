@@ -170,7 +170,7 @@ def test_a_report_of_another_format_is_refused(report: Report):
 def test_terminal_table(report: Report):
     lines = report.table().splitlines()
     assert lines[0].startswith("<script>alert(1)</script> on A & B: 1 document, ")
-    assert lines[3].split() == ["strict", "micro", "0.00", "0.00", "0.00", "0.00", "to", "0.00", "3"]
+    assert lines[3].split() == ["strict", "micro", "0.00", "0.00", "0.00", "\N{EN DASH}", "3"]
     assert any(line.startswith("token-micro") for line in lines)
     assert lines[-1] == "a <note>"
     assert all(line == line.rstrip() for line in lines)
@@ -220,6 +220,12 @@ def test_contexts_keep_their_offsets_and_end_at_words():
     assert example.context.startswith("aaaa ")
     assert example.context.endswith(" bbbb")
     assert len(example.context) < 170
+
+
+def test_contexts_reach_back_to_the_start_of_the_text():
+    text = "Renal failure after lithium; renal failure again, and chest and back pain."
+    gold = Document("d", text, (Entity("e", "A", (Span(64, 73),)),))
+    assert evaluate([gold], [gold.replace(entities=())]).errors[0].examples[0].context == text
 
 
 def test_overlong_mentions_are_cut():

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 DEFAULT_SEED = 20
 DEFAULT_RESAMPLES = 1000
 LENGTHS = ("1", "2", "3", "4", "5+")
+FEW_DOCUMENTS = 20
 _IDS_NAMED = 5
 
 
@@ -106,7 +107,7 @@ def evaluate(
     return Report(
         model="",
         corpus="",
-        notes=_notes(counted),
+        notes=_notes(counted, has_intervals=intervals.f1 is not None),
         settings=Settings(wanted, renamed, seed, resamples),
         counted=counted,
         micro=_total(scores),
@@ -280,13 +281,15 @@ def _counted(compared: Sequence[_Compared]) -> Counted:
     )
 
 
-def _notes(counted: Counted) -> tuple[str, ...]:
+def _notes(counted: Counted, *, has_intervals: bool) -> tuple[str, ...]:
     """What a reader of the scores must know."""
     notes = []
     if not counted.gold:
         notes.append("There is no gold mention, so recall and F1 are 0 by definition.")
     if not counted.predicted:
         notes.append("There is no predicted mention, so precision and F1 are 0 by definition.")
+    if has_intervals and counted.documents < FEW_DOCUMENTS:
+        notes.append(f"Intervals drawn from only {counted.documents} documents say little.")
     for side, count in (("gold", counted.duplicates_gold), ("predicted", counted.duplicates_predicted)):
         if count:
             notes.append(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+FEWEST_DOCUMENTS = 2
 _BLOCK = 2_000_000  # weights held at once: keeps a resampling of 100,000 sentences below 20 MB
 
 
@@ -37,8 +38,8 @@ def bootstrap(
 ) -> StrictIntervals:
     """95 % intervals by drawing as many documents as there are, with replacement.
 
-    A resample in which a quotient has nothing to divide by says nothing about it and is left out.
-
+    One document cannot be resampled: fewer than two give no intervals. A resample in which a quotient has
+    nothing to divide by says nothing about it and is left out.
     Args:
         counts: (documents, labels) triples of true positives, false positives, false negatives.
         seed: of the random draw; the same seed gives the same intervals.
@@ -47,7 +48,7 @@ def bootstrap(
     import numpy as np  # noqa: PLC0415 - keeps `import medspan` free of numpy
 
     labels = len(counts[0]) if counts else 0
-    if not counts or resamples < 1 or not labels:
+    if len(counts) < FEWEST_DOCUMENTS or resamples < 1 or not labels:
         return StrictIntervals(None, None, None, None, (None,) * labels)
     table = np.asarray(counts, dtype=np.float64).reshape(len(counts), labels * 3)
     drawn = _resample(table, seed, resamples).reshape(resamples, labels, 3)

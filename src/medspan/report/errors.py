@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 GROUPS_PER_KIND = 200
 EXAMPLES_PER_GROUP = 3
 CONTEXT = 60  # characters on either side
+WORD_SEARCH = 20  # and up to so many more, not to cut a word
 LONGEST_CONTEXT = 600
 LONGEST_SURFACE = 120
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -172,15 +173,15 @@ def _ranges(mention: Mention | None, first: int, stop: int) -> tuple[tuple[int, 
 
 
 def _word_start(text: str, position: int) -> int:
-    """The first character behind the nearest blank at or before ``position``, 20 characters away at most."""
-    for before in range(position, max(0, position - 20), -1):
+    """The nearest start of a word at or before ``position``, looked for ``WORD_SEARCH`` characters back."""
+    for before in range(position, max(0, position - WORD_SEARCH), -1):
         if text[before - 1].isspace():
             return before
-    return max(0, position)
+    return position if position > WORD_SEARCH else 0
 
 
 def _word_stop(text: str, position: int) -> int:
-    for after in range(position, min(len(text), position + 20)):
+    for after in range(position, min(len(text), position + WORD_SEARCH)):
         if text[after].isspace():
             return after
     return min(len(text), position)

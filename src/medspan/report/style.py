@@ -40,7 +40,8 @@ ul.notes { padding: 10px 14px 10px 30px; background: #fff8e5; border: 1px solid 
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; margin: 8px 0; }
 th, td { padding: 4px 9px; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
-th { font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line); white-space: nowrap; }
+th { font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line);
+  vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 table.errors { width: 100%; }
 table.errors th, table.errors td { text-align: left; }
@@ -67,6 +68,7 @@ details summary { cursor: pointer; color: var(--soft); font-size: 13px; }
   main { max-width: none; padding: 0; }
   h2, h3 { break-after: avoid; }
   tr, figure, .card { break-inside: avoid; }
+  .wide { overflow: visible; }
   mark, .card, ul.notes, svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
