@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -54,6 +55,11 @@ def mentions(documents: list[Document]) -> Counter[tuple[object, ...]]:
     )
 
 
+def blanked(text: str) -> str:
+    """A text with every blank character a space, its length unchanged."""
+    return re.sub(r"\s", " ", text)
+
+
 def trip(documents: list[Document], name: str, folder: Path) -> dict[str, int]:
     """Write and read once; what came through."""
     path = folder / ("out" if name in FOLDERS else f"out.{name}")
@@ -65,7 +71,11 @@ def trip(documents: list[Document], name: str, folder: Path) -> dict[str, int]:
     before, after = mentions(documents), mentions(back)
     declared = sum(count for reason, count in losses.counts.items() if reason in ENTITY_REASONS)
     same = (before & after).total()
-    texts_changed = sum(one.text != two.text for one, two in zip(documents, back, strict=False))
+    pairs = zip(documents, back, strict=False)
+    if "line breaks" in losses.counts:  # declared: line ends become blanks, so no offset moves
+        texts_changed = sum(blanked(one.text) != blanked(two.text) for one, two in pairs)
+    else:
+        texts_changed = sum(one.text != two.text for one, two in pairs)
     return {
         "documents": len(documents),
         "in": before.total(),

@@ -54,6 +54,9 @@ def test_guessing(tmp_path):
     assert {name: formats.guess_format(name) for name in expected} == expected
     (tmp_path / "a.txt").write_text("")
     assert formats.guess_format(tmp_path) == "text"
+    (tmp_path / "a.tsv").write_text("")
+    assert formats.guess_format(tmp_path) == "table"
+    (tmp_path / "a.tsv").unlink()
     (tmp_path / "a.jsonl").write_text("")
     with pytest.raises(UsageError, match=r"several formats fit \(jsonl, text\); name the format"):
         formats.guess_format(tmp_path)

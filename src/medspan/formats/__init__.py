@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medspan.errors import UsageError, did_you_mean
-from medspan.formats import conll, files, html, jsonl, table, text
+from medspan.formats import conll, files, html, jsonl, pubtator, table, text
 from medspan.formats.protocol import Losses, Reader, ReadOptions, WriteOptions, Writer
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
 READERS: dict[str, Reader] = {
     "conll": conll.read,
     "jsonl": jsonl.read,
+    "pubtator": pubtator.read,
     "table": table.read,
     "text": text.read,
 }
@@ -36,6 +37,7 @@ WRITERS: dict[str, Writer] = {
     "conll": conll.write,
     "html": html.write,
     "jsonl": jsonl.write,
+    "pubtator": pubtator.write,
     "table": table.write,
     "text": text.write,
 }
@@ -44,9 +46,13 @@ _EXTENSIONS = {
     "conll": conll.EXTENSIONS,
     "html": html.EXTENSIONS,
     "jsonl": jsonl.EXTENSIONS,
+    "pubtator": pubtator.EXTENSIONS,
     "table": table.EXTENSIONS,
     "text": text.EXTENSIONS,
 }
+
+# Formats that have .txt files beside them: the texts, or the ids of the documents.
+_WITH_TEXTS = {"brat", "conll", "table"}
 
 
 def guess_format(path: Path | str) -> str:
@@ -62,6 +68,8 @@ def guess_format(path: Path | str) -> str:
         {files.suffix_of(file) for file in path.iterdir()} if path.is_dir() else {files.suffix_of(path)}
     )
     found = [name for name, known in _EXTENSIONS.items() if suffixes & set(known)]
+    if _WITH_TEXTS & set(found) and "text" in found:
+        found.remove("text")
     if len(found) == 1:
         return found[0]
     known = ", ".join(sorted(extension for group in _EXTENSIONS.values() for extension in group))
