@@ -40,6 +40,7 @@ def bootstrap(
 
     One document cannot be resampled: fewer than two give no intervals. A resample in which a quotient has
     nothing to divide by says nothing about it and is left out.
+
     Args:
         counts: (documents, labels) triples of true positives, false positives, false negatives.
         seed: of the random draw; the same seed gives the same intervals.
