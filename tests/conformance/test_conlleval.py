@@ -1,7 +1,7 @@
 """Strict scores equal those of conlleval, on invalid tag sequences too.
 
 ``conlleval_recorded.json`` holds random tag sequences and what conlleval.pl (version 2004-01-26, Erik Tjong
-Kim Sang) printed for them. ``conlleval`` below states its counting rules anew, is held to the recordings, and
+Kim Sang; run without its LaTeX and raw-tag branches) printed for them. ``conlleval`` below states its counting rules anew, is held to the recordings, and
 then serves as the reference for as many random sequences as hypothesis cares to draw.
 """
 
