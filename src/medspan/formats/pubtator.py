@@ -41,6 +41,7 @@ __all__ = ["EXTENSIONS", "read", "write"]
 EXTENSIONS = (".pubtator",)
 _TEXT_LINE = re.compile(r"([^|\t]*)\|([ta])\|(.*)", re.DOTALL)
 _SEPARATOR = re.compile(r"[|;,]")
+_OFFSET = re.compile("[0-9]{1,15}")
 _NO_CONCEPT = {"", "-", "-1"}
 _ENTITY_COLUMNS, _RELATION_COLUMNS = 5, 4
 
@@ -120,9 +121,9 @@ class _Block:
                 raise self._error(
                     number, "the line names another document than the title before it", "separate documents"
                 )
-            if len(columns) >= _ENTITY_COLUMNS and columns[1].isdecimal() and columns[2].isdecimal():
+            if len(columns) >= _ENTITY_COLUMNS and all(map(_OFFSET.fullmatch, columns[1:3])):
                 self._add_entity(number, columns)
-            elif len(columns) >= _RELATION_COLUMNS and not columns[1].isdecimal():
+            elif len(columns) >= _RELATION_COLUMNS and not _OFFSET.fullmatch(columns[1]):
                 self._add_relation(columns)
             else:
                 raise self._error(
