@@ -181,7 +181,7 @@ class TrainConfig(_Strict, frozen=True):
     clip: PositiveFloat = 5.0
     """Largest gradient norm; larger ones are scaled down."""
     average: Rate = 0.0
-    """Decay of the running average of the weights that is evaluated and kept; 0 keeps the weights themselves."""
+    """Decay of the running average of the weights that is scored and kept; 0 keeps the weights themselves."""
     head_dropout: Rate = 0.5
     """Share of encoder outputs dropped before each head."""
     word_dropout: NonNegativeFloat = 0.5
@@ -265,15 +265,21 @@ def _check_references(recipe: Recipe, where: str) -> None:
         for corpus in head.corpora:
             if corpus not in recipe.corpora:
                 hint = did_you_mean(corpus, recipe.corpora)
-                raise ConfigError(f"{where}: heads.{name}.corpora: no corpus {corpus!r} in this recipe; {hint}")
+                raise ConfigError(
+                    f"{where}: heads.{name}.corpora: no corpus {corpus!r} in this recipe; {hint}"
+                )
         if not head.labels or not head.corpora:
             raise ConfigError(f"{where}: heads.{name}: give at least one label and one corpus")
     used = {corpus for head in recipe.heads.values() for corpus in head.corpora}
     for name in recipe.corpora:
         if name not in used:
-            raise ConfigError(f"{where}: corpora.{name}: no head learns from it; name it in a head or remove it")
+            raise ConfigError(
+                f"{where}: corpora.{name}: no head learns from it; name it in a head or remove it"
+            )
     if recipe.window.overlap * 2 >= recipe.window.words:
-        raise ConfigError(f"{where}: window.overlap: must be below half of window.words ({recipe.window.words})")
+        raise ConfigError(
+            f"{where}: window.overlap: must be below half of window.words ({recipe.window.words})"
+        )
 
 
 def _explain(message: str, raw: dict[str, Any]) -> str:
@@ -301,7 +307,11 @@ def _known_keys(keys: list[str], raw: dict[str, Any]) -> list[str]:
             kind = typing.get_type_hints(kind)[name]
         else:
             kind = typing.get_args(kind)[1]
-        value = value.get(name, {}) if isinstance(value, dict) and name != "..." else next(iter(value.values()), {})
+        value = (
+            value.get(name, {})
+            if isinstance(value, dict) and name != "..."
+            else next(iter(value.values()), {})
+        )
         if isinstance(kind, types.UnionType):
             kind = next((k for k in typing.get_args(kind) if _tag_of(k) == value.get("kind")), kind)
     return [field.name for field in msgspec.structs.fields(kind)]

@@ -5,26 +5,15 @@ from __future__ import annotations
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import msgspec
 import typer
 
 from medspan import formats
+from medspan.cli.rejected import OnError, RejectedFile, rejected_path, report
 from medspan.errors import UsageError
 from medspan.formats import files
 from medspan.formats.protocol import ReadOptions, WriteOptions
-
-if TYPE_CHECKING:
-    from medspan.errors import FormatError
-    from medspan.formats.protocol import Losses
-
-
-class OnError(StrEnum):
-    """What to do about malformed input."""
-
-    STOP = "stop"
-    SKIP = "skip"
 
 
 class TagScheme(StrEnum):
@@ -33,30 +22,6 @@ class TagScheme(StrEnum):
     IOB1 = "IOB1"
     IOB2 = "IOB2"
     IOBES = "IOBES"
-
-
-class _RejectedFile:
-    """Malformed units as JSON lines; the file is begun with the first of them."""
-
-    def __init__(self, path: Path, stack: ExitStack) -> None:
-        self.path = path
-        self.count = 0
-        self._stack = stack
-        self._handle: IO[str] | None = None
-
-    def add(self, error: FormatError, unit: str) -> None:
-        """Keep a unit with what is wrong with it."""
-        if self._handle is None:
-            self._handle = self._stack.enter_context(files.writing(self.path))
-        row = {
-            "path": error.path,
-            "line": error.line,
-            "problem": error.problem,
-            "remedy": error.remedy,
-            "unit": unit,
-        }
-        self._handle.write(msgspec.json.encode(row).decode() + "\n")
-        self.count += 1
 
 
 def convert(  # noqa: PLR0917 - typer fills the options by name
@@ -94,28 +59,13 @@ def convert(  # noqa: PLR0917 - typer fills the options by name
         tag_scheme=tag_scheme.value if tag_scheme else None, spacing=spacing, document_text=document_text
     )
     with ExitStack() as stack:
-        rejected = _RejectedFile(_rejected_path(source, target), stack)
+        rejected = RejectedFile(rejected_path(source, target), stack)
         read_options = ReadOptions(rejected=rejected.add if on_error is OnError.SKIP else None)
         documents = formats.read(source, source_format, read_options)
         losses = formats.write(documents, target, target_format, options)
-    _report(losses, rejected)
+    report(losses, rejected)
 
 
 def _check_names(source: Path, target: Path) -> None:
     if source == target and source != files.STANDARD:
         raise UsageError(f"{target}: IN and OUT are the same; name another OUT")
-
-
-def _rejected_path(source: Path, target: Path) -> Path:
-    """``OUT.rejected.jsonl``; for standard output, the input's name in the folder one is in."""
-    if target == files.STANDARD:
-        return Path(f"{files.stem_of(source)}.rejected.jsonl")
-    return target.with_name(f"{target.name}.rejected.jsonl")
-
-
-def _report(losses: Losses, rejected: _RejectedFile) -> None:
-    for reason, count in sorted(losses.counts.items()):
-        typer.echo(f"not held by the format: {reason}: {count:,}", err=True)
-    if rejected.count:
-        typer.echo(f"rejected: {rejected.count:,} malformed units, kept in {rejected.path}", err=True)
-        raise typer.Exit(1)

@@ -95,7 +95,9 @@ class Featurizer:
             batch.update(self._text_arrays(rows, lengths))
         return batch
 
-    def _word_arrays(self, rows: Sequence[NDArray[np.int64]], lengths: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    def _word_arrays(
+        self, rows: Sequence[NDArray[np.int64]], lengths: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.int64]]:
         distinct, inverse = np.unique(np.concatenate(rows), return_inverse=True)
         index = np.zeros((len(rows), int(lengths.max())), np.int64)
         index[np.arange(index.shape[1]) < lengths[:, None]] = inverse
@@ -107,7 +109,9 @@ class Featurizer:
             "form_index": index,
         }
 
-    def _text_arrays(self, rows: Sequence[NDArray[np.int64]], lengths: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    def _text_arrays(
+        self, rows: Sequence[NDArray[np.int64]], lengths: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.int64]]:
         texts = [self._characters(row) for row in rows]
         sizes = np.array([len(text) for text, _ in texts], np.int64)
         text_ids = np.zeros((len(rows), int(sizes.max())), np.int64)

@@ -52,7 +52,9 @@ class State(msgspec.Struct):
 def save_checkpoint(folder: Path, state: State, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Write ``part/name`` tensors and the state to a temporary file, then rename it."""
     tensors = {
-        f"{part}/{name}": tensor.detach().cpu().contiguous() for part, named in parts.items() for name, tensor in named.items()
+        f"{part}/{name}": tensor.detach().cpu().contiguous()
+        for part, named in parts.items()
+        for name, tensor in named.items()
     }
     temporary = folder / f"{NAME}.tmp"
     save_file(tensors, temporary, metadata={"state": msgspec.json.encode(state).decode()})

@@ -45,8 +45,16 @@ class _LogPartition(torch.autograd.Function):
         right = (emissions[1:] + beta[1:] - log_z[None, :, None])[:, :, None, :]
         joint = (alpha[:-1, :, :, None] + transitions + right).exp()
         joint = torch.where(mask[1:, :, None, None], joint, 0.0) * scale[..., None]
-        last = torch.where(mask.sum(0)[None] - 1 == torch.arange(len(mask), device=mask.device)[:, None], 1.0, 0.0)
-        return posterior, joint.sum((0, 1)), posterior[0].sum(0), (posterior * last[:, :, None]).sum((0, 1)), None
+        last = torch.where(
+            mask.sum(0)[None] - 1 == torch.arange(len(mask), device=mask.device)[:, None], 1.0, 0.0
+        )
+        return (
+            posterior,
+            joint.sum((0, 1)),
+            posterior[0].sum(0),
+            (posterior * last[:, :, None]).sum((0, 1)),
+            None,
+        )
 
 
 def _betas(emissions: Tensor, transitions: Tensor, end: Tensor, mask: Tensor) -> Tensor:
@@ -77,7 +85,9 @@ class Crf(nn.Module):
         self.transitions = nn.Parameter(torch.zeros(len(tags), len(tags)))
         self.start = nn.Parameter(torch.zeros(len(tags)))
         self.end = nn.Parameter(torch.zeros(len(tags)))
-        self.register_buffer("legal", torch.tensor([[may_follow(a, b) for b in tags] for a in tags]), persistent=False)
+        self.register_buffer(
+            "legal", torch.tensor([[may_follow(a, b) for b in tags] for a in tags]), persistent=False
+        )
         self.register_buffer("legal_start", torch.tensor([may_start(tag) for tag in tags]), persistent=False)
         self.register_buffer("legal_end", torch.tensor([may_end(tag) for tag in tags]), persistent=False)
 
@@ -100,11 +110,16 @@ class Crf(nn.Module):
         mask = torch.arange(tags.shape[1], device=tags.device) < lengths[:, None]
         transitions, start, end = self.scores()
         by_word = emissions.float().transpose(0, 1).contiguous()
-        log_z = _LogPartition.apply(by_word, transitions, start, end, mask.t().contiguous())
-        return (log_z - _path_score(emissions.float(), tags, mask, (transitions, start, end))).sum()
+        log_z: Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
+            by_word, transitions, start, end, mask.t().contiguous()
+        )
+        gold = _path_score(emissions.float(), tags, mask, (transitions, start, end))
+        return (log_z - gold).sum()
 
 
-def _path_score(emissions: Tensor, tags: Tensor, mask: Tensor, scores: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+def _path_score(
+    emissions: Tensor, tags: Tensor, mask: Tensor, scores: tuple[Tensor, Tensor, Tensor]
+) -> Tensor:
     """Score of the given tags, (batch,)."""
     transitions, start, end = scores
     places = torch.where(mask, tags, 0)

@@ -199,7 +199,13 @@ def unit_chunks(document: Document, unit: Unit, labels: Iterable[str]) -> list[C
         return []
     starts = {start: i for i, (start, _) in enumerate(unit.words)}
     stops = {end: i + 1 for i, (_, end) in enumerate(unit.words)}
-    return sorted({_chunk(e, starts, stops) for e in inside if e.start in starts and e.end in stops and not e.is_discontinuous})
+    return sorted(
+        {
+            _chunk(e, starts, stops)
+            for e in inside
+            if e.start in starts and e.end in stops and not e.is_discontinuous
+        }
+    )
 
 
 def _chunk(entity: Entity, starts: dict[int, int], stops: dict[int, int]) -> Chunk:

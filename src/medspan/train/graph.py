@@ -92,17 +92,17 @@ class Graph:
         order = [0, 3, 1, 2]  # torch keeps i f g o, ONNX i o f c
         width = layer.hidden_size
 
-        def reordered(tensor: Tensor) -> NDArray[Any]:
-            blocks = tensor.detach().cpu().numpy().reshape(4, width, -1)[order]
+        def reordered(part: str) -> NDArray[Any]:
+            blocks = layer.get_parameter(f"{part}_l0").detach().cpu().numpy().reshape(4, width, -1)[order]
             return np.ascontiguousarray(blocks.reshape(1, 4 * width, -1))
 
-        bias = np.concatenate([reordered(layer.bias_ih_l0), reordered(layer.bias_hh_l0)], axis=1)[:, :, 0]
+        bias = np.concatenate([reordered("bias_ih"), reordered("bias_hh")], axis=1)[:, :, 0]
         lengths32 = self.node("Cast", lengths, to=TensorProto.INT32)
         output = self.node(
             "LSTM",
             states,
-            self.weight(f"{name}.input", reordered(layer.weight_ih_l0)),
-            self.weight(f"{name}.recurrent", reordered(layer.weight_hh_l0)),
+            self.weight(f"{name}.input", reordered("weight_ih")),
+            self.weight(f"{name}.recurrent", reordered("weight_hh")),
             self.weight(f"{name}.bias", bias),
             lengths32,
             hidden_size=width,

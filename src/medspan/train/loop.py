@@ -28,17 +28,16 @@ from medspan.train.sampler import Feeder, epoch_groups
 from medspan.train.scorer import TorchScorer, to_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from medspan.config import Recipe
-    from medspan.features.vocab import Vocab
     from medspan.train.data import TrainingCorpus
     from medspan.types import Document
-
-CPU_THREADS_NOTE = "byte-equal results need the same number of threads"
 
 
 class Watcher(Protocol):
@@ -61,7 +60,9 @@ class Trainer:
         device: where to compute.
     """
 
-    def __init__(self, recipe: Recipe, corpora: Sequence[TrainingCorpus], folder: Path, device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, corpora: Sequence[TrainingCorpus], folder: Path, device: torch.device
+    ) -> None:
         self.recipe, self.corpora, self.folder, self.device = recipe, corpora, folder, device
         config = recipe.train
         torch.manual_seed(config.seed)
@@ -136,10 +137,12 @@ class Trainer:
         total, words = 0.0, 0
         for offset, (corpus, members) in enumerate(chosen):
             number = state.step * config.accumulate + offset
-            batch = self.feeder.batch([self.examples[corpus][i] for i in members], seed=config.seed, step=number)
+            batch = self.feeder.batch(
+                [self.examples[corpus][i] for i in members], seed=config.seed, step=number
+            )
             loss = self._loss(batch.arrays, batch.targets) / len(chosen)
             loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss)
+            total += loss.item()
             words += int(batch.arrays["lengths"].sum())
         self.optimizer.step(learning_rate(config, state.step, self.total_steps))
         self.average.update(state.step)
@@ -150,9 +153,11 @@ class Trainer:
         watcher.on_step(state, self.total_steps, total)
         return words
 
-    def _loss(self, arrays: dict[str, object], targets: dict[str, object]) -> Tensor:
-        inputs = to_tensors(arrays, self.device)  # type: ignore[arg-type]
-        wanted = to_tensors(targets, self.device)  # type: ignore[arg-type]
+    def _loss(
+        self, arrays: Mapping[str, NDArray[np.int64]], targets: Mapping[str, NDArray[np.int64]]
+    ) -> Tensor:
+        inputs = to_tensors(arrays, self.device)
+        wanted = to_tensors(targets, self.device)
         if self.device.type == "cpu":
             return self.network.loss(inputs, wanted)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
@@ -224,8 +229,8 @@ def strict_micro(gold: Sequence[Document], predicted: Sequence[Document], labels
 
 def head_decoder(network: Network, name: str, temperature: float = 1.0) -> TagDecoder:
     """The decoder of a head with its present transition scores."""
-    head = network.heads[name]
-    if not head.is_joint:
-        return TagDecoder(head.tags, temperature=temperature)  # type: ignore[arg-type]
-    parts = [p.detach().float().cpu().numpy() for p in (head.crf.transitions, head.crf.start, head.crf.end)]  # type: ignore[union-attr]
-    return TagDecoder(head.tags, parts[0], parts[1], end=parts[2], temperature=temperature)  # type: ignore[arg-type]
+    head = network.head(name)
+    parts = head.decoder_parts()
+    return TagDecoder(
+        head.tags, parts.get("transitions"), parts.get("start"), end=parts.get("end"), temperature=temperature
+    )

@@ -41,6 +41,13 @@ class Network(nn.Module):
         names: tuple[str, ...] = self.encoder.inputs  # type: ignore[assignment]
         return names
 
+    def head(self, name: str) -> TagHead:
+        """A head by name."""
+        head = self.heads[name]
+        if not isinstance(head, TagHead):
+            raise TypeError(f"head {name!r} is no tag head")
+        return head
+
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Emissions of every head, float (batch, words, tags)."""
         levels = self.encoder(batch)

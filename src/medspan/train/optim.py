@@ -36,14 +36,21 @@ class Optimizer:
 
     def __init__(self, network: nn.Module, config: TrainConfig) -> None:
         self.config = config
-        sparse = {f"{name}.weight" for name, part in network.named_modules() if getattr(part, "sparse", False)}
-        self._names = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+        sparse = {
+            f"{name}.weight" for name, part in network.named_modules() if getattr(part, "sparse", False)
+        }
+        self._names = {
+            name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad
+        }
         self._sparse = [p for n, p in self._names.items() if n in sparse]
         self._dense = [p for n, p in self._names.items() if n not in sparse]
         tables = {id(part.weight) for part in network.modules() if isinstance(part, nn.Embedding)}
         decayed = [p for p in self._dense if p.ndim > 1 and id(p) not in tables]
         kept = [p for p in self._dense if p.ndim <= 1 or id(p) in tables]
-        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": kept, "weight_decay": 0.0}]
+        groups = [
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": kept, "weight_decay": 0.0},
+        ]
         self._parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=1.0, fused=True)]
         if self._sparse:
             self._parts.append(torch.optim.SparseAdam(self._sparse, lr=1.0))
@@ -68,7 +75,7 @@ class Optimizer:
         if not torch.isfinite(norm):
             return float(norm)
         scale = (self.config.clip / (norm + 1e-6)).clamp(max=1.0)
-        torch._foreach_mul_(grads, scale)  # noqa: SLF001 - as above
+        torch._foreach_mul_(grads, scale)
         return float(norm)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -111,7 +118,7 @@ class Average:
             return
         decay = min(self._decay**_AVERAGE_EVERY, (step + 1) / (step + 1 + 10 * _AVERAGE_EVERY))
         targets = list(self.weights.values())
-        torch._foreach_lerp_(targets, [self._live[n].detach() for n in self.weights], 1 - decay)  # noqa: SLF001 - one call for all tensors
+        torch._foreach_lerp_(targets, [self._live[n].detach() for n in self.weights], 1 - decay)
 
     def swap(self) -> None:
         """Exchange the average and the live weights; twice puts everything back."""

@@ -40,7 +40,7 @@ def epoch_groups(
         epoch: number of the epoch.
     """
     rng = np.random.default_rng([seed, epoch])
-    groups = []
+    groups: list[tuple[int, list[int]]] = []
     for corpus, sizes in enumerate(lengths):
         drawn = _draw(len(sizes), weights[corpus], rng)
         noisy = np.array([sizes[i] for i in drawn]) + rng.uniform(0, _LENGTH_NOISE, len(drawn))
@@ -78,7 +78,9 @@ class Feeder:
         char_dropout: share of characters replaced by their unknown class.
     """
 
-    def __init__(self, featurizer: Featurizer, vocab: Vocab, word_dropout: float, char_dropout: float) -> None:
+    def __init__(
+        self, featurizer: Featurizer, vocab: Vocab, word_dropout: float, char_dropout: float
+    ) -> None:
         self._featurizer = featurizer
         counts = np.array([0, 0, *vocab.counts], np.float64)
         self._hidden = word_dropout / (word_dropout + counts) if word_dropout else np.zeros_like(counts)
@@ -96,7 +98,9 @@ class Feeder:
         for name in ("char_ids", "text_ids"):
             if name in arrays and self._char_dropout:
                 ids = arrays[name]
-                arrays[name] = np.where(rng.random(ids.shape) < self._char_dropout, self._char_class[ids], ids)
+                arrays[name] = np.where(
+                    rng.random(ids.shape) < self._char_dropout, self._char_class[ids], ids
+                )
         return Batch(arrays, self._targets(examples, arrays["lengths"]))
 
     @staticmethod

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from medspan.config import BlstmCnn
 from medspan.train.encoders.blstm_cnn import BlstmCnnEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import Tensor, nn
 
@@ -36,7 +36,7 @@ class Encoder(Protocol):
         ...
 
 
-ENCODERS = {BlstmCnn: BlstmCnnEncoder}
+ENCODERS: dict[type, Callable[[Any, Vocab], nn.Module]] = {BlstmCnn: BlstmCnnEncoder}
 
 
 def build_encoder(config: EncoderConfig, vocab: Vocab) -> nn.Module:

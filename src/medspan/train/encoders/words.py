@@ -51,7 +51,11 @@ class WordFeatures(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """(batch, words, width); the last rows of short sentences hold the batch's first form."""
-        parts = [self.words(batch["word_ids"]), *self._spelling(batch["char_ids"]), self.case(batch["case_ids"])]
+        parts = [
+            self.words(batch["word_ids"]),
+            *self._spelling(batch["char_ids"]),
+            self.case(batch["case_ids"]),
+        ]
         return torch.cat(parts, 1)[batch["form_index"]]
 
     def _spelling(self, char_ids: Tensor) -> list[Tensor]:
@@ -60,7 +64,7 @@ class WordFeatures(nn.Module):
         inside = (char_ids != 0)[:, None, :]
         found = []
         for filters in self.filters:
-            left, right = _padding(filters.kernel_size[0])  # type: ignore[operator, index, arg-type]
+            left, right = _padding(filters.kernel_size[0])  # type: ignore[index, arg-type]
             response = torch.relu(filters(nn.functional.pad(vectors, (left, right))))
             found.append((response * inside).amax(2))
         return found
@@ -72,7 +76,7 @@ class WordFeatures(nn.Module):
         inside = graph.node("Not", graph.node("Equal", "char_ids", graph.ints(0)))
         inside = graph.node("Unsqueeze", graph.node("Cast", inside, to=1), graph.ints(1))
         for size, filters in enumerate(self.filters):
-            kernel = filters.kernel_size[0]  # type: ignore[operator, index]
+            kernel = filters.kernel_size[0]  # type: ignore[index]
             weights = graph.weight(f"filters.{size}", filters.weight)  # type: ignore[arg-type]
             bias = graph.weight(f"filters.{size}.bias", filters.bias)  # type: ignore[arg-type]
             response = graph.node("Conv", vectors, weights, bias, pads=list(_padding(kernel)))  # type: ignore[arg-type]

@@ -11,6 +11,9 @@ from medspan.tags import iobes_tags
 from medspan.train.crf import Crf
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from medspan.config import HeadConfig
     from medspan.train.graph import Graph
 
@@ -48,6 +51,15 @@ class TagHead(nn.Module):
         return nn.functional.cross_entropy(
             emissions.float().flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="sum"
         )
+
+    def decoder_parts(self) -> dict[str, NDArray[np.float32]]:
+        """Transitions (tags, tags), start and end (tags,) of a CRF; nothing for softmax."""
+        if not self.is_joint:
+            return {}
+        return {
+            name: getattr(self.crf, name).detach().float().cpu().numpy()
+            for name in ("transitions", "start", "end")
+        }
 
     def to_graph(self, graph: Graph, name: str, levels: list[str]) -> None:
         """Write the output ``emissions.<name>``."""

@@ -1,0 +1,80 @@
+"""The verb ``train``."""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from medspan.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from medspan.train.checkpoint import EpochRow, State
+
+
+class _Bar:
+    """Shows a run on stderr: a bar on a terminal, a line an epoch everywhere."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        self._console, self._progress = console, progress
+        self._task = progress.add_task("training", total=None, f1="")
+
+    def on_step(self, state: State, total_steps: int, loss: float) -> None:  # noqa: ARG002 - a Watcher's signature
+        self._progress.update(self._task, completed=state.step, total=total_steps)
+
+    def on_epoch(self, row: EpochRow, *, is_best: bool) -> None:
+        scores = ", ".join(f"{name} {score:.4f}" for name, score in row.dev.items())
+        mark = " *" if is_best else ""
+        self._progress.update(self._task, f1=f"dev F1 {row.dev_mean:.4f}")
+        self._console.print(
+            f"epoch {row.epoch + 1}: loss {row.loss:.3f}, dev F1 {scores}, "
+            f"{row.words_per_second:,.0f} words/s, {row.minutes:.1f} min{mark}",
+            highlight=False,
+        )
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe (.toml); see recipes/.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL", help="Model folder to write.")],
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")] = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Stop after so many minutes and keep the best so far.")
+    ] = None,
+) -> None:
+    """Train a model from a recipe.
+
+    Checkpoints, metrics.jsonl and curve.svg stand in MODEL.run; the model folder is written at the end, after
+    the exported graph has been proved equal to the network.
+    """
+    for package in ("torch", "onnx"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError("training", package, "train")
+    from medspan.train.run import train as run  # noqa: PLC0415 - torch loads only when training
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[f1]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        run(
+            recipe,
+            output,
+            watcher=_Bar(console, progress),
+            tell=lambda line: console.print(line, highlight=False),
+            device=device,  # type: ignore[arg-type]
+            resume=resume,
+            max_minutes=max_minutes,
+            command=shlex.join(["medspan", *sys.argv[1:]]),
+        )
+    console.print(f"model written to {output}; try: medspan annotate --model {output} FILE", highlight=False)

@@ -1,0 +1,112 @@
+"""Ordered annotators, and `load`: from the name of a model to something that annotates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medspan.errors import ModelError, UsageError, did_you_mean
+from medspan.tasks.ner import EntityRecognizer
+from medspan.types import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from medspan.model.session import Device
+    from medspan.tasks.protocols import Annotator
+
+DEFAULT_MODEL = "default"
+
+
+class Pipeline:
+    """Runs annotators one after another.
+
+    Args:
+        annotators: in order; what one needs must be given by one before it, or stand in the documents.
+        given: layers the documents already have.
+
+    Raises:
+        UsageError: if the order is wrong, saying what to move, or nothing gives what one needs.
+    """
+
+    def __init__(self, annotators: Sequence[Annotator], *, given: Collection[str] = ()) -> None:
+        self.annotators = tuple(annotators)
+        present = set(given)
+        for place, annotator in enumerate(self.annotators):
+            for layer in sorted(annotator.needs - present):
+                self._refuse(annotator, layer, self.annotators[place + 1 :])
+            present |= annotator.gives
+
+    @staticmethod
+    def _refuse(annotator: Annotator, layer: str, later: Sequence[Annotator]) -> None:
+        name = type(annotator).__name__
+        for other in later:
+            if layer in other.gives:
+                giver = type(other).__name__
+                raise UsageError(
+                    f"{name} needs {layer}; {giver}, which gives them, comes after it: move {giver} first"
+                )
+        raise UsageError(
+            f"{name} needs {layer} and nothing in the pipeline gives them; add an annotator that does"
+        )
+
+    def __call__(self, text: str, *, id: str = "text") -> Document:  # noqa: A002 - the document's id
+        """Annotate one text."""
+        return next(iter(self.annotate([Document(id, text)])))
+
+    def annotate(self, documents: Iterable[Document | str]) -> Iterator[Document]:
+        """Annotate many documents, in order; texts are numbered as ids."""
+        stream: Iterable[Document] = (
+            Document(str(i), item) if isinstance(item, str) else item for i, item in enumerate(documents)
+        )
+        for annotator in self.annotators:
+            stream = annotator.annotate(stream)
+        return iter(stream)
+
+
+def load(
+    model: Path | str = DEFAULT_MODEL,
+    *,
+    device: Device = "auto",
+    threads: int | None = None,
+    labels: Collection[str] | None = None,
+    min_score: float = 0.0,
+) -> EntityRecognizer:
+    """Load a model.
+
+    Args:
+        model: ``"default"`` for the shipped one, the name of another shipped model, or a model folder.
+        device: ``auto``, ``cpu`` or ``cuda``; cuda where there is none is an error.
+        threads: threads of a forward pass; None for all cores.
+        labels: labels to keep; all where None.
+        min_score: entities below this confidence are dropped.
+
+    Raises:
+        ModelError: if there is no such model or it is damaged.
+        UsageError: if the device or a label is not there.
+    """
+    return EntityRecognizer(
+        find_model(model), device=device, threads=threads, labels=labels, min_score=min_score
+    )
+
+
+def shipped_models() -> dict[str, Path]:
+    """Models that come with the package, name → folder."""
+    root = Path(__file__).parent / "models"
+    return {path.parent.name: path.parent for path in sorted(root.glob("*/config.json"))}
+
+
+def find_model(model: Path | str) -> Path:
+    """The folder of a model by name or path; a shipped name wins over a folder of the same name.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    shipped = shipped_models()
+    if str(model) in shipped:
+        return shipped[str(model)]
+    if Path(model).is_dir():
+        return Path(model)
+    raise ModelError(
+        f"no model {str(model)!r}: neither a folder nor shipped ({did_you_mean(str(model), shipped)})"
+    )

@@ -1,0 +1,225 @@
+"""Network → model folder. Proves that the graph equals the network on text, or writes nothing (DESIGN 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import torch
+from safetensors.torch import save as save_tensors
+
+from medspan.errors import ModelError
+from medspan.features.batch import Featurizer
+from medspan.metrics.matching import Mention
+from medspan.model.golden import GOLDEN_TEXTS, make_golden
+from medspan.model.session import OnnxScorer
+from medspan.model.spec import EncoderSpec, HeadSpec, ModelSpec, WindowSpec
+from medspan.model.store import pack_decoders, save_model
+from medspan.model.tagger import Tagger, tagger_of
+from medspan.model.viterbi import fit_temperature
+from medspan.text.tokenize import TOKENIZER_ID
+from medspan.train.data import unit_chunks
+from medspan.train.graph import Graph
+from medspan.train.loop import head_decoder
+from medspan.train.scorer import TorchScorer
+from medspan.types import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from medspan.config import Recipe
+    from medspan.features.vocab import Vocab
+    from medspan.model.spec import Provenance
+    from medspan.train.data import TrainingCorpus
+    from medspan.train.network import Network
+
+TOLERANCE = 2e-3
+_PROOF_DOCUMENTS = 40
+
+
+class Export:
+    """A trained network on its way into a model folder.
+
+    Args:
+        recipe: what was trained.
+        network: its best weights; rounded in place where the recipe exports half precision.
+        vocab: its vocabulary.
+        corpora: dev splits fit the temperatures and prove the graph on real text.
+        provenance: goes into ``config.json``.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: Network,
+        vocab: Vocab,
+        *,
+        corpora: Sequence[TrainingCorpus],
+        provenance: Provenance,
+    ) -> None:
+        self.recipe, self.vocab, self.corpora = recipe, vocab, corpora
+        self.network = network.cpu().eval()
+        self.heads = [name for name, head in recipe.heads.items() if head.ships]
+        if recipe.export.half:
+            _round(self.network)
+        self.model = self._graph()
+        self.spec = self._spec(provenance, dict.fromkeys(self.heads, 1.0))
+        temperatures = {name: self._temperature(name) for name in self.heads}
+        self.spec = self._spec(provenance, temperatures)
+
+    def _graph(self) -> bytes:
+        graph = Graph(self.network.inputs, half=self.recipe.export.half)
+        levels = self.network.encoder.to_graph(graph)  # type: ignore[operator]
+        for name in self.heads:
+            self.network.head(name).to_graph(graph, name, levels)
+        return graph.build()
+
+    def _spec(self, provenance: Provenance, temperatures: dict[str, float]) -> ModelSpec:
+        settings = msgspec.to_builtins(self.recipe.encoder)
+        kind = settings.pop("kind")
+        heads = tuple(
+            HeadSpec(
+                name=name,
+                labels=self.recipe.heads[name].labels,
+                kind=self.recipe.heads[name].kind,
+                temperature=temperatures[name],
+                corpora=tuple(self.recipe.corpora[c].source for c in self.recipe.heads[name].corpora),
+            )
+            for name in self.heads
+        )
+        return ModelSpec(
+            name=self.recipe.name,
+            description=self.recipe.description,
+            language=self.recipe.language,
+            licence=self.recipe.licence,
+            encoder=EncoderSpec(
+                kind, {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+            ),
+            heads=heads,
+            tokenizer=TOKENIZER_ID,
+            inputs=self.network.inputs,
+            window=WindowSpec(self.recipe.window.words, self.recipe.window.overlap),
+            overlap=self.recipe.export.overlap,
+            provenance=provenance,
+        )
+
+    def _temperature(self, head: str) -> float:
+        """Fitted on the dev splits of the head's corpora."""
+        labels = self.recipe.heads[head].labels
+        tagger = self._tagger(heads=[head])
+        batches = []
+        for corpus in self.corpora:
+            if head not in corpus.heads:
+                continue
+            for units, emissions, lengths in tagger.score(corpus.dev):
+                gold = [unit_chunks(corpus.dev[unit.document], unit, labels) for unit in units]
+                batches.append((emissions[head], lengths, gold))
+        return round(fit_temperature(tagger.decoders[head], batches), 4)
+
+    def _featurizer(self) -> Featurizer:
+        return Featurizer(self.vocab, self.network.inputs, max_chars=self.recipe.encoder.max_chars)
+
+    def _tagger(self, heads: Sequence[str] | None = None, *, onnx: bool = False) -> Tagger:
+        scorer = (
+            OnnxScorer(self.model, self.spec, device="cpu", threads=1) if onnx else TorchScorer(self.network)
+        )
+        temperatures = {head.name: head.temperature for head in self.spec.heads}
+        names = self.heads if heads is None else heads
+        decoders = {name: head_decoder(self.network, name, temperatures[name]) for name in names}
+        return tagger_of(self.spec, decoders, self._featurizer(), scorer)
+
+    def prove(self) -> int:
+        """Compare graph and network at shapes and on text; the number of documents compared.
+
+        Raises:
+            ModelError: if emissions or entities differ, or depend on the rest of a batch.
+        """
+        texts = [text for text in GOLDEN_TEXTS if text.strip()]
+        real = [document for corpus in self.corpora for document in corpus.dev[:_PROOF_DOCUMENTS]]
+        self._prove_shapes(texts)
+        documents = [*self._documents(texts), *(d.replace(entities=()) for d in real)]
+        network, graph = self._tagger(), self._tagger(onnx=True)
+        _same_entities(
+            network.annotate(documents),
+            graph.annotate(documents),
+            "the exported graph differs from the network",
+        )
+        together = graph.annotate(documents)
+        some = documents[: len(texts) + _PROOF_DOCUMENTS]
+        alone = [graph.annotate([document])[0] for document in some]
+        _same_entities(together[: len(some)], alone, "the exported graph depends on the rest of a batch")
+        return len(documents)
+
+    @staticmethod
+    def _documents(texts: Sequence[str]) -> list[Document]:
+        return [Document(f"golden-{i}", text) for i, text in enumerate(texts)]
+
+    def _prove_shapes(self, texts: Sequence[str]) -> None:
+        """Emissions at 1 x 1, 1 x longest, ragged 17, and each ragged row alone."""
+        words = [word for text in texts for word in text.split()] * 3
+        featurizer = self._featurizer()
+        longest = self.recipe.window.words
+        ragged = [featurizer.encode(words[i * 3 : i * 3 + 1 + i * 7 % 40]) for i in range(17)]
+        batches = [[featurizer.encode(words[:1])], [featurizer.encode(words[:longest])], ragged]
+        network, graph = TorchScorer(self.network), OnnxScorer(self.model, self.spec, device="cpu", threads=1)
+        for rows in batches:
+            arrays = featurizer.arrays(rows)
+            self._compare(network.score(arrays), graph.score(arrays), arrays["lengths"])
+        together = graph.score(featurizer.arrays(ragged))
+        for i, row in enumerate(ragged):
+            alone = graph.score(featurizer.arrays([row]))
+            cut = {head: part[i : i + 1, : len(row)] for head, part in together.items()}
+            self._compare(cut, alone, np.array([len(row)]))
+
+    def _compare(
+        self,
+        left: dict[str, NDArray[np.float32]],
+        right: dict[str, NDArray[np.float32]],
+        lengths: NDArray[np.int64],
+    ) -> None:
+        for head in self.heads:
+            for i, length in enumerate(lengths):
+                gap = float(np.abs(left[head][i, :length] - right[head][i, :length]).max())
+                if not gap <= TOLERANCE:
+                    raise ModelError(
+                        f"export: emissions of head {head!r} differ by {gap:.2g}; nothing was written"
+                    )
+
+    def save(self, folder: Path, scores: dict[str, object], card: str) -> None:
+        """Write the model folder.
+
+        Raises:
+            ModelError: if the proof fails; then nothing is written.
+        """
+        self.prove()
+        decoders = {name: self.network.head(name).decoder_parts() for name in self.heads}
+        files = {
+            "vocab.json": self.vocab.to_json(),
+            "model.onnx": self.model,
+            "decoder.safetensors": pack_decoders(decoders),
+            "golden.json": make_golden(self._tagger(onnx=True), GOLDEN_TEXTS),
+            "metrics.json": msgspec.json.format(msgspec.json.encode(scores), indent=2) + b"\n",
+            "README.md": card.encode(),
+        }
+        if self.recipe.export.keep_weights:
+            files["model.safetensors"] = save_tensors(
+                {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
+            )
+        save_model(folder, self.spec, files)
+
+
+def _round(network: Network) -> None:
+    """Round the weights the graph keeps in half precision, so that graph and network are one model."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.half().float())
+
+
+def _same_entities(left: Sequence[Document], right: Sequence[Document], problem: str) -> None:
+    for a, b in zip(left, right, strict=True):
+        if {Mention(e.spans, e.label) for e in a.entities} != {Mention(e.spans, e.label) for e in b.entities}:
+            raise ModelError(f"export: {problem} in document {a.id!r}; nothing was written")

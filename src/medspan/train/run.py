@@ -1,0 +1,140 @@
+"""A whole run: recipe → run folder with log, curve and checkpoint → proved model folder."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING
+
+import torch
+
+import medspan
+from medspan.config import load_recipe, recipe_toml
+from medspan.corpora import catalogue
+from medspan.errors import UsageError
+from medspan.model.spec import CorpusSpec, Provenance
+from medspan.train.card import model_card
+from medspan.train.curve import curve_svg
+from medspan.train.data import digest_path, read_corpora
+from medspan.train.export import Export
+from medspan.train.loop import Trainer
+from medspan.train.scorer import pick_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from medspan.config import CorpusConfig, Recipe
+    from medspan.model.session import Device
+    from medspan.train.data import TrainingCorpus
+    from medspan.train.loop import Watcher
+
+
+def train(
+    path: Path,
+    output: Path,
+    *,
+    watcher: Watcher,
+    tell: Callable[[str], None],
+    device: Device = "auto",
+    resume: bool = False,
+    max_minutes: float | None = None,
+    command: str = "",
+) -> None:
+    """Train a recipe and write the model.
+
+    Args:
+        path: the recipe.
+        output: the model folder; the run folder stands beside it, with ``.run`` behind its name.
+        watcher: hears of every step and epoch.
+        tell: hears what a person should read once (counts, warnings).
+        device: where to compute; ``cuda`` where there is none is an error.
+        resume: go on from the checkpoint of the run folder.
+        max_minutes: stop after this time and keep the best weights so far.
+        command: the command line, for the model card.
+
+    Raises:
+        ConfigError, DataError, TrainingError, ModelError: as the parts do.
+    """
+    recipe = load_recipe(path)
+    chosen = pick_device(device)
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    run = run_folder(output, resume=resume)
+    corpora = read_corpora(recipe, path.parent)
+    for corpus in corpora:
+        tell(describe(corpus))
+    (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
+    trainer = Trainer(recipe, corpora, run, chosen)
+    if resume:
+        trainer.resume()
+    trainer.run(watcher, max_minutes=max_minutes)
+    (run / "curve.svg").write_text(curve_svg(trainer.state.history, recipe.name), encoding="utf-8")
+    export(trainer, recipe, path, output=output, command=command)
+
+
+def run_folder(output: Path, *, resume: bool) -> Path:
+    """The folder of checkpoints and logs beside a model.
+
+    Raises:
+        UsageError: if a run stands there that should be resumed or removed first.
+    """
+    folder = output.with_name(f"{output.name}.run")
+    if (folder / "checkpoint.safetensors").exists() and not resume:
+        raise UsageError(f"{folder}: holds an earlier run; go on with --resume, or remove the folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def describe(corpus: TrainingCorpus) -> str:
+    """One line on what was read of a corpus."""
+    counts = corpus.counts
+    parts = [f"{corpus.name}: {counts.sentences} sentences, {counts.spans} spans"]
+    for count, what in (
+        (counts.leaked, "sentences left out (equal to a registered test sentence)"),
+        (counts.misaligned, "spans left out (not on word borders)"),
+        (counts.nested, "spans left out (inside another span)"),
+        (counts.discontinuous, "spans left out (discontinuous)"),
+    ):
+        if count:
+            parts.append(f"{count} {what}")
+    return ", ".join(parts)
+
+
+def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, command: str) -> None:
+    """Prove and write the model folder of a finished run."""
+    provenance = provenance_of(recipe, path, command)
+    finished = Export(recipe, trainer.network, trainer.vocab, corpora=trainer.corpora, provenance=provenance)
+    dev = {corpus.name: trainer.dev_score(corpus) for corpus in trainer.corpora}
+    f1 = {name: score.f1 for name, score in dev.items()}
+    scores: dict[str, object] = {
+        "measure": "strict entity micro-F1",
+        "dev": dev,
+        "test": {},
+        "hours": round(trainer.state.minutes / 60, 3),
+    }
+    finished.save(output, scores, model_card(recipe, provenance, f1, {}))
+
+
+def provenance_of(recipe: Recipe, path: Path, command: str) -> Provenance:
+    """Enough to repeat the run."""
+    return Provenance(
+        medspan=medspan.__version__,
+        torch=torch.__version__,
+        seed=recipe.train.seed,
+        date=time.strftime("%Y-%m-%d"),
+        command=command,
+        recipe=hashlib.sha256(path.read_bytes()).hexdigest(),
+        corpora=tuple(_corpus_spec(config, path.parent) for config in recipe.corpora.values()),
+    )
+
+
+def _corpus_spec(config: CorpusConfig, base: Path) -> CorpusSpec:
+    known = catalogue().get(config.source)
+    licence = known.licence if known else "not in the catalogue: the user's own"
+    digests = {}
+    for role, split in (("train", config.train), ("dev", config.dev)):
+        file = digest_path(config, split, base)
+        if file.is_file():
+            digests[role] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return CorpusSpec(config.source, licence, digests)
