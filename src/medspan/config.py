@@ -11,13 +11,15 @@ import re
 import tomllib
 import types
 import typing
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from medspan.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]

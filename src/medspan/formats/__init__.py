@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medspan.errors import UsageError, did_you_mean
-from medspan.formats import conll, files, html, jsonl, pubtator, table, text
+from medspan.formats import brat, conll, files, html, jsonl, pubtator, table, text
 from medspan.formats.protocol import Losses, Reader, ReadOptions, WriteOptions, Writer
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 READERS: dict[str, Reader] = {
+    "brat": brat.read,
     "conll": conll.read,
     "jsonl": jsonl.read,
     "pubtator": pubtator.read,
@@ -34,6 +35,7 @@ READERS: dict[str, Reader] = {
 }
 
 WRITERS: dict[str, Writer] = {
+    "brat": brat.write,
     "conll": conll.write,
     "html": html.write,
     "jsonl": jsonl.write,
@@ -43,6 +45,7 @@ WRITERS: dict[str, Writer] = {
 }
 
 _EXTENSIONS = {
+    "brat": brat.EXTENSIONS,
     "conll": conll.EXTENSIONS,
     "html": html.EXTENSIONS,
     "jsonl": jsonl.EXTENSIONS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
@@ -19,7 +19,6 @@ from medspan.text.tokenize import tokenize
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-    from typing import IO
 
     from medspan.types import Document, Entity
 

@@ -6,6 +6,7 @@ import csv
 import re
 import sys
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +19,6 @@ from medspan.types import Attribute, Concept, Document, Entity, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 EXTENSIONS = (".tsv", ".csv")
 COLUMNS = ("document", "id", "label", "start", "end", "spans", "text", "score", "concepts", "attributes")

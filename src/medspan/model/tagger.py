@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from medspan.features.batch import Featurizer, group_by_words
 from medspan.features.cut import Unit, cut
 from medspan.features.vocab import read_vocab
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from medspan.model.protocol import Scorer

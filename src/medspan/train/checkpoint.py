@@ -1,4 +1,4 @@
-"""The state of a run as one safetensors file, written atomically: weights, optimiser, average, best, counters."""
+"""The state of a run as one safetensors file, written atomically."""
 
 from __future__ import annotations
 

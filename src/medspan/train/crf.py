@@ -17,7 +17,10 @@ ILLEGAL = -1e4
 
 
 class _LogPartition(torch.autograd.Function):
-    """emissions (words, batch, tags), transitions (tags, tags), start, end (tags,), mask (words, batch) → (batch,)."""
+    """Log-partition of each row, (batch,).
+
+    Takes emissions (words, batch, tags), transitions (tags, tags), start, end (tags,), mask (words, batch).
+    """
 
     @staticmethod
     def forward(ctx: Any, *inputs: Tensor) -> Tensor:  # noqa: ANN401 - torch's context
@@ -41,7 +44,7 @@ class _LogPartition(torch.autograd.Function):
         scale = grads[0][None, :, None]
         inside = mask[:, :, None]
         posterior = torch.where(inside, (alpha + beta - log_z[None, :, None]).exp(), 0.0) * scale
-        # The joint posterior of two neighbours, for every pair of words at once: (words - 1, batch, tags, tags).
+        # The joint posterior of neighbours, for all pairs of words at once: (words - 1, batch, tags, tags).
         right = (emissions[1:] + beta[1:] - log_z[None, :, None])[:, :, None, :]
         joint = (alpha[:-1, :, :, None] + transitions + right).exp()
         joint = torch.where(mask[1:, :, None, None], joint, 0.0) * scale[..., None]

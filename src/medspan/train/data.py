@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -13,9 +12,11 @@ from medspan.corpora.leaks import registered_keys, sentence_key
 from medspan.errors import DataError, TrainingError
 from medspan.features.cut import cut
 from medspan.tags import encode, iobes_tags
+from medspan.types import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from medspan.features.batch import Featurizer
     from medspan.features.cut import Unit
     from medspan.tags import Chunk
-    from medspan.types import Document, Entity
+    from medspan.types import Entity
 
 
 class Example(NamedTuple):

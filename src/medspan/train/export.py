@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import save as save_tensors
 
+from medspan.config import recipe_toml
 from medspan.errors import ModelError
 from medspan.features.batch import Featurizer
 from medspan.metrics.matching import Mention
@@ -204,6 +205,7 @@ class Export:
             "golden.json": make_golden(self._tagger(onnx=True), GOLDEN_TEXTS),
             "metrics.json": msgspec.json.format(msgspec.json.encode(scores), indent=2) + b"\n",
             "README.md": card.encode(),
+            "recipe.toml": recipe_toml(self.recipe).encode(),
         }
         if self.recipe.export.keep_weights:
             files["model.safetensors"] = save_tensors(

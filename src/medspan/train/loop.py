@@ -91,7 +91,8 @@ class Trainer:
         state, parts = load_checkpoint(self.folder)
         if state.recipe != self.state.recipe:
             raise TrainingError(
-                f"{self.folder}: its checkpoint belongs to another recipe; compare resolved.toml, or start anew"
+                f"{self.folder}: its checkpoint belongs to another recipe; compare resolved.toml, "
+                "or start anew"
             )
         self.state = state
         self.network.load_state_dict(parts["model"])
@@ -101,7 +102,7 @@ class Trainer:
         self.best = parts.get("best", {})
 
     def run(self, watcher: Watcher, *, max_minutes: float | None = None) -> None:
-        """Train until the epochs, the patience or the minutes are over; the best weights end in the network."""
+        """Train until epochs, patience or minutes are over; the best weights end in the network."""
         spent, started = self.state.minutes, time.monotonic()
         while not self._is_done():
             self.network.train()

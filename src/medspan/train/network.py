@@ -54,7 +54,7 @@ class Network(nn.Module):
         return {name: head(levels) for name, head in self.heads.items()}
 
     def loss(self, batch: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        """Loss per row, over the heads that have targets: a head learns only from corpora that annotate it."""
+        """Loss per row over the heads with targets: a head learns only from corpora that annotate it."""
         levels = self.encoder(batch)
         lengths = batch["lengths"]
         losses = [self.heads[name].loss(levels, tags, lengths) for name, tags in targets.items()]  # type: ignore[operator]

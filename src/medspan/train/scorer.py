@@ -28,7 +28,8 @@ def pick_device(name: Device) -> torch.device:
         raise UsageError(f"unknown device {name!r}; known: auto, cpu, cuda")
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError(
-            "device cuda: torch finds no CUDA GPU; install a CUDA build of torch and its driver, or use --device cpu"
+            "device cuda: torch finds no CUDA GPU; install a CUDA build of torch and its driver, "
+            "or use --device cpu"
         )
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 

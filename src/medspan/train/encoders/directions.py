@@ -38,7 +38,7 @@ class Directions(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.width = 2 * hidden
         for layer in [*self.forward_layers, *self.backward_layers]:
-            _start(layer)  # type: ignore[arg-type]
+            _start(layer)
 
     def forward(self, states: Tensor, lengths: Tensor) -> list[Tensor]:
         """One tensor a layer: the forward half first, then the backward half."""

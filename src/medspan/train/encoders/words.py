@@ -1,6 +1,7 @@
 """What a word looks like by itself: its vector, a CNN over its characters, its case.
 
-Computed once per distinct form of a batch (Ma & Hovy 2016 for the character CNN; Chiu & Nichols 2016 for case).
+Computed once per distinct form of a batch. The character CNN follows Ma & Hovy 2016, case vectors Chiu &
+Nichols 2016.
 """
 
 from __future__ import annotations
