@@ -166,13 +166,18 @@ def _model_lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _leaves(value: Any, path: str = "") -> list[tuple[str, str]]:  # noqa: ANN401 - any JSON
-    """Every number and word of nested JSON with its dotted name."""
+    """Every number and word of nested JSON with its dotted name; a score with its parts is one line."""
+    if isinstance(value, dict) and "f1" in value:
+        parts = [
+            f"{name} {_text(each)}" for name, each in value.items() if name not in {"f1", "tp", "fp", "fn"}
+        ]
+        return [(path, f"F1 {_text(value['f1'])}" + (f"  ({', '.join(parts)})" if parts else ""))]
     if isinstance(value, dict):
         return [leaf for key, each in value.items() for leaf in _leaves(each, f"{path}.{key}".lstrip("."))]
+    return [(path, _text(value))]
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON
     if isinstance(value, list):
-        return [(path, ", ".join(_short(each) for each in value))]
-    return [(path, _short(value))]
-
-
-def _short(value: object) -> str:
-    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+        return " to ".join(map(_text, value)) if len(value) == 2 else ", ".join(map(_text, value))  # noqa: PLR2004 - an interval
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
