@@ -95,8 +95,8 @@ def test_model(model_folder: Path, capsys: pytest.CaptureFixture[str]):
         "NCBI-disease",
         "public domain",
         "Apache-2.0",
-        "0.812",
-        "0.8, 0.82",
+        "F1 0.812",
+        "interval 0.800 to 0.820",
         "MB",
     ):
         assert part in shown
