@@ -85,8 +85,14 @@ class TrainingError(MedspanError):
     """A training run cannot start or go on."""
 
 
+_MOST_NAMES = 20
+
+
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """A hint naming the nearest known name, or all of them where none is near."""
+    """A hint naming the nearest known name, or the first of them where none is near."""
     names = sorted(known)
     near = get_close_matches(wrong, names, n=1)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+    if near:
+        return f"did you mean {near[0]}?"
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"known: {', '.join(names[:_MOST_NAMES])}{more}"

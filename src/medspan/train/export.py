@@ -119,7 +119,7 @@ class Export:
             for units, emissions, lengths in tagger.score(corpus.dev):
                 gold = [unit_chunks(corpus.dev[unit.document], unit, labels) for unit in units]
                 batches.append((emissions[head], lengths, gold))
-        return round(fit_temperature(tagger.decoders[head], batches), 4)
+        return round(float(fit_temperature(tagger.decoders[head], batches)), 4)
 
     def _featurizer(self) -> Featurizer:
         return Featurizer(self.vocab, self.network.inputs, max_chars=self.recipe.encoder.max_chars)

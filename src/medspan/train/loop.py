@@ -104,20 +104,22 @@ class Trainer:
     def run(self, watcher: Watcher, *, max_minutes: float | None = None) -> None:
         """Train until epochs, patience or minutes are over; the best weights end in the network."""
         spent, started = self.state.minutes, time.monotonic()
-        while not self._is_done():
+
+        def is_late() -> bool:
+            self.state.minutes = spent + (time.monotonic() - started) / 60
+            return max_minutes is not None and self.state.minutes >= max_minutes
+
+        while not self._is_done() and not (self.best and is_late()):
             self.network.train()
             epoch_started, words = time.monotonic(), 0
             groups = self._groups(self.state.epoch)
             while self.state.position < len(groups):
                 words += self._step(groups, watcher)
-                self.state.minutes = spent + (time.monotonic() - started) / 60
-                if max_minutes is not None and self.state.minutes >= max_minutes:
+                if is_late():
                     break
                 if self.state.step % self.recipe.train.checkpoint_steps == 0:
                     self.save()
             self._end_epoch(watcher, words / max(1e-9, time.monotonic() - epoch_started))
-            if max_minutes is not None and self.state.minutes >= max_minutes:
-                break
         self.network.load_state_dict(self.best)
 
     def _is_done(self) -> bool:

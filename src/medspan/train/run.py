@@ -120,7 +120,7 @@ def provenance_of(recipe: Recipe, path: Path, command: str) -> Provenance:
     """Enough to repeat the run."""
     return Provenance(
         medspan=medspan.__version__,
-        torch=torch.__version__,
+        torch=str(torch.__version__),
         seed=recipe.train.seed,
         date=time.strftime("%Y-%m-%d"),
         command=command,

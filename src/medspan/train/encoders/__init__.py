@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from medspan.config import BlstmCnn
+from medspan.config import BlstmCnn, CharBlstm, Cnn, Window
 from medspan.train.encoders.blstm_cnn import BlstmCnnEncoder
+from medspan.train.encoders.char_blstm import CharBlstmEncoder
+from medspan.train.encoders.cnn import CnnEncoder
+from medspan.train.encoders.window import WindowEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +39,12 @@ class Encoder(Protocol):
         ...
 
 
-ENCODERS: dict[type, Callable[[Any, Vocab], nn.Module]] = {BlstmCnn: BlstmCnnEncoder}
+ENCODERS: dict[type, Callable[[Any, Vocab], nn.Module]] = {
+    BlstmCnn: BlstmCnnEncoder,
+    CharBlstm: CharBlstmEncoder,
+    Window: WindowEncoder,
+    Cnn: CnnEncoder,
+}
 
 
 def build_encoder(config: EncoderConfig, vocab: Vocab) -> nn.Module:
