@@ -21,11 +21,14 @@ from medspan.errors import ConfigError, did_you_mean
 if TYPE_CHECKING:
     from pathlib import Path
 
+_LARGEST = 1e9  # TOML knows inf, which no setting may be
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
 Rate = Annotated[float, Meta(ge=0.0, lt=1.0)]
-PositiveFloat = Annotated[float, Meta(gt=0.0)]
-NonNegativeFloat = Annotated[float, Meta(ge=0.0)]
+PositiveFloat = Annotated[float, Meta(gt=0.0, le=_LARGEST)]
+NonNegativeFloat = Annotated[float, Meta(ge=0.0, le=_LARGEST)]
+HEAD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,6 +128,7 @@ class Cnn(_Strict, frozen=True, tag="cnn", tag_field="kind"):
 
 
 EncoderConfig = BlstmCnn | CharBlstm | Window | Cnn
+_ENCODER_KIND = Literal["blstm_cnn", "char_blstm", "window", "cnn"]
 
 
 class CorpusConfig(_Strict, frozen=True):
@@ -243,9 +247,11 @@ def load_recipe(path: Path) -> Recipe:
         ConfigError: naming the file, the key, and what is allowed there.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such recipe; give the path of a .toml file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; give the path of a .toml file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     return parse_recipe(raw, str(path))
@@ -263,15 +269,16 @@ def parse_recipe(raw: dict[str, Any], where: str) -> Recipe:
 
 def _check_references(recipe: Recipe, where: str) -> None:
     """Heads name corpora that exist; every corpus serves a head; windows can advance."""
+    if not any(head.ships for head in recipe.heads.values()):
+        raise ConfigError(f"{where}: heads: give at least one head that ships")
     for name, head in recipe.heads.items():
+        _check_head(f"{where}: heads.{name}", name, head)
         for corpus in head.corpora:
             if corpus not in recipe.corpora:
                 hint = did_you_mean(corpus, recipe.corpora)
                 raise ConfigError(
                     f"{where}: heads.{name}.corpora: no corpus {corpus!r} in this recipe; {hint}"
                 )
-        if not head.labels or not head.corpora:
-            raise ConfigError(f"{where}: heads.{name}: give at least one label and one corpus")
     used = {corpus for head in recipe.heads.values() for corpus in head.corpora}
     for name in recipe.corpora:
         if name not in used:
@@ -284,39 +291,77 @@ def _check_references(recipe: Recipe, where: str) -> None:
         )
 
 
+def _check_head(place: str, name: str, head: HeadConfig) -> None:
+    """What a model folder would refuse only after training is refused here."""
+    if not HEAD_NAME.fullmatch(name):
+        raise ConfigError(f"{place}: the name may hold letters, digits, _ and -, and starts with no mark")
+    if not head.labels or not head.corpora:
+        raise ConfigError(f"{place}: give at least one label and one corpus")
+    for key, values in (("labels", head.labels), ("corpora", head.corpora)):
+        if len(set(values)) != len(values) or "" in values:
+            raise ConfigError(f"{place}.{key}: holds a name twice or an empty one")
+
+
 def _explain(message: str, raw: dict[str, Any]) -> str:
     """Turn a msgspec message into `key.path: problem; hint`."""
     problem, _, path = message.partition(" - at `$")
-    keys = [key for key in path.rstrip("`").split(".") if key]
+    keys, kind = _walk(path.rstrip("`"), raw)
     unknown = re.search(r"unknown field `([^`]+)`", problem)
     if unknown:
-        known = _known_keys(keys, raw)
-        place = ".".join([*keys, unknown[1]])
-        return f"{place}: unknown key; {did_you_mean(unknown[1], known)}"
+        known = [field.name for field in msgspec.structs.fields(kind)]
+        return f"{'.'.join([*keys, _key(unknown[1])])}: unknown key; {did_you_mean(unknown[1], known)}"
     missing = re.search(r"missing required field `([^`]+)`", problem)
     if missing:
         return f"{'.'.join([*keys, missing[1]])}: required key is missing"
-    return f"{'.'.join(keys) or 'recipe'}: {problem[:1].lower()}{problem[1:]}"
+    place = ".".join(keys) or "recipe"
+    wrong = re.search(r"[Ii]nvalid (?:enum )?value '(.*)'", problem)
+    if wrong:
+        return f"{place}: {wrong[1]!r} is not allowed; {did_you_mean(wrong[1], typing.get_args(kind))}"
+    problem = problem.replace("`object`", "`table`")
+    return f"{place}: {problem[:1].lower()}{problem[1:]}"
 
 
-def _known_keys(keys: list[str], raw: dict[str, Any]) -> list[str]:
-    """Field names allowed at a place of the recipe."""
+def _walk(path: str, raw: dict[str, Any]) -> tuple[list[str], Any]:
+    """The keys along a path of msgspec and the type at its end.
+
+    msgspec writes ``[...]`` for any key of a table; the key is the first whose value does not convert.
+    """
     kind: Any = Recipe
     value: Any = raw
-    for key in keys:
-        name = key.removesuffix("[...]")
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            kind = typing.get_type_hints(kind)[name]
-        else:
+    keys: list[str] = []
+    for name, index in _STEP.findall(path):
+        if index == "...":
             kind = typing.get_args(kind)[1]
-        value = (
-            value.get(name, {})
-            if isinstance(value, dict) and name != "..."
-            else next(iter(value.values()), {})
-        )
-        if isinstance(kind, types.UnionType):
-            kind = next((k for k in typing.get_args(kind) if _tag_of(k) == value.get("kind")), kind)
-    return [field.name for field in msgspec.structs.fields(kind)]
+            key = next(key for key, item in value.items() if not _converts(item, kind))
+            keys.append(_key(key))
+            value = value[key]
+        elif index:
+            kind = typing.get_args(kind)[0]
+            keys[-1] += f"[{index}]"
+            value = value[int(index)]
+        else:
+            kind = typing.get_type_hints(kind).get(name, _ENCODER_KIND)
+            keys.append(name)
+            value = value.get(name)
+        kind = _chosen(kind, value)
+    return keys, kind
+
+
+def _converts(value: Any, kind: Any) -> bool:  # noqa: ANN401 - any TOML value and type
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _chosen(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any type
+    """Of a union, the struct whose tag the value names, else its first type."""
+    if not isinstance(kind, types.UnionType):
+        return kind
+    wanted = value.get("kind", "") if isinstance(value, dict) else ""
+    members = typing.get_args(kind)
+    return next((member for member in members if _tag_of(member) == wanted), members[0])
 
 
 def _tag_of(kind: Any) -> Any:  # noqa: ANN401 - a struct type or None
@@ -348,4 +393,4 @@ def _key(key: str) -> str:
 
 def _value(value: Any) -> str:  # noqa: ANN401 - any TOML value
     """A TOML value; JSON strings, numbers and arrays are valid TOML."""
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007F")  # which TOML wants escaped

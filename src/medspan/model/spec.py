@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from medspan.config import HEAD_NAME
 from medspan.errors import ModelError, did_you_mean
 from medspan.tags import iobes_tags
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FORMAT_VERSION = 1
-HEAD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 EncoderKind = Literal["blstm_cnn", "char_blstm", "window", "cnn"]
 OverlapPolicy = Literal["all", "longest", "best"]
