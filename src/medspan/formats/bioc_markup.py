@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 16
 _DEEPEST = 32
-_LINE_BREAKS = {"\r": "&#13;", "\n": "&#10;", "\t": "&#9;", '"': "&quot;"}
+_IN_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+_IN_ATTRIBUTE = _IN_TEXT | str.maketrans({"\n": "&#10;", "\t": "&#9;", '"': "&quot;"})
 _DECLARATIONS = "remove the declarations (<!DOCTYPE …>) and write such characters out, as UTF-8"
 
 
@@ -51,12 +52,12 @@ class Element:
 
 def attribute(value: str) -> str:
     """An attribute value, which a parser would otherwise normalise."""
-    return escape(value, _LINE_BREAKS)
+    return value.translate(_IN_ATTRIBUTE)
 
 
 def content(text: str) -> str:
     """Text of an element; a bare carriage return would be read as a line feed."""
-    return escape(text, {"\r": "&#13;"})
+    return text.translate(_IN_TEXT)
 
 
 class Parser:
@@ -114,6 +115,8 @@ class Parser:
             return FormatError(
                 self._path, self._lines_before + error.lineno, problem, "correct the file; & is written &amp;"
             )
+        except (LookupError, ValueError):
+            return FormatError(self._path, 1, "the declared encoding is unknown", "convert the file to UTF-8")
         except FormatError as error:
             return error
         return None

@@ -87,7 +87,8 @@ def _elements(file: Path, name: str, options: ReadOptions) -> Iterator[Element]:
             yield from parser.parse(BytesIO(opening + data[position:]))
         except FormatError as error:
             stopped = position + max(parser.error_index() - len(opening), 0)
-            end = data.find(_END, stopped)
+            # A wrong end tag is reported behind its "</".
+            end = data.find(_END, max(stopped - 2, position))
             begin = data.rfind(b"<document>", position, stopped)
             position = end + len(_END) if end >= 0 else len(data)
             reject(options, error, data[max(begin, 0) : position].decode(errors="replace"))
@@ -206,8 +207,8 @@ def _quoted(name: object) -> str:
 def _document(record: Record, losses: Losses) -> str:
     passages = "".join(_passage(passage, losses) for passage in record.passages)
     attached = _attached(record.annotations, record.relations, losses)
-    identity = content(_quoted(record.id))
-    return f"<document><id>{identity}</id>{_infon_markup(record.infons, losses)}\n{passages}{attached}</document>\n"
+    head = f"<id>{content(_quoted(record.id))}</id>{_infon_markup(record.infons, losses)}"
+    return f"<document>{head}\n{passages}{attached}</document>\n"
 
 
 def _passage(passage: Passage, losses: Losses) -> str:
