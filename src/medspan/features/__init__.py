@@ -1,1 +1,1 @@
-"""."""
+"""Documents → arrays; the same code in training and in use."""

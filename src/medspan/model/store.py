@@ -183,7 +183,7 @@ def save_model(folder: Path | str, spec: ModelSpec, files: Mapping[str, bytes]) 
     if missing := [name for name in NEEDED_FILES if name not in files]:
         raise ModelError(f"a model needs {', '.join(missing)}")
     target = Path(folder).resolve()
-    _check_replaceable(target)
+    check_replaceable(target)
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
@@ -200,8 +200,12 @@ def save_model(folder: Path | str, spec: ModelSpec, files: Mapping[str, bytes]) 
     _sync_folder(target.parent)
 
 
-def _check_replaceable(target: Path) -> None:
-    """Only an empty folder or a model may be replaced: a run folder or someone's documents may not."""
+def check_replaceable(target: Path) -> None:
+    """Only an empty folder or a model may be replaced: a run folder or someone's documents may not.
+
+    Raises:
+        UsageError: if something else stands there.
+    """
     if not target.exists():
         return
     if not target.is_dir():

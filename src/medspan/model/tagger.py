@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from medspan.features.batch import Featurizer, group_by_words
@@ -66,12 +67,17 @@ class Tagger:
         self.window = window
         self.thresholds = dict(thresholds or {})
         self.overlap = overlap
+        self._lock = Lock()
 
     def annotate(self, documents: Sequence[Document]) -> list[Document]:
-        """The documents with the entities found; entities and relations they had are replaced."""
+        """The documents with the entities found; entities and relations they had are replaced.
+
+        Threads may share a tagger; they take turns, because the featurizer's table of forms is one.
+        """
         found: dict[int, list[Found]] = defaultdict(list)
-        for scored in self.score(documents):
-            self._decode(scored, found)
+        with self._lock:
+            for scored in self.score(documents):
+                self._decode(scored, found)
         return [
             document.replace(entities=self._entities(found[i]), relations=())
             for i, document in enumerate(documents)

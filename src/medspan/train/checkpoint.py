@@ -75,7 +75,7 @@ def load_checkpoint(folder: Path) -> tuple[State, dict[str, dict[str, Tensor]]]:
     parts: dict[str, dict[str, Tensor]] = {}
     try:
         with safe_open(path, framework="pt") as file:
-            state = msgspec.json.decode(file.metadata()["state"], type=State)
+            state = msgspec.json.decode((file.metadata() or {})["state"], type=State)
             for key in file.keys():  # noqa: SIM118 - not a mapping
                 part, _, name = key.partition("/")
                 parts.setdefault(part, {})[name] = file.get_tensor(key)

@@ -166,17 +166,21 @@ def _examples(
     counts: Counts,
 ) -> Iterable[Example]:
     counts.spans += len(document.entities)
-    placed = 0
+    placed: set[tuple[str, int, int]] = set()
     for unit in cut(document, size=recipe.window.words, overlap=recipe.window.overlap):
         counts.sentences += 1
         chunks = {head: unit_chunks(document, unit, labels) for head, labels in heads.items()}
-        placed += sum(_owned(unit, chunk) for found in chunks.values() for chunk in found)
+        placed |= {
+            (label, unit.words[first][0], unit.words[stop - 1][1])
+            for found in chunks.values()
+            for first, stop, label in found
+        }
         if keys and sentence_key(document.text[unit.words[0][0] : unit.words[-1][1]], shortest=0) in keys:
             counts.leaked += 1
             continue
         yield Example(unit.forms(document.text), {h: _disjoint(found, counts) for h, found in chunks.items()})
     counts.discontinuous += sum(entity.is_discontinuous for entity in document.entities)
-    counts.misaligned += max(0, len(_learnable(document, heads)) - placed)
+    counts.misaligned += len(_learnable(document, heads) - placed)
 
 
 def _learnable(document: Document, heads: dict[str, tuple[str, ...]]) -> set[tuple[str, int, int]]:
@@ -185,10 +189,6 @@ def _learnable(document: Document, heads: dict[str, tuple[str, ...]]) -> set[tup
     return {
         (e.label, e.start, e.end) for e in document.entities if e.label in labels and not e.is_discontinuous
     }
-
-
-def _owned(unit: Unit, chunk: Chunk) -> bool:
-    return unit.owned[0] <= chunk[0] < unit.owned[1]
 
 
 def unit_chunks(document: Document, unit: Unit, labels: Iterable[str]) -> list[Chunk]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from medspan.errors import ConfigError
 from medspan.train.encoders import build_encoder
 from medspan.train.heads.tags import TagHead
 
@@ -22,18 +23,25 @@ class Network(nn.Module):
     Args:
         recipe: names the encoder and the heads.
         vocab: sizes of the tables.
+
+    Raises:
+        ConfigError: if a head reads a level the encoder lacks, or has a name torch cannot take.
     """
 
     def __init__(self, recipe: Recipe, vocab: Vocab) -> None:
         super().__init__()
         self.encoder = build_encoder(recipe.encoder, vocab)
         widths: list[int] = self.encoder.widths  # type: ignore[assignment]
-        self.heads = nn.ModuleDict(
-            {
-                name: TagHead(head, widths[head.level], recipe.train.head_dropout)
-                for name, head in recipe.heads.items()
-            }
-        )
+        self.heads = nn.ModuleDict()
+        for name, head in recipe.heads.items():
+            if hasattr(self.heads, name):
+                raise ConfigError(f"heads.{name}: torch keeps this name for itself; choose another")
+            if not -len(widths) <= head.level < len(widths):
+                raise ConfigError(
+                    f"heads.{name}.level: is {head.level}; this encoder has levels 0 to {len(widths) - 1}, "
+                    "and -1 is the last"
+                )
+            self.heads[name] = TagHead(head, widths[head.level], recipe.train.head_dropout)
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from medspan.config import load_recipe, recipe_toml
 from medspan.corpora import catalogue
 from medspan.errors import UsageError
 from medspan.model.spec import CorpusSpec, Provenance
+from medspan.model.store import check_replaceable
 from medspan.train.card import model_card
 from medspan.train.curve import curve_svg
 from medspan.train.data import digest_path, read_corpora
@@ -54,20 +55,22 @@ def train(
         command: the command line, for the model card.
 
     Raises:
+        UsageError: if the device is not there, or the output is something else than a model.
         ConfigError, DataError, TrainingError, ModelError: as the parts do.
     """
     recipe = load_recipe(path)
     chosen = pick_device(device)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
+    check_replaceable(output)
     run = run_folder(output, resume=resume)
     corpora = read_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(describe(corpus))
-    (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
     trainer = Trainer(recipe, corpora, run, chosen)
     if resume:
         trainer.resume()
+    (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
     trainer.run(watcher, max_minutes=max_minutes)
     (run / "curve.svg").write_text(curve_svg(trainer.state.history, recipe.name), encoding="utf-8")
     export(trainer, recipe, path, output=output, command=command)
