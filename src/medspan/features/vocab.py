@@ -23,6 +23,8 @@ PAD = 0
 UNKNOWN_WORD = 1
 UNKNOWN_LOWER, UNKNOWN_UPPER, UNKNOWN_DIGIT, UNKNOWN_MARK, UNKNOWN_OTHER = 1, 2, 3, 4, 5
 FIRST_CHARACTER = 6
+_MOST_FALLBACKS = 1 << 16
+"""Unknown characters remembered at most: a text may hold every code point."""
 
 
 class Vocab(msgspec.Struct, frozen=True, dict=True):
@@ -35,6 +37,7 @@ class Vocab(msgspec.Struct, frozen=True, dict=True):
     def __post_init__(self) -> None:
         self.__dict__["_word_ids"] = {word: i + 2 for i, word in enumerate(self.words)}
         self.__dict__["_char_ids"] = {c: i + FIRST_CHARACTER for i, c in enumerate(self.characters)}
+        self.__dict__["_fallbacks"] = {}
 
     @property
     def n_words(self) -> int:
@@ -54,12 +57,13 @@ class Vocab(msgspec.Struct, frozen=True, dict=True):
     def char_id(self, character: str) -> int:
         """Id of one character; unknown ones fall back to their base letter, then to a class."""
         ids: dict[str, int] = self.__dict__["_char_ids"]
-        found = ids.get(character)
+        fallbacks: dict[str, int] = self.__dict__["_fallbacks"]  # apart: a fallback is no base for others
+        found = ids.get(character) or fallbacks.get(character)
         if found is None:
-            found = ids.get(unicodedata.normalize("NFKD", character)[0])
-            found = unknown_class(character) if found is None else found
-            if len(ids) < 1 << 16:  # remembered, but bounded: a text may hold every code point
-                ids[character] = found
+            base = unicodedata.normalize("NFKD", character)[0]
+            found = ids.get(base) or unknown_class(character)
+            if len(fallbacks) < _MOST_FALLBACKS:
+                fallbacks[character] = found
         return found
 
     def to_json(self) -> bytes:

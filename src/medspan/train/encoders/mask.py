@@ -33,5 +33,5 @@ def mask_to_graph(graph: Graph, states: str, lengths: str) -> str:
 def place_to_graph(graph: Graph, tensor: str, *, axis: int) -> str:
     """0, 1, 2 ... along an axis of a tensor: int64 (length of the axis,)."""
     size = graph.node("Shape", tensor, start=axis, end=axis + 1)
-    start, step = graph.constant(np.array(0)), graph.constant(np.array(1))
+    start, step = graph.constant(np.array(0, np.int64)), graph.constant(np.array(1, np.int64))
     return graph.node("Range", start, graph.node("Squeeze", size), step)
