@@ -249,6 +249,12 @@ def flat(document: Document) -> Document:
     return Document(document.id, text, kept)
 
 
+def test_a_mention_without_letters_across_title_and_abstract(tmp_path):
+    document = Document("1", "+\n-\t+", (entity(1, 0, 5),))
+    (again,), counts = round_trip(tmp_path / "m.pubtator", document)
+    assert (again, counts) == (document, {})
+
+
 @given(documents())
 def test_any_document_survives(tmp_path_factory, document):
     (again,), _ = round_trip(tmp_path_factory.mktemp("p") / "d.pubtator", document)

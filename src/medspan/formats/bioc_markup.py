@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, NoReturn
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 from medspan.errors import FormatError
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from medspan.errors import AnnotationError, FormatError
 from medspan.formats import files
 from medspan.formats.protocol import CONCEPT_RELATIONS, Losses, ReadOptions, WriteOptions, reject
-from medspan.formats.pubtator_write import CONCEPT, DOCUMENT, FIELD, NAME, TMVAR, block_of
+from medspan.formats.pubtator_write import CONCEPT, DOCUMENT, FIELD, NAME, TMVAR, block_of, one_column
 from medspan.formats.quoting import unquote
 from medspan.formats.surface import SURFACE_REMEDY, surface_problem
 from medspan.types import Concept, Document, Entity, Span
@@ -182,8 +182,9 @@ class _Block:
                 f"the mention ends at {end}, past the text ({len(self._text)} characters)",
                 SURFACE_REMEDY,
             )
+        mention = self._text[entity.start : entity.end]
         problem = surface_problem(surface, entity, self._text)
-        if problem:
+        if problem and one_column(surface) != one_column(mention):
             raise self._error(number, problem, SURFACE_REMEDY)
         self._entities.append(entity)
 

@@ -38,6 +38,11 @@ def block_of(document: Document, losses: Losses) -> str:
     return "\n".join(lines) + "\n\n"
 
 
+def one_column(text: str) -> str:
+    """Text as a column holds it: each tab or line break is a blank."""
+    return _COLUMN_BREAK.sub(" ", text)
+
+
 def split_text(text: str) -> tuple[str, str]:
     """Title and abstract: parted at the first line break, unless nothing would follow it."""
     title, _, abstract = text.partition("\n")
@@ -48,7 +53,7 @@ def _columns(entity: Entity, document: Document) -> list[str]:
     columns = [
         str(entity.start),
         str(entity.end),
-        _COLUMN_BREAK.sub(" ", document.text[entity.start : entity.end]),
+        one_column(document.text[entity.start : entity.end]),
         quote(entity.label, FIELD),
         _concept_column(entity),
     ]
@@ -56,7 +61,7 @@ def _columns(entity: Entity, document: Document) -> list[str]:
         names = (concept.name for concept in entity.concepts)
         columns.append("|".join("" if name is None else quote(name, NAME) for name in names))
     further = document.meta.get("pubtator", {}).get("columns", {}).get(entity.id, [])
-    return columns + [_COLUMN_BREAK.sub(" ", str(column)) for column in further]
+    return columns + [one_column(str(column)) for column in further]
 
 
 def _concept_column(entity: Entity) -> str:
