@@ -108,7 +108,7 @@ def entities(document: Document) -> dict[tuple[str, int, int], float]:
 
 
 def compare(left: Sequence[Document], right: Sequence[Document]) -> dict[str, Any]:
-    """How many sentences have different entities, and how far the scores of equal ones lie apart."""
+    """How many sentences differ in entities, and how far scores (of four digits) of equal ones lie apart."""
     differing, gap = 0, 0.0
     for one, two in zip(left, right, strict=True):
         first, second = entities(one), entities(two)

@@ -51,8 +51,9 @@ class PlainRun:
         found = []
         for example in self.trainer.examples[0]:
             arrays = self.trainer.featurizer.arrays([example.row])
-            parts = (arrays[name][arrays["form_index"][0]] for name in ("word_ids", "char_ids", "case_ids"))
-            found.append(Sentence(*parts, example.tags[self.head]))
+            ids, tags = arrays["form_index"][0], example.tags[self.head]
+            words, chars, case = (arrays[name][ids] for name in ("word_ids", "char_ids", "case_ids"))
+            found.append(Sentence(words, chars, case, tags))
         return found
 
     def steps(self) -> Iterator[int]:
@@ -75,7 +76,7 @@ class PlainRun:
             group["lr"] = rate
         self.optimizer.zero_grad()
         loss = self.network.loss(batch)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         clip_grad_norm_(self.network.parameters(), self.config.clip)
         self.optimizer.step()
         loss.item()

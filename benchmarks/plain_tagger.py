@@ -185,8 +185,8 @@ def pad(sentences: Sequence[Sentence]) -> Padded:
         case[row, :length] = sentence.case
         tags[row, :length] = sentence.tags
         chars[row, :length, : sentence.chars.shape[1]] = sentence.chars
-    parts = (torch.from_numpy(part) for part in (words, chars, case, tags))
-    return Padded(*parts, torch.tensor(lengths))
+    of = torch.from_numpy
+    return Padded(of(words), of(chars), of(case), of(tags), torch.tensor(lengths))
 
 
 class PlainScorer:

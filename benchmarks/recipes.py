@@ -2,10 +2,10 @@
 
     MEDSPAN_DATA=DIR python benchmarks/recipes.py recipes/ncbi-disease.toml --seeds 13 14 15 -o OUT
 
-Each seed becomes OUT/NAME-SEED; a model that stands there is not trained again, and one that is also in the
-results is skipped. Test splits are those of the recipe's corpora, with the corpus' sentences, scored strictly over the
-labels its heads learnt. Writes recipes.json beside this file: a run a seed, mean and standard deviation over
-the seeds. The recipe's corpora must be names of the catalogue, not paths beside the recipe.
+Each seed becomes OUT/NAME-SEED; a model of the same recipe that stands there is not trained again, and one
+that is also in the results is skipped. Test splits are those of the recipe's corpora, with the corpus'
+sentences, scored strictly over the labels its heads learnt. Writes recipes.json beside this file: a run a
+seed, mean and standard deviation over the seeds. The recipe's corpora must be names of the catalogue.
 """
 
 from __future__ import annotations
@@ -49,6 +49,12 @@ def train(recipe: Recipe, folder: Path) -> None:
     subprocess.run(command, check=True)
 
 
+def is_same(recipe: Recipe, folder: Path) -> bool:
+    """Whether a model was trained by this recipe; threads aside, which do not count as another recipe."""
+    trained = load_recipe(folder / "recipe.toml")
+    return msgspec.structs.replace(trained, threads=None) == msgspec.structs.replace(recipe, threads=None)
+
+
 def labels_of(recipe: Recipe, corpus: str) -> tuple[str, ...]:
     """The labels that shipped heads learn from a corpus."""
     heads = [head for head in recipe.heads.values() if corpus in head.corpora and head.ships]
@@ -78,7 +84,6 @@ def entry(recipe: Recipe, recipe_file: str, folder: Path) -> dict[str, Any]:
         recipe.train.seed,
         recipe=recipe_file,
         trained=model.spec.provenance.date,
-        train_command=f"medspan train {recipe_file} (seed {recipe.train.seed})",
         dev={name: round(value["f1"], 4) for name, value in metrics["dev"].items()},
         test=score(recipe, folder),
         minutes=round(60 * metrics["hours"], 1),
@@ -132,6 +137,9 @@ def main() -> int:
             continue
         if not folder.exists():
             train(seeded, folder)
+        if not is_same(seeded, folder):
+            print(f"{folder}: was trained by another recipe; name another -o, or remove it", file=sys.stderr)
+            return 1
         run = entry(seeded, options.recipe.name, folder)
         write_json(options.output, merge_run(read_json(options.output), recipe.name, run))
         print(json.dumps(run))

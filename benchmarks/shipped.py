@@ -5,10 +5,10 @@
 
 ``medspan annotate`` gets the bare texts, without entities. NCBI-disease, BC5CDR and BC2GM are raw text from
 standoff/*, sentences found by medspan; the others are text rebuilt from words, with the corpus' sentences.
-Strict micro-F1 (label and both borders) over the labels the corpus annotates; the interval is a bootstrap over
-documents. BC2GM's alternative spans do not count. Seconds are those of the whole command, its start included.
-Writes shipped.json beside this file. ``--record`` puts the scores into metrics.json of a model folder and
-writes its card anew; ``--reuse`` takes them from shipped.json, if they are of the same graph.
+Strict micro-F1 (label and both borders) over the labels the corpus annotates; the interval is a bootstrap
+over documents. BC2GM's alternative spans do not count. Seconds are those of the whole command, its start
+included. Writes shipped.json beside this file. ``--record`` puts the scores into metrics.json of a model
+folder and writes its card anew; ``--reuse`` takes them from shipped.json, if they are of the same graph.
 """
 
 from __future__ import annotations
