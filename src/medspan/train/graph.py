@@ -60,7 +60,7 @@ class Graph:
         key = f"{values.dtype}{values.shape}{values.tobytes()!r}"
         if key not in self._known:
             name = f"constant_{len(self._weights)}"
-            self._weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+            self._weights.append(numpy_helper.from_array(np.asarray(values, order="C"), name))
             self._known[key] = name
         return self._known[key]
 
