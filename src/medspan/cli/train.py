@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +36,12 @@ class _Bar:
             f"{row.words_per_second:,.0f} words/s, {row.minutes:.1f} min{mark}",
             highlight=False,
         )
+
+
+def _command(recipe: Path, output: Path) -> str:
+    """What the model card says made the model: only names, since a path tells of the machine it was made on."""
+    known = f"recipes/{recipe.name}" if recipe.parent.name == "recipes" else recipe.name
+    return shlex.join(["medspan", "train", known, "-o", output.name])
 
 
 def train(
@@ -75,6 +80,6 @@ def train(
             device=device,  # type: ignore[arg-type]
             resume=resume,
             max_minutes=max_minutes,
-            command=shlex.join(["medspan", *sys.argv[1:]]),
+            command=_command(recipe, output),
         )
     console.print(f"model written to {output}; try: medspan annotate --model {output} FILE", highlight=False)

@@ -3,8 +3,7 @@
 The directions stay apart until a head joins them, so a left-to-right language model on the forward half
 never sees the right context.
 
-One-directional layers over padded, reversed-by-index input are also what the CPU kernels are fastest at:
-measured 2.6 times a packed bidirectional layer (benchmarks/training_speed.py).
+One-directional layers over padded rows, reversed by index, are also what torch's CPU kernels are fastest at.
 """
 
 from __future__ import annotations
