@@ -39,7 +39,7 @@ class _Bar:
 
 
 def _command(recipe: Path, output: Path) -> str:
-    """What the model card says made the model: only names, since a path tells of the machine it was made on."""
+    """What the card says made the model: names only, since a path tells of the machine it was made on."""
     known = f"recipes/{recipe.name}" if recipe.parent.name == "recipes" else recipe.name
     return shlex.join(["medspan", "train", known, "-o", output.name])
 
