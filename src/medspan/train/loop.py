@@ -6,6 +6,7 @@ weights of an uninterrupted one, byte for byte (CPU, same threads and versions).
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -147,6 +148,11 @@ class Trainer:
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
             words += int(batch.arrays["lengths"].sum())
+        if not math.isfinite(total):
+            raise TrainingError(
+                f"the loss at step {state.step} is not finite: the run diverged; lower train.learning_rate "
+                "or train.clip, and start anew"
+            )
         self.optimizer.step(learning_rate(config, state.step, self.total_steps))
         self.average.update(state.step)
         state.step += 1
