@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from medspan.tags import may_end, may_follow, may_start
 
 ILLEGAL = -1e4
+_WIDEST = 80.0
+"""Beyond this spread of scores, powers of e underflow in float32 and the only legal path may be lost."""
 
 
 class _LogPartition(torch.autograd.Function):
@@ -25,13 +27,13 @@ class _LogPartition(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *inputs: Tensor) -> Tensor:  # noqa: ANN401 - torch's context
         emissions, transitions, start, end, mask = inputs
-        step = transitions.exp()
+        ctx.is_wide = _is_wide(emissions, transitions)
+        onward = _exact if ctx.is_wide else _quick
         alphas = [start + emissions[0]]
+        step = transitions if ctx.is_wide else transitions.exp()
         for t in range(1, len(emissions)):
-            before = alphas[-1]
-            top = before.amax(1, keepdim=True)
-            after = torch.log((before - top).exp() @ step) + top + emissions[t]
-            alphas.append(torch.where(mask[t, :, None], after, before))
+            after = onward(alphas[-1], step) + emissions[t]
+            alphas.append(torch.where(mask[t, :, None], after, alphas[-1]))
         alpha = torch.stack(alphas)
         log_z = torch.logsumexp(alpha[-1] + end, 1)
         ctx.save_for_backward(*inputs, alpha, log_z)
@@ -40,7 +42,7 @@ class _LogPartition(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's context
         emissions, transitions, _, end, mask, alpha, log_z = ctx.saved_tensors
-        beta = _betas(emissions, transitions, end, mask)
+        beta = _betas(emissions, transitions, end, mask, is_wide=ctx.is_wide)
         scale = grads[0][None, :, None]
         inside = mask[:, :, None]
         posterior = torch.where(inside, (alpha + beta - log_z[None, :, None]).exp(), 0.0) * scale
@@ -60,16 +62,33 @@ class _LogPartition(torch.autograd.Function):
         )
 
 
-def _betas(emissions: Tensor, transitions: Tensor, end: Tensor, mask: Tensor) -> Tensor:
+def _betas(emissions: Tensor, transitions: Tensor, end: Tensor, mask: Tensor, *, is_wide: bool) -> Tensor:
     """Backward scores (words, batch, tags); at a row's last word and behind it they equal ``end``."""
-    step = transitions.t().exp()
+    onward = _exact if is_wide else _quick
+    step = transitions.t() if is_wide else transitions.t().exp()
     betas = [end.expand_as(emissions[0])]
     for t in range(len(emissions) - 1, 0, -1):
-        after = emissions[t] + betas[-1]
-        top = after.amax(1, keepdim=True)
-        before = torch.log((after - top).exp() @ step) + top
+        before = onward(emissions[t] + betas[-1], step)
         betas.append(torch.where(mask[t, :, None], before, betas[-1]))
     return torch.stack(betas[::-1])
+
+
+def _is_wide(emissions: Tensor, transitions: Tensor) -> bool:
+    """Whether a legal path may score so far below the best prefix that `_quick` loses it."""
+    legal = transitions[transitions > ILLEGAL / 2]
+    spread = emissions.amax() - emissions.amin() + legal.amax() - legal.amin()
+    return not float(spread) < _WIDEST
+
+
+def _quick(scores: Tensor, step: Tensor) -> Tensor:
+    """Log-sum over one tag of scores (batch, tags) and a step given as powers of e, (tags, tags)."""
+    top = scores.amax(1, keepdim=True)
+    return torch.log((scores - top).exp() @ step) + top
+
+
+def _exact(scores: Tensor, step: Tensor) -> Tensor:
+    """The same for a step given as it is; slower, safe for scores of any size."""
+    return torch.logsumexp(scores[:, :, None] + step, 1)
 
 
 class Crf(nn.Module):
