@@ -74,7 +74,7 @@ def kill_at_random(folder: Path, output: str) -> bool:
     deadline = time.monotonic() + 300
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
-    time.sleep(random.random() * 0.5)  # noqa: S311 - any moment will do
+    time.sleep(random.random() * 0.3)  # noqa: S311 - any moment will do
     process.kill()
     return process.wait() == -signal.SIGKILL
 
