@@ -1,1 +1,1 @@
-"""Documents → arrays; the same code in training and in use."""
+"""Documents to arrays, the same in training and inference."""

@@ -1,1 +1,1 @@
-"""."""
+"""A model folder, read and run: spec, store, session, decoder, tagger, golden texts."""

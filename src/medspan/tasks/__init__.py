@@ -1,1 +1,1 @@
-"""One module a task: a function from documents to documents."""
+"""One task each: functions from documents to documents."""
