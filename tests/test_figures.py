@@ -11,6 +11,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_readme_figures_are_those_of_the_benchmarks():
     done = subprocess.run(
-        [sys.executable, "-m", "tools.figures", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tools.figures", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
