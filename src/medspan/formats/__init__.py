@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medspan.errors import UsageError, did_you_mean
-from medspan.formats import brat, conll, files, html, jsonl, pubtator, table, text
+from medspan.formats import bioc_json, bioc_xml, brat, conll, files, html, jsonl, pubtator, table, text
 from medspan.formats.protocol import Losses, Reader, ReadOptions, WriteOptions, Writer
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 READERS: dict[str, Reader] = {
+    "bioc_json": bioc_json.read,
+    "bioc_xml": bioc_xml.read,
     "brat": brat.read,
     "conll": conll.read,
     "jsonl": jsonl.read,
@@ -35,6 +37,8 @@ READERS: dict[str, Reader] = {
 }
 
 WRITERS: dict[str, Writer] = {
+    "bioc_json": bioc_json.write,
+    "bioc_xml": bioc_xml.write,
     "brat": brat.write,
     "conll": conll.write,
     "html": html.write,
@@ -45,6 +49,8 @@ WRITERS: dict[str, Writer] = {
 }
 
 _EXTENSIONS = {
+    "bioc_json": bioc_json.EXTENSIONS,
+    "bioc_xml": bioc_xml.EXTENSIONS,
     "brat": brat.EXTENSIONS,
     "conll": conll.EXTENSIONS,
     "html": html.EXTENSIONS,
