@@ -22,6 +22,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facts import facts, read_json
+
 from medspan import formats
 from medspan.formats.protocol import ReadOptions, WriteOptions
 
@@ -108,6 +110,23 @@ def read_split(path: Path, limit: int | None) -> tuple[list[Document], int]:
     return documents, len(rejected)
 
 
+def merge(
+    output: Path,
+    totals: dict[str, Counter[str]],
+    by_split: dict[str, dict[str, dict[str, int]]],
+    limit: int | None,
+) -> None:
+    """Put the formats of this run in the place of their earlier figures; others stay."""
+    result = read_json(output)
+    part = "all" if limit is None else f"first {limit} of each split"
+    made = facts(None)
+    for name, total in totals.items():
+        result.setdefault("totals", {})[name] = {**total, "taken": part, "date": made["date"]}
+    for split, rows in by_split.items():
+        result.setdefault("splits", {}).setdefault(split, {}).update(rows)
+    output.write_text(json.dumps({**result, "made": made}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
 def main() -> int:
     """Run all trips; exit code 1 where something was lost or moved."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -132,8 +151,7 @@ def main() -> int:
             by_split.setdefault(split, {})[name] = row
             if row["lost"] or row["moved"] or row["texts_changed"]:
                 print(f"{split} {name}: {row}", file=sys.stderr)
-    result = {"totals": {name: dict(total) for name, total in totals.items()}, "splits": by_split}
-    arguments.output.write_text(json.dumps(result, indent=1) + "\n")
+    merge(arguments.output, totals, by_split, arguments.documents)
     for name, total in totals.items():
         print(name, dict(total))
     return int(any(total["lost"] or total["moved"] or total["rejected"] for total in totals.values()))
