@@ -115,6 +115,8 @@ def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, comman
         "dev": dev,
         "test": {},
         "hours": round(trainer.state.minutes / 60, 3),
+        "epochs": len(trainer.state.history),
+        "best_epoch": trainer.state.best_epoch + 1,
     }
     finished.save(output, scores, model_card(recipe, provenance, f1, {}))
 
