@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from medspan.features.batch import WORD_INPUTS
+from medspan.train.dropout import Dropout
 from medspan.train.encoders.mask import mask_to_graph, word_mask
 from medspan.train.encoders.words import WordFeatures
 
@@ -36,7 +37,7 @@ class CnnEncoder(nn.Module):
         self.layers = nn.ModuleList(
             nn.Conv1d(width, width, _KERNEL, dilation=step, padding=step) for step in config.dilations
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         nn.init.xavier_uniform_(self.enter.weight)
         for layer in self.layers:
             nn.init.xavier_uniform_(layer.weight)  # type: ignore[arg-type]

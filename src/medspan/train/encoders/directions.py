@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from medspan.train.dropout import Dropout
+
 if TYPE_CHECKING:
     from medspan.train.graph import Graph
 
@@ -34,7 +36,7 @@ class Directions(nn.Module):
         widths = [width] + [hidden] * (layers - 1)
         self.forward_layers = nn.ModuleList(nn.LSTM(w, hidden) for w in widths)
         self.backward_layers = nn.ModuleList(nn.LSTM(w, hidden) for w in widths)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.width = 2 * hidden
         for layer in [*self.forward_layers, *self.backward_layers]:
             _start(layer)
@@ -42,14 +44,17 @@ class Directions(nn.Module):
     def forward(self, states: Tensor, lengths: Tensor) -> list[Tensor]:
         """One tensor a layer: the forward half first, then the backward half."""
         flip = flip_index(lengths, len(states))
-        ahead, back = states, states.gather(0, flip[:, :, None].expand_as(states))
-        levels = []
+        ahead = self.dropout(states)
+        back = ahead.gather(0, flip[:, :, None].expand_as(ahead))
+        levels: list[Tensor] = []
         for depth, (forward, backward) in enumerate(
             zip(self.forward_layers, self.backward_layers, strict=True)
         ):
-            new_ahead, new_back = forward(self.dropout(ahead))[0], backward(self.dropout(back))[0]
-            ahead = new_ahead + ahead if depth else new_ahead
-            back = new_back + back if depth else new_back
+            if depth:
+                ahead = ahead + forward(self.dropout(ahead))[0]
+                back = back + backward(self.dropout(back))[0]
+            else:
+                ahead, back = forward(ahead)[0], backward(back)[0]
             levels.append(torch.cat([ahead, back.gather(0, flip[:, :, None].expand_as(back))], 2))
         return levels
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from medspan.features.batch import WORD_INPUTS
+from medspan.train.dropout import Dropout
 from medspan.train.encoders.mask import mask_to_graph, mask_words
 from medspan.train.encoders.words import WordFeatures
 
@@ -32,7 +33,7 @@ class WindowEncoder(nn.Module):
         self.widths = [config.hidden_width] * config.layers
         seen = (2 * config.reach + 1) * self.features.width
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise([seen, *self.widths]))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         for layer in self.layers:
             nn.init.xavier_uniform_(layer.weight)  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

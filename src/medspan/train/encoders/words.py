@@ -60,15 +60,23 @@ class WordFeatures(nn.Module):
         return torch.cat(parts, 1)[batch["form_index"]]
 
     def _spelling(self, char_ids: Tensor) -> list[Tensor]:
-        """The largest response of each filter over a word's characters: (forms, filters) for each width."""
-        vectors = self.chars(char_ids).transpose(1, 2)
-        inside = (char_ids != 0)[:, None, :]
-        found = []
-        for filters in self.filters:
-            left, right = _padding(filters.kernel_size[0])  # type: ignore[index, arg-type]
-            response = torch.relu(filters(nn.functional.pad(vectors, (left, right))))
-            found.append((response * inside).amax(2))
-        return found
+        """The largest response of each filter over a word's characters: (forms, filters of all widths).
+
+        Filters of all widths run as one convolution of the widest, the narrow ones with zeros around them:
+        twice as fast as one call a width.
+        """
+        sides = [_padding(filters.kernel_size[0]) for filters in self.filters]  # type: ignore[index, arg-type]
+        left, right = max(side[0] for side in sides), max(side[1] for side in sides)
+        weights = torch.cat(
+            [
+                nn.functional.pad(filters.get_parameter("weight"), (left - before, right - after))
+                for filters, (before, after) in zip(self.filters, sides, strict=True)
+            ]
+        )
+        bias = torch.cat([filters.get_parameter("bias") for filters in self.filters])
+        vectors = nn.functional.pad(self.chars(char_ids).transpose(1, 2), (left, right))
+        response = torch.relu(nn.functional.conv1d(vectors, weights, bias))
+        return [(response * (char_ids != 0)[:, None, :]).amax(2)]
 
     def to_graph(self, graph: Graph) -> str:
         """The same as ONNX nodes; returns the output's name."""

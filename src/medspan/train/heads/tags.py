@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from medspan.tags import iobes_tags
 from medspan.train.crf import Crf
+from medspan.train.dropout import Dropout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +32,7 @@ class TagHead(nn.Module):
         super().__init__()
         self.tags = tuple(iobes_tags(config.labels))
         self.level = config.level
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.emit = nn.Linear(width, len(self.tags))
         self.crf = Crf(self.tags)
         self.is_joint = config.kind == "crf"
