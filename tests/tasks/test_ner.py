@@ -151,12 +151,13 @@ def test_no_documents(nlp: EntityRecognizer):
 
 
 def test_a_line_of_a_megabyte(nlp: EntityRecognizer):
-    line = "and of course mild weather all week long " * 12_500 + "grey fever " + "the " * 120_000
-    assert len(line) > 990_000
+    line = "no sign of grey fever after zelvorin , as expected " * 20_000
+    assert len(line) > 1_000_000
     started = time.perf_counter()
-    document = nlp(line)
+    starts = [entity.start for entity in nlp(line).entities]
     assert time.perf_counter() - started < 120
-    assert ("grey fever", "Disease") in mentions(document)
+    # Nothing is cut: mentions are found from the first to the last percent of the line.
+    assert {start * 100 // len(line) for start in starts} == set(range(100))
 
 
 def test_thousands_of_one_word_documents(nlp: EntityRecognizer):
