@@ -35,8 +35,8 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of a recipe; a key nobody knows is an error."""
 
 
-class BlstmCnn(_Strict, frozen=True, tag="blstm_cnn", tag_field="kind"):
-    """Word vectors + character CNN + case features, then residual LSTM layers in both directions."""
+class WordFeatureConfig(_Strict, frozen=True):
+    """What a word looks like by itself: settings of every encoder over words."""
 
     word_width: Positive = 100
     """Width of the word vectors."""
@@ -48,16 +48,21 @@ class BlstmCnn(_Strict, frozen=True, tag="blstm_cnn", tag_field="kind"):
     """Filters of each width."""
     case_width: Positive = 8
     """Width of the case vectors."""
+    max_chars: Positive = 24
+    """Characters of a word the CNN sees; of longer words the first and last halves of this number."""
+    min_count: Positive = 2
+    """Words seen less often in training share the vector of unknown words."""
+
+
+class BlstmCnn(WordFeatureConfig, frozen=True, tag="blstm_cnn", tag_field="kind"):
+    """Word vectors + character CNN + case features, then residual LSTM layers in both directions."""
+
     hidden_width: Positive = 200
     """Width of each direction of each LSTM layer."""
     layers: Annotated[int, Meta(ge=1, le=3)] = 1
     """LSTM layers a direction; from the second on their input is added to their output."""
     dropout: Rate = 0.5
     """Share of inputs dropped before each layer."""
-    max_chars: Positive = 24
-    """Characters of a word the CNN sees; of longer words the first and last halves of this number."""
-    min_count: Positive = 2
-    """Words seen less often in training share the vector of unknown words."""
 
 
 class CharBlstm(_Strict, frozen=True, tag="char_blstm", tag_field="kind"):
@@ -75,19 +80,9 @@ class CharBlstm(_Strict, frozen=True, tag="char_blstm", tag_field="kind"):
     """Characters of a word that are read; of longer words the first and last halves of this number."""
 
 
-class Window(_Strict, frozen=True, tag="window", tag_field="kind"):
+class Window(WordFeatureConfig, frozen=True, tag="window", tag_field="kind"):
     """A feed-forward network over the k words to either side."""
 
-    word_width: Positive = 100
-    """Width of the word vectors."""
-    char_width: Positive = 32
-    """Width of the character vectors."""
-    char_windows: tuple[Positive, ...] = (2, 3, 4)
-    """Widths of the character filters, in characters."""
-    char_filters: Positive = 48
-    """Filters of each width."""
-    case_width: Positive = 8
-    """Width of the case vectors."""
     reach: Positive = 3
     """Words seen to either side."""
     hidden_width: Positive = 256
@@ -96,35 +91,17 @@ class Window(_Strict, frozen=True, tag="window", tag_field="kind"):
     """Hidden layers."""
     dropout: Rate = 0.4
     """Share of inputs dropped before each layer."""
-    max_chars: Positive = 24
-    """Characters of a word the CNN sees."""
-    min_count: Positive = 2
-    """Words seen less often share the vector of unknown words."""
 
 
-class Cnn(_Strict, frozen=True, tag="cnn", tag_field="kind"):
+class Cnn(WordFeatureConfig, frozen=True, tag="cnn", tag_field="kind"):
     """Residual dilated convolutions over words."""
 
-    word_width: Positive = 100
-    """Width of the word vectors."""
-    char_width: Positive = 32
-    """Width of the character vectors."""
-    char_windows: tuple[Positive, ...] = (2, 3, 4)
-    """Widths of the character filters, in characters."""
-    char_filters: Positive = 48
-    """Filters of each width."""
-    case_width: Positive = 8
-    """Width of the case vectors."""
     hidden_width: Positive = 256
     """Channels of each layer."""
     dilations: tuple[Positive, ...] = (1, 2, 4, 1)
     """Distance between the words a layer looks at, a layer each."""
     dropout: Rate = 0.4
     """Share of inputs dropped before each layer."""
-    max_chars: Positive = 24
-    """Characters of a word the CNN sees."""
-    min_count: Positive = 2
-    """Words seen less often share the vector of unknown words."""
 
 
 EncoderConfig = BlstmCnn | CharBlstm | Window | Cnn

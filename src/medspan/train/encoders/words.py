@@ -16,7 +16,7 @@ from medspan.text.normalize import SHAPE_CLASSES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from medspan.config import BlstmCnn, Cnn, Window
+    from medspan.config import WordFeatureConfig
     from medspan.features.vocab import Vocab
     from medspan.train.graph import Graph
 
@@ -31,7 +31,7 @@ class WordFeatures(nn.Module):
         vocab: gives the sizes of the tables.
     """
 
-    def __init__(self, config: BlstmCnn | Window | Cnn, vocab: Vocab) -> None:
+    def __init__(self, config: WordFeatureConfig, vocab: Vocab) -> None:
         super().__init__()
         self.words = nn.Embedding(vocab.n_words, config.word_width, padding_idx=0, sparse=True)
         self.chars = nn.Embedding(vocab.n_characters, config.char_width, padding_idx=0)
