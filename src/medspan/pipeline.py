@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medspan.errors import ModelError, UsageError, did_you_mean
-from medspan.tasks.ner import EntityRecognizer
+from medspan.tasks.ner import EntityRecognizer, as_documents
 from medspan.types import Document
 
 if TYPE_CHECKING:
@@ -56,9 +56,7 @@ class Pipeline:
 
     def annotate(self, documents: Iterable[Document | str]) -> Iterator[Document]:
         """Annotate many documents, in order; texts are numbered as ids."""
-        stream: Iterable[Document] = (
-            Document(str(i), item) if isinstance(item, str) else item for i, item in enumerate(documents)
-        )
+        stream: Iterable[Document] = as_documents(documents)
         for annotator in self.annotators:
             stream = annotator.annotate(stream)
         return iter(stream)

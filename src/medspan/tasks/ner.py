@@ -77,8 +77,7 @@ class EntityRecognizer:
         """Find the entities of many documents, in order and in flat memory; texts are numbered as ids."""
         chunk: list[Document] = []
         size = 0
-        for number, item in enumerate(documents):
-            document = Document(str(number), item) if isinstance(item, str) else item
+        for document in as_documents(documents):
             chunk.append(document)
             size += len(document.text)
             if len(chunk) >= _CHUNK_DOCUMENTS or size >= _CHUNK_CHARACTERS:
@@ -99,3 +98,9 @@ class EntityRecognizer:
                 if e.label in self._labels and (e.score or 0.0) >= self._min_score
             )
         )
+
+
+def as_documents(items: Iterable[Document | str]) -> Iterator[Document]:
+    """Documents as they are; texts become documents numbered by their place."""
+    for number, item in enumerate(items):
+        yield Document(str(number), item) if isinstance(item, str) else item
