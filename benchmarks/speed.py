@@ -5,9 +5,10 @@
 
 Every round runs every system once, in turning order: N fresh processes load it, annotate a small text, say
 ready, wait, and then take their share, a JSONL file, to a JSONL file of id, start, end, label; the clock
-runs from go to the last process' end. Shares have nearly equal characters. Words are those of medspan's tokenizer
-on the input, whatever a system calls a word. Slow systems see an even slice of the same documents. The peers'
-environment is benchmarks/peers/requirements.txt; what was done for each peer stands in peers/systems.py.
+runs from go to the last process' end. Shares have nearly equal characters. Words are those of medspan's
+tokenizer on the input, whatever a system calls a word. Slow systems see an even slice of the same documents.
+The peers' environment is benchmarks/peers/requirements.txt; what was done for each peer stands in
+peers/systems.py.
 
 F1 is strict, NCBI-disease test; peers get the corpus' words and sentences, medspan raw text. Untrained peers
 have none. Figures that others published stand beside, marked so. Writes speed.json beside this file, from

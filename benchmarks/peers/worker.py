@@ -1,6 +1,6 @@
 """One process of benchmarks/speed.py: load a system, say ready, wait for go, annotate a file.
 
-    python benchmarks/peers/worker.py SYSTEM --warm-up A.jsonl --input IN.jsonl --output OUT.jsonl [...]
+    python benchmarks/peers/worker.py SYSTEM --warm-up A.jsonl --input B.jsonl --output C.jsonl [...]
 
 The clock runs from opening the input file to closing the output file. ``medspan`` reads and writes through its
 own formats (its output also repeats the text); peers get native JSON and write id, start, end, label.
