@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,14 @@ import typer
 from rich.console import Console
 
 from medspan import formats
+from medspan.cli import bulk
 from medspan.cli.listing import show_document
 from medspan.cli.rejected import OnError, RejectedFile, rejected_path, report
 from medspan.errors import UsageError, did_you_mean
 from medspan.formats import files
 from medspan.formats.protocol import ReadOptions, WriteOptions
+from medspan.jobs.parts import MOST_CHARACTERS, PART_DOCUMENTS, Limits
+from medspan.jobs.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +27,13 @@ if TYPE_CHECKING:
     from medspan.types import Document
 
 LISTING = "listing"
+
+
+class Packing(StrEnum):
+    """How parts are packed."""
+
+    GZ = "gz"
+    ZST = "zst"
 
 
 def annotate(  # noqa: PLR0917 - typer declares options as defaults
@@ -55,29 +66,96 @@ def annotate(  # noqa: PLR0917 - typer declares options as defaults
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores otherwise.")] = None,
     on_error: Annotated[
-        OnError, typer.Option(help="Malformed input: stop, or skip it and keep it in OUT.rejected.jsonl.")
-    ] = OnError.STOP,
+        OnError | None,
+        typer.Option(
+            help="Malformed input: stop (the default, except into a folder), or skip it and keep it aside."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes; into a folder, one a core otherwise.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the job in the folder OUT/.")] = False,
+    part_documents: Annotated[
+        int, typer.Option(min=1, help="Into a folder: the most documents in a part.")
+    ] = PART_DOCUMENTS,
+    max_document_chars: Annotated[
+        int, typer.Option(min=1, help="Into a folder: a longer document becomes an error row.")
+    ] = MOST_CHARACTERS,
+    compress: Annotated[Packing | None, typer.Option(help="Into a folder: pack the parts.")] = None,
 ) -> None:
     """Find entities in text, files or folders.
 
-    Without -o a coloured listing goes to a terminal, and JSONL, one document a line, to a pipe.
+    Without -o a coloured listing goes to a terminal, and JSONL, one document a line, to a pipe. Where OUT is
+    a folder (OUT/), it gets JSONL in parts and a manifest: any number of documents, several processes, and a
+    job that was stopped or killed goes on with --resume.
     """
-    from medspan.pipeline import load  # noqa: PLC0415 - --help stays quick
+    labels = tuple(label.strip() for label in (types or "").split(",") if label.strip())
+    request = Request(
+        inputs=tuple(paths),
+        read_as=read_as,
+        model=model,
+        types=labels or None,
+        min_score=min_score,
+        device=device,  # type: ignore[arg-type]
+        threads=threads,
+        workers=workers,
+        compress=None if compress is None else compress.value,
+        limits=Limits(documents=part_documents, document_characters=max_document_chars),
+        is_resumed=resume,
+        stop_at_errors=on_error is OnError.STOP,
+    )
+    if output is not None and bulk.is_folder(output) and format in {None, "jsonl"}:
+        bulk.run(request, output)
+    else:
+        _refuse_bulk_options(request)
+        _annotate(request, output, _format(format, output), is_kept=on_error is OnError.SKIP)
 
-    wanted = _format(format, output)
-    labels = [label.strip() for label in types.split(",") if label.strip()] if types else None
-    recognizer = load(model, device=device, threads=threads, labels=labels, min_score=min_score)  # type: ignore[arg-type]
+
+def _annotate(request: Request, output: str | None, wanted: str, *, is_kept: bool) -> None:
+    """Annotate to the screen, to a file, or to a folder of a format other than JSONL."""
     target = files.STANDARD if output is None else Path(output)
     losses = None
     with ExitStack() as stack:
-        rejected = RejectedFile(rejected_path(Path(paths[0]), target), stack)
-        options = ReadOptions(rejected=rejected.add if on_error is OnError.SKIP else None)
-        found = recognizer.annotate(_documents(paths, read_as, options))
+        rejected = RejectedFile(rejected_path(Path(request.inputs[0]), target), stack)
+        options = ReadOptions(rejected=rejected.add if is_kept else None)
+        found = _annotated(request, _documents(request, options))
         if wanted == LISTING:
             _show(found)
         else:
             losses = formats.write(found, target, wanted, WriteOptions())
     report(losses, rejected)
+
+
+def _annotated(request: Request, documents: Iterator[Document]) -> Iterator[Document]:
+    """The documents with entities: by this process, or by worker processes where some are asked for."""
+    if request.workers is not None:
+        from medspan.jobs.job import setup_of  # noqa: PLC0415 - --help stays quick
+        from medspan.jobs.stream import stream_documents  # noqa: PLC0415 - as above
+
+        return stream_documents(documents, setup_of(request, None), request.workers)
+    from medspan.pipeline import load  # noqa: PLC0415 - as above
+
+    recognizer = load(
+        request.model,
+        device=request.device,
+        threads=request.threads,
+        labels=request.types,
+        min_score=request.min_score,
+    )
+    return recognizer.annotate(documents)
+
+
+def _refuse_bulk_options(request: Request) -> None:
+    plain = Request(inputs=())
+    given = {
+        "--resume": request.is_resumed,
+        "--compress": request.compress is not None,
+        "--part-documents": request.limits.documents != plain.limits.documents,
+        "--max-document-chars": request.limits.document_characters != plain.limits.document_characters,
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise UsageError(f"{name} is for JSONL in parts; name a folder for it: -o OUT/")
 
 
 def _format(name: str | None, output: str | None) -> str:
@@ -93,9 +171,9 @@ def _format(name: str | None, output: str | None) -> str:
     return LISTING if sys.stdout.isatty() else "jsonl"
 
 
-def _documents(paths: list[str], read_as: str | None, options: ReadOptions) -> Iterator[Document]:
-    for path in paths:
-        yield from formats.read(Path(path), read_as or ("text" if path == "-" else None), options)
+def _documents(request: Request, options: ReadOptions) -> Iterator[Document]:
+    for path in request.inputs:
+        yield from formats.read(Path(path), request.read_as or ("text" if path == "-" else None), options)
 
 
 def _show(documents: Iterator[Document]) -> None:

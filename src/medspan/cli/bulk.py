@@ -1,0 +1,92 @@
+"""A bulk job on the command line: progress, the summary, and how to resume it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from medspan.cli.progress import Progress
+from medspan.errors import MedspanError, UsageError
+
+if TYPE_CHECKING:
+    from medspan.jobs.job import Outcome
+    from medspan.jobs.request import Request
+
+STOPPED = 130
+
+
+def is_folder(output: str | None) -> bool:
+    """Whether an output is meant to be a folder: it ends with a slash, or one is there."""
+    if output is None:
+        return False
+    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+
+
+def run(request: Request, output: str) -> None:
+    """Run a job into a folder, or go on with one; exits with 1 after error rows, with 130 where stopped."""
+    from medspan.jobs.job import run_job  # noqa: PLC0415 - only bulk jobs need it
+    from medspan.jobs.sources import check_paths, total_bytes  # noqa: PLC0415 - as above
+    from medspan.jobs.stop import Stop  # noqa: PLC0415 - as above
+
+    check_paths(request.inputs)
+    command = resume_command(request, output)
+    with Progress(total_bytes(request.inputs, request.read_as)) as progress:
+        stop = Stop(
+            lambda: _say("stopping: the current parts are finished first; press again to stop at once")
+        )
+        try:
+            with stop.listening():
+                outcome = run_job(request, Path(output), progress, stop)
+        except UsageError:
+            raise
+        except (MedspanError, OSError) as error:
+            _say(f"medspan: {error}\nonce that is mended, go on with: {command}")
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            _say(f"stopped; go on with: {command}")
+            raise typer.Exit(STOPPED) from None
+    _summarize(outcome, progress, output)
+    if outcome.is_stopped:
+        _say(f"stopped; go on with: {command}")
+        raise typer.Exit(STOPPED)
+    if outcome.totals.errors:
+        _say(f"not annotated: {outcome.totals.errors:,}, listed in {Path(output) / 'part-*.errors.jsonl'}")
+        raise typer.Exit(1)
+
+
+def _summarize(outcome: Outcome, progress: Progress, output: str) -> None:
+    sums = outcome.totals
+    _say(
+        f"{sums.documents:,} documents, {sums.entities:,} entities, {sums.errors:,} errors in {output}, "
+        f"{progress.seconds:,.1f} seconds, {progress.speed:,} characters/s"
+    )
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def resume_command(request: Request, output: str) -> str:
+    """The command line that goes on with a job."""
+    plain = type(request)(inputs=())
+    options = {
+        "--from": (request.read_as, plain.read_as),
+        "--model": (request.model, plain.model),
+        "--types": (",".join(request.types or ()) or None, None),
+        "--min-score": (request.min_score, plain.min_score),
+        "--device": (request.device, plain.device),
+        "--threads": (request.threads, plain.threads),
+        "--workers": (request.workers, plain.workers),
+        "--compress": (request.compress, plain.compress),
+        "--part-documents": (request.limits.documents, plain.limits.documents),
+        "--max-document-chars": (request.limits.document_characters, plain.limits.document_characters),
+        "--on-error": ("stop" if request.stop_at_errors else None, None),
+    }
+    words = ["medspan", "annotate", *request.inputs, "-o", output]
+    for name, (value, default) in options.items():
+        words += [name, str(value)] if value != default else []
+    return shlex.join([*words, "--resume"])

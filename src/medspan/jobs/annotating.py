@@ -1,0 +1,106 @@
+"""Documents of a task → annotated documents or lines, and a row for each document that fails."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import msgspec
+
+from medspan.errors import MedspanError
+from medspan.formats import jsonl
+from medspan.jobs.wire import ErrorRow
+from medspan.types import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from medspan.jobs.wire import Task
+    from medspan.tasks.protocols import Annotator
+
+_DECODER = msgspec.msgpack.Decoder(Document)
+_ENCODER = msgspec.json.Encoder()
+_PACKAGE = str(Path(__file__).parent.parent)
+
+T = TypeVar("T")
+
+
+class Line(NamedTuple):
+    """An annotated document as it goes to a file, its line end included."""
+
+    data: bytes
+    characters: int
+    entities: int
+
+
+class Annotating:
+    """Runs an annotator so that a document that makes it fail costs that document only.
+
+    All documents go through it together, as that is fast. Where that fails, each goes alone; those that fail
+    alone get an error row, and the others go together once more, so that what comes out depends on the
+    documents and not on the way taken.
+    """
+
+    def __init__(self, annotator: Annotator) -> None:
+        self._annotator = annotator
+
+    def lines(self, task: Task) -> tuple[list[Line], list[ErrorRow]]:
+        """The documents as JSON lines, and rows of those that failed."""
+        return self._each(task, line_of)
+
+    def documents(self, task: Task) -> tuple[list[Document], list[ErrorRow]]:
+        """The documents, and rows of those that failed."""
+        return self._each(task, lambda document: document)
+
+    def _each(self, task: Task, convert: Callable[[Document], T]) -> tuple[list[T], list[ErrorRow]]:
+        documents = list(map(_DECODER.decode, task.documents))
+        found = None if task.is_alone else self._together(documents, convert)
+        if found is not None:
+            return found, []
+        found, errors = self._alone(task, documents, convert)
+        if errors and not task.is_alone:
+            bad = {row.place for row in errors}
+            rest = [document for at, document in zip(task.places, documents, strict=True) if at not in bad]
+            found = self._together(rest, convert) or found
+        return found, errors
+
+    def _together(self, documents: Sequence[Document], convert: Callable[[Document], T]) -> list[T] | None:
+        try:
+            return [convert(found) for found in self._annotator.annotate(documents)]
+        except Exception:  # noqa: BLE001 - which document sets off what is found out by `_alone`
+            return None
+
+    def _alone(
+        self, task: Task, documents: Sequence[Document], convert: Callable[[Document], T]
+    ) -> tuple[list[T], list[ErrorRow]]:
+        found: list[T] = []
+        errors = []
+        for place, document in zip(task.places, documents, strict=True):
+            try:
+                found += [convert(each) for each in self._annotator.annotate([document])]
+            except Exception as error:  # noqa: BLE001 - it goes into the row
+                errors.append(ErrorRow(task.part, place, reason_of(error), id=document.id))
+        return found, errors
+
+
+def line_of(document: Document) -> Line:
+    """A document as a line of JSONL."""
+    data = _ENCODER.encode(jsonl.as_json(document)) + b"\n"
+    return Line(data, len(document.text), len(document.entities))
+
+
+def reason_of(error: Exception) -> str:
+    """What went wrong, without document text: only our own messages are known to hold none."""
+    if isinstance(error, MedspanError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it"
+    if isinstance(error, UnicodeEncodeError):
+        return "the text holds half of a surrogate pair; repair it where it was made"
+    if isinstance(error, OverflowError):
+        return "it holds a number of more than 64 bits"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename.startswith(_PACKAGE)]
+    place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
+    return f"{type(error).__name__}{place}"

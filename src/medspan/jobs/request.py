@@ -1,0 +1,41 @@
+"""What a bulk job is asked to do."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from medspan.jobs.parts import DEFAULT_LIMITS, Limits
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What to annotate, with what, and how to go about it.
+
+    Args:
+        inputs: files, folders or ``-``.
+        read_as: their format, where names do not tell.
+        model: a model folder or the name of a shipped model.
+        types: labels to find; all where None.
+        min_score: entities below this confidence are dropped.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        threads: threads of each process; one for a worker, all cores otherwise, where None.
+        workers: worker processes; a core each where None.
+        compress: ``gz`` or ``zst``; None for plain JSONL.
+        limits: where parts end, and which documents are too long.
+        is_resumed: go on with a job that was begun in the folder.
+        stop_at_errors: stop at malformed input, which otherwise becomes an error row.
+    """
+
+    inputs: tuple[str, ...]
+    read_as: str | None = None
+    model: str = "default"
+    types: tuple[str, ...] | None = None
+    min_score: float = 0.0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = None
+    workers: int | None = None
+    compress: Literal["gz", "zst"] | None = None
+    limits: Limits = DEFAULT_LIMITS
+    is_resumed: bool = False
+    stop_at_errors: bool = False

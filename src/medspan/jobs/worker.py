@@ -1,0 +1,155 @@
+"""The child process of a job: annotates what it is sent and answers; `python -m medspan.jobs.worker`.
+
+Its standard output holds messages only; whatever else writes there goes to standard error. It does not listen
+to Ctrl-C (its parent decides) and ends at once when its parent is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import IO
+
+import msgspec
+
+from medspan import pipeline
+from medspan.errors import MedspanError, UsageError
+from medspan.jobs.annotating import Annotating
+from medspan.jobs.output import new_file
+from medspan.jobs.parts import errors_name, part_name
+from medspan.jobs.wire import (
+    Done,
+    ErrorRow,
+    Failed,
+    Found,
+    PartRow,
+    Ready,
+    Reply,
+    Request,
+    Setup,
+    Task,
+    receive_request,
+    send,
+)
+
+_ENCODER = msgspec.msgpack.Encoder()
+_JSON = msgspec.json.Encoder()
+
+
+class Worker:
+    """A loaded model and where its parts go.
+
+    Raises:
+        MedspanError: if the model cannot be loaded.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        recognizer = pipeline.load(
+            setup.model,
+            device=setup.device,
+            threads=setup.threads,
+            labels=setup.labels,
+            min_score=setup.min_score,
+        )
+        self._annotating = Annotating(recognizer)
+
+    def answer(self, task: Task) -> Reply:
+        """Do what a task asks; what no other worker could do either is a `Failed`."""
+        try:
+            return Done(self._write(task)) if task.goal == "part" else self._found(task)
+        except MedspanError as error:
+            return Failed(str(error), isinstance(error, UsageError))
+
+    def _found(self, task: Task) -> Found:
+        if task.goal == "documents":
+            found, errors = self._annotating.documents(task)
+            return Found(_ENCODER.encode(found), errors)
+        lines, errors = self._annotating.lines(task)
+        return Found(b"" if task.goal == "probe" else b"".join(line.data for line in lines), errors)
+
+    def _write(self, task: Task) -> PartRow:
+        """Write the error rows, then the part; the part's file says that both are there."""
+        folder = Path(self._setup.folder or "")
+        path = folder / part_name(task.part, self._setup.suffix)
+        lines, found_errors = self._annotating.lines(task)
+        errors = sorted((*task.errors, *found_errors), key=lambda row: row.place)
+        errors_sha256 = write_errors(folder / errors_name(task.part), errors)
+        with new_file(path) as file:
+            for line in lines:
+                file.write(line.data)
+        return PartRow(
+            part=task.part,
+            file=path.name,
+            sha256=file.stored.sha256,
+            bytes=file.stored.size,
+            documents=len(lines),
+            characters=sum(line.characters for line in lines),
+            entities=sum(line.entities for line in lines),
+            input=task.digest,
+            input_bytes=sum(map(len, task.documents)),
+            errors=len(errors),
+            errors_file=errors_name(task.part) if errors else None,
+            errors_sha256=errors_sha256,
+        )
+
+
+def write_errors(path: Path, errors: list[ErrorRow]) -> str | None:
+    """Write the rows of a part's bad units and return their digest; no file where there are none."""
+    if not errors:
+        path.unlink(missing_ok=True)  # an earlier, killed attempt may have had some
+        return None
+    with new_file(path) as file:
+        for row in errors:
+            file.write(_JSON.encode(row) + b"\n")
+    return file.stored.sha256
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    for name in ("SIGINT", "SIGTERM", "SIGXFSZ"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    source, sink = _claim_standard_streams()
+    inbox: SimpleQueue[Request] = SimpleQueue()
+    Thread(target=_listen, args=(source, inbox), daemon=True).start()
+    setup = inbox.get()
+    with suppress(BrokenPipeError):
+        if isinstance(setup, Setup):
+            _serve(setup, inbox, sink)
+
+
+def _serve(setup: Setup, inbox: SimpleQueue[Request], sink: IO[bytes]) -> None:
+    try:
+        worker = Worker(setup)
+    except MedspanError as error:
+        send(sink, Failed(str(error), isinstance(error, UsageError)))
+        return
+    send(sink, Ready())
+    while True:
+        request = inbox.get()
+        if isinstance(request, Task):
+            send(sink, worker.answer(request))
+
+
+def _claim_standard_streams() -> tuple[IO[bytes], IO[bytes]]:
+    """Standard input and output for messages; what others write to standard output goes to standard error."""
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return sys.stdin.buffer, sink
+
+
+def _listen(source: IO[bytes], inbox: SimpleQueue[Request]) -> None:
+    """Pass requests on; without a parent, end at once, whatever is being done."""
+    while (request := receive_request(source)) is not None:
+        inbox.put(request)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
