@@ -33,6 +33,8 @@ ONLY_IN = {
     **dict.fromkeys(("torch", "onnx", "gensim", "transformers"), ("train/",)),
     "onnxruntime": ("model/",),
     "safetensors": ("model/", "train/"),
+    "pyarrow": ("formats/parquet",),
+    "zstandard": ("formats/packing", "jobs/output"),
     "typer": ("cli/",),
     "rich": ("cli/",),
     "numpy": (
@@ -176,6 +178,12 @@ def test_outside_packages_stay_in_their_folder(package: str):
         if f"{found.module}.".startswith(f"{package}.") and not found.path.startswith(ONLY_IN[package])
     ]
     assert wrong == []
+
+
+def test_extras_of_formats_are_imported_only_when_used():
+    extras = [found for found in IMPORTS if found.module.split(".")[0] in {"pyarrow", "zstandard"}]
+    assert extras
+    assert [str(found) for found in extras if not found.is_deferred] == []
 
 
 def test_no_module_that_runs_code_from_data():

@@ -6,8 +6,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medspan.errors import UsageError, did_you_mean
-from medspan.formats import bioc_json, bioc_xml, brat, conll, files, html, jsonl, pubtator, table, text
-from medspan.formats.protocol import Losses, Reader, ReadOptions, WriteOptions, Writer
+from medspan.formats import (
+    bioc_json,
+    bioc_xml,
+    blocks,
+    brat,
+    conll,
+    files,
+    html,
+    jsonl,
+    notes,
+    parquet,
+    pubtator,
+    table,
+    text,
+)
+from medspan.formats.protocol import (
+    Losses,
+    Reader,
+    ReadOptions,
+    WriteOptions,
+    Writer,
+    is_too_long,
+    reject,
+    too_long,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,9 +51,12 @@ __all__ = [
 READERS: dict[str, Reader] = {
     "bioc_json": bioc_json.read,
     "bioc_xml": bioc_xml.read,
+    "blocks": blocks.read,
     "brat": brat.read,
     "conll": conll.read,
     "jsonl": jsonl.read,
+    "notes": notes.read,
+    "parquet": parquet.read,
     "pubtator": pubtator.read,
     "table": table.read,
     "text": text.read,
@@ -48,6 +74,7 @@ WRITERS: dict[str, Writer] = {
     "text": text.write,
 }
 
+# Not among them, for others have their extensions: blocks (.txt) and notes (.csv, .tsv) are named.
 _EXTENSIONS = {
     "bioc_json": bioc_json.EXTENSIONS,
     "bioc_xml": bioc_xml.EXTENSIONS,
@@ -55,6 +82,7 @@ _EXTENSIONS = {
     "conll": conll.EXTENSIONS,
     "html": html.EXTENSIONS,
     "jsonl": jsonl.EXTENSIONS,
+    "parquet": parquet.EXTENSIONS,
     "pubtator": pubtator.EXTENSIONS,
     "table": table.EXTENSIONS,
     "text": text.EXTENSIONS,
@@ -65,7 +93,9 @@ _WITH_TEXTS = {"brat", "conll", "table"}
 
 
 def guess_format(path: Path | str) -> str:
-    """The format a path's extension (``.gz`` ignored), or those of a folder's files, speak of.
+    """The format a path's extension (``.gz`` and the like ignored), or those of a folder's files, speak of.
+
+    Subfolders count where none of the folder's own files tells.
 
     Raises:
         UsageError: if no format or several fit.
@@ -73,10 +103,11 @@ def guess_format(path: Path | str) -> str:
     path = Path(path)
     if path == files.STANDARD:
         raise UsageError("standard input and output have no extension; name the format")
-    suffixes = (
-        {files.suffix_of(file) for file in path.iterdir()} if path.is_dir() else {files.suffix_of(path)}
-    )
-    found = [name for name, known in _EXTENSIONS.items() if suffixes & set(known)]
+    if path.is_dir():
+        own = {files.suffix_of(file) for file in path.iterdir()}
+        found = _formats_of(own) or _formats_of(files.suffixes_below(path))
+    else:
+        found = _formats_of({files.suffix_of(path)})
     if _WITH_TEXTS & set(found) and "text" in found:
         found.remove("text")
     if len(found) == 1:
@@ -86,6 +117,10 @@ def guess_format(path: Path | str) -> str:
         f"several formats fit ({', '.join(found)})" if found else f"no format is known by it; known: {known}"
     )
     raise UsageError(f"{path}: {problem}; name the format")
+
+
+def _formats_of(suffixes: set[str]) -> list[str]:
+    return [name for name, known in _EXTENSIONS.items() if suffixes & set(known)]
 
 
 def read(
@@ -102,7 +137,18 @@ def read(
     name = format or guess_format(path)
     if name not in READERS:
         raise UsageError(f"cannot read format {name!r}; {did_you_mean(name, READERS)}")
-    return READERS[name](Path(path), options)
+    found = READERS[name](Path(path), options)
+    return found if options.max_chars is None else _short_enough(found, Path(path), options)
+
+
+def _short_enough(found: Iterator[Document], path: Path, options: ReadOptions) -> Iterator[Document]:
+    """The documents within the limit, also of formats whose readers do not look at it."""
+    for document in found:
+        if is_too_long(document, options):
+            place = f"{files.name_of(path)}: document {document.id!r}"
+            reject(options, too_long(place, None, options.max_chars), "")
+        else:
+            yield document
 
 
 def write(

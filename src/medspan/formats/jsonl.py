@@ -18,7 +18,7 @@ import msgspec
 from medspan.errors import AnnotationError, FormatError
 from medspan.formats import files
 from medspan.formats.jsonl_parts import MalformedError, build_document
-from medspan.formats.protocol import Losses, ReadOptions, WriteOptions, reject
+from medspan.formats.protocol import Losses, ReadOptions, WriteOptions, is_too_long, reject, too_long
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,23 +34,28 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def read(path: Path, options: ReadOptions = ReadOptions()) -> Iterator[Document]:
-    """Documents of a JSONL file, of a folder of them, or of standard input.
+    """Documents of a JSONL file, of a folder of them and its subfolders, or of standard input.
 
     Raises:
-        FormatError: where a line is malformed; a line is the unit that is rejected.
+        FormatError: where a line is malformed or too long; a line is the unit that is rejected.
         UsageError: if there is nothing to read.
     """
-    for file in files.input_files(path, EXTENSIONS):
-        stem = files.stem_of(file)
-        for number, raw in enumerate(files.read_lines(file, options), 1):
-            line = raw.removeprefix("\ufeff") if number == 1 else raw
-            if not line.strip():
-                continue
-            try:
-                document = _read_line(line, f"{stem}-{number}")
-            except MalformedError as error:
-                place = files.name_of(file)
-                reject(options, FormatError(place, number, error.problem, error.remedy), raw)
+    return files.documents_below(path, EXTENSIONS, options, _read_file)
+
+
+def _read_file(file: Path, stem: str, options: ReadOptions) -> Iterator[Document]:
+    place = files.name_of(file)
+    for number, raw in enumerate(files.read_lines(file, options), 1):
+        line = raw.removeprefix("\ufeff") if number == 1 else raw
+        if not line.strip():
+            continue
+        try:
+            document = _read_line(line, f"{stem}-{number}")
+        except MalformedError as error:
+            reject(options, FormatError(place, number, error.problem, error.remedy), raw)
+        else:
+            if is_too_long(document, options):
+                reject(options, too_long(place, number, options.max_chars), "")
             else:
                 yield document
 

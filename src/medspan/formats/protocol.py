@@ -22,9 +22,16 @@ class ReadOptions(msgspec.Struct, frozen=True):
 
     ``rejected`` receives the error and the raw unit (a line, a document block, a file's text) of every
     malformed unit, and reading goes on; where it is None the error is raised instead.
+
+    ``text_column`` and ``id_column`` (notes, Parquet) name the columns of the text and of the id; the
+    latter need not be there. A document of more than ``max_chars`` characters is rejected, where the
+    format allows it without being read into memory; its raw unit is then empty.
     """
 
     rejected: Rejected | None = None
+    text_column: str = "text"
+    id_column: str = "id"
+    max_chars: int | None = None
 
 
 class WriteOptions(msgspec.Struct, frozen=True):
@@ -62,6 +69,17 @@ def reject(options: ReadOptions, error: FormatError, unit: str) -> None:
     if options.rejected is None:
         raise error
     options.rejected(error, unit)
+
+
+def is_too_long(document: Document, options: ReadOptions) -> bool:
+    """Whether a document has more characters than the options allow."""
+    return options.max_chars is not None and len(document.text) > options.max_chars
+
+
+def too_long(path: Path | str, line: int | None, max_chars: int | None) -> FormatError:
+    """The error for a document of more than ``max_chars`` characters."""
+    problem = f"the document is longer than {max_chars or 0:,} characters"
+    return FormatError(path, line, problem, "split it, or allow longer ones (max_chars)")
 
 
 def count_unheld(document: Document, losses: Losses, holds: frozenset[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import sys
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import msgspec
 
 from medspan.errors import AnnotationError, DataError, FormatError
 from medspan.formats import files
+from medspan.formats.columns import allow_long_fields
 from medspan.formats.protocol import ReadOptions, reject
 from medspan.formats.surface import SURFACE_REMEDY, surface_problem
 from medspan.types import Attribute, Concept, Document, Entity, Span
@@ -74,11 +74,8 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> Iterator[Document]
 
 def _rows(table: _Table) -> list[Numbered]:
     """The rows with the line each begins on; the header names the columns."""
-    limit = csv.field_size_limit(sys.maxsize)  # a text may be longer than the limit of 131,072
-    try:
-        return list(_parsed(table))
-    finally:
-        csv.field_size_limit(limit)
+    allow_long_fields()
+    return list(_parsed(table))
 
 
 def _parsed(table: _Table) -> Iterator[Numbered]:
@@ -108,12 +105,18 @@ def _has_columns(table: _Table, columns: list[str]) -> bool:
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if missing:
         problem = f"the header names no column {', '.join(missing)}"
-        table.reject(
-            1, _MalformedError(problem, f"name the columns in the first line: {', '.join(COLUMNS)}"), columns
-        )
+        table.reject(1, _MalformedError(problem, _header_remedy(table, columns)), columns)
     elif twice:
         table.reject(1, _MalformedError("the header names a column twice", "give each its own name"), columns)
     return not (missing or twice)
+
+
+def _header_remedy(table: _Table, columns: list[str]) -> str:
+    """What to do about a header that lacks columns; one of documents is for another reader."""
+    of_entities = {"label", "start", "end", "spans"}
+    if table.options.text_column.lower() in columns and not of_entities & set(columns):
+        return "where each row is a document, name the format notes (--from notes)"
+    return f"name the columns in the first line: {', '.join(COLUMNS)}"
 
 
 def _checked(table: _Table, line: int, cells: list[str], columns: list[str]) -> Iterator[Numbered]:

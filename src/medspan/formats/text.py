@@ -1,4 +1,4 @@
-r"""Plain text: a document a file, a folder of ``.txt`` files, or standard input.
+r"""Plain text: a document a file, a folder of ``.txt`` files and its subfolders, or standard input.
 
 The text is what the file holds, decoded strictly as UTF-8 and otherwise unchanged: line ends stay
 ``\r\n`` where they are, and a byte order mark stays as the first character (U+FEFF), so that every offset
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medspan.errors import AnnotationError, FormatError, UsageError
+from medspan.errors import AnnotationError, UsageError
 from medspan.formats import files
-from medspan.formats.protocol import Losses, ReadOptions, WriteOptions, count_unheld, reject
+from medspan.formats.protocol import Losses, ReadOptions, WriteOptions, count_unheld
 from medspan.types import Document
 
 if TYPE_CHECKING:
@@ -22,20 +22,17 @@ EXTENSIONS = (".txt",)
 
 
 def read(path: Path, options: ReadOptions = ReadOptions()) -> Iterator[Document]:
-    """The documents; their ids are the file names without extension.
+    """The documents; their ids are the file names without extension, in subfolders with the path to them.
 
     Raises:
-        FormatError: if a file is not UTF-8; names the byte offset.
+        FormatError: if a file is not UTF-8 (names the byte offset) or too long.
         UsageError: if there is nothing to read.
     """
-    for file in files.input_files(path, EXTENSIONS):
-        try:
-            text = files.read_text(file)
-        except FormatError as error:
-            reject(options, error, "")
-        else:
-            identity = files.bare_name(file.name, last_only=True) if file != files.STANDARD else "stdin"
-            yield Document(files.document_id_of(identity), text)
+    return files.documents_below(path, EXTENSIONS, options, _read_file)
+
+
+def _read_file(file: Path, stem: str, options: ReadOptions) -> Iterator[Document]:
+    yield Document(files.document_id_of(stem), files.read_text(file, max_chars=options.max_chars))
 
 
 def write(documents: Iterable[Document], path: Path, options: WriteOptions = WriteOptions()) -> Losses:
