@@ -36,6 +36,20 @@ class Packing(StrEnum):
     ZST = "zst"
 
 
+# The options of bulk jobs.
+TextColumn = Annotated[str, typer.Option(metavar="NAME", help="Notes and Parquet: the column of the text.")]
+IdColumn = Annotated[str, typer.Option(metavar="NAME", help="Notes and Parquet: the column of the id.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Worker processes; into a folder, one a core otherwise.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the job in the folder OUT/.")]
+PartDocuments = Annotated[int, typer.Option(min=1, help="Into a folder: the most documents in a part.")]
+MostCharacters = Annotated[
+    int, typer.Option(min=1, help="Into a folder: a longer document becomes an error row.")
+]
+Compress = Annotated[Packing | None, typer.Option(help="Into a folder: pack the parts.")]
+
+
 def annotate(  # noqa: PLR0917 - typer declares options as defaults
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH...", help="Files or folders to read; - for stdin.")
@@ -71,17 +85,13 @@ def annotate(  # noqa: PLR0917 - typer declares options as defaults
             help="Malformed input: stop (the default, except into a folder), or skip it and keep it aside."
         ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes; into a folder, one a core otherwise.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the job in the folder OUT/.")] = False,
-    part_documents: Annotated[
-        int, typer.Option(min=1, help="Into a folder: the most documents in a part.")
-    ] = PART_DOCUMENTS,
-    max_document_chars: Annotated[
-        int, typer.Option(min=1, help="Into a folder: a longer document becomes an error row.")
-    ] = MOST_CHARACTERS,
-    compress: Annotated[Packing | None, typer.Option(help="Into a folder: pack the parts.")] = None,
+    text_column: TextColumn = "text",
+    id_column: IdColumn = "id",
+    workers: Workers = None,
+    resume: Resume = False,
+    part_documents: PartDocuments = PART_DOCUMENTS,
+    max_document_chars: MostCharacters = MOST_CHARACTERS,
+    compress: Compress = None,
 ) -> None:
     """Find entities in text, files or folders.
 
@@ -93,6 +103,8 @@ def annotate(  # noqa: PLR0917 - typer declares options as defaults
     request = Request(
         inputs=tuple(paths),
         read_as=read_as,
+        text_column=text_column,
+        id_column=id_column,
         model=model,
         types=labels or None,
         min_score=min_score,
@@ -117,7 +129,11 @@ def _annotate(request: Request, output: str | None, wanted: str, *, is_kept: boo
     losses = None
     with ExitStack() as stack:
         rejected = RejectedFile(rejected_path(Path(request.inputs[0]), target), stack)
-        options = ReadOptions(rejected=rejected.add if is_kept else None)
+        options = ReadOptions(
+            rejected=rejected.add if is_kept else None,
+            text_column=request.text_column,
+            id_column=request.id_column,
+        )
         found = _annotated(request, _documents(request, options))
         if wanted == LISTING:
             _show(found)

@@ -34,7 +34,7 @@ def run(request: Request, output: str) -> None:
 
     check_paths(request.inputs)
     command = resume_command(request, output)
-    with Progress(total_bytes(request.inputs, request.read_as)) as progress:
+    with Progress(total_bytes(request.inputs)) as progress:
         stop = Stop(
             lambda: _say("stopping: the current parts are finished first; press again to stop at once")
         )
@@ -75,6 +75,8 @@ def resume_command(request: Request, output: str) -> str:
     plain = type(request)(inputs=())
     options = {
         "--from": (request.read_as, plain.read_as),
+        "--text-column": (request.text_column, plain.text_column),
+        "--id-column": (request.id_column, plain.id_column),
         "--model": (request.model, plain.model),
         "--types": (",".join(request.types or ()) or None, None),
         "--min-score": (request.min_score, plain.min_score),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from medspan import __version__
 from medspan.errors import DataError, UsageError, did_you_mean
 from medspan.jobs.manifest import MANIFEST, Manifest, Settings, Totals, is_intact
-from medspan.jobs.output import SUFFIXES, WriteError, drop_leftovers, packer_of
+from medspan.jobs.output import SUFFIXES, WriteError, check_packing, drop_leftovers
 from medspan.jobs.parts import cut
 from medspan.jobs.pool import Pool
 from medspan.jobs.sources import check_paths, read_units
@@ -88,7 +88,7 @@ def settings_of(request: Request) -> Settings:
         UsageError: if the model has no such label.
         MissingExtraError: if zstd is to be written and is not installed.
     """
-    packer_of(SUFFIXES[request.compress])
+    check_packing(SUFFIXES[request.compress])
     place = find_model(request.model)
     spec = open_model(place).spec
     for label in request.types or ():
@@ -100,6 +100,8 @@ def settings_of(request: Request) -> Settings:
         model_digest=hashlib.sha256((place / CONFIG).read_bytes()).hexdigest(),
         inputs=request.inputs,
         read_as=request.read_as,
+        text_column=request.text_column,
+        id_column=request.id_column,
         types=request.types,
         min_score=request.min_score,
         device=request.device,
@@ -145,12 +147,11 @@ class _Run:
     def go(self) -> Outcome:
         """Do all parts that are not done."""
         request = self._request
-        units = read_units(request.inputs, request.read_as, stop_at_errors=request.stop_at_errors)
         count = 0
         waiting: set[Future[None]] = set()
         with ThreadPoolExecutor(self._workers) as threads:
             try:
-                for part in self._stop.until_asked(cut(units, request.limits)):
+                for part in self._stop.until_asked(cut(read_units(request), request.limits)):
                     count += 1
                     if not self._is_done(part):
                         waiting.add(threads.submit(self._do, part))

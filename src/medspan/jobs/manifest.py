@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     model_digest: str
     inputs: tuple[str, ...]
     read_as: str | None = None
+    text_column: str = "text"
+    id_column: str = "id"
     types: tuple[str, ...] | None = None
     min_score: float = 0.0
     device: str = "auto"

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import secrets
-import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
-from medspan.errors import MedspanError, MissingExtraError
+from medspan.errors import MedspanError
+from medspan.formats.packing import packing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 LEFTOVERS = ".*.part"
 SUFFIXES = {None: ".jsonl", "gz": ".jsonl.gz", "zst": ".jsonl.zst"}
 _BUFFER_BYTES = 1 << 18
-_GZIP_LEVEL = 6
-_GZIP_BITS = 31  # a gzip header without name and time: the same content gives the same bytes
-_ZSTD_LEVEL = 3
 
 
 class WriteError(MedspanError):
@@ -37,66 +35,49 @@ class Stored(NamedTuple):
     size: int
 
 
-class Packer(Protocol):
-    """What zlib and zstd have in common."""
-
-    def compress(self, data: bytes, /) -> bytes:
-        """Packed bytes that are ready."""
-        ...
-
-    def flush(self) -> bytes:
-        """The rest."""
-        ...
-
-
-class NewFile:
-    """A file on its way; it takes its place when the block of `new_file` ends well."""
+class _Sink:
+    """Bytes on their way to the disk, counted; what packers need of a binary file."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
         self._descriptor = descriptor
-        self._packer = packer_of(path.name)
         self._digest = hashlib.sha256()
         self._size = 0
-        self._waiting: list[bytes] = []
-        self._waiting_bytes = 0
+        self._waiting = bytearray()
 
     @property
     def stored(self) -> Stored:
-        """Digest and size, once the block has ended."""
+        """Digest and size of what is on the disk."""
         return Stored(self._digest.hexdigest(), self._size)
 
-    def write(self, data: bytes) -> None:
-        """Add content.
+    def write(self, data: bytes) -> int:
+        """Add bytes.
 
         Raises:
             WriteError: if the disk is full, or the like.
         """
-        self._waiting.append(data)
-        self._waiting_bytes += len(data)
-        if self._waiting_bytes >= _BUFFER_BYTES:
-            self._flush()
+        self._waiting += data
+        if len(self._waiting) >= _BUFFER_BYTES:
+            self._put()
+        return len(data)
 
-    def finish(self) -> None:
+    def flush(self) -> None:
+        """Do nothing: `sync` does."""
+
+    def sync(self) -> None:
         """Bring everything to the disk.
 
         Raises:
             WriteError: if the disk is full, or the like.
         """
-        self._flush()
-        if self._packer:
-            self._put(self._packer.flush())
+        self._put()
         try:
             os.fsync(self._descriptor)
         except OSError as error:
             raise WriteError(self._path, error) from None
 
-    def _flush(self) -> None:
-        data = b"".join(self._waiting)
-        self._waiting, self._waiting_bytes = [], 0
-        self._put(self._packer.compress(data) if self._packer else data)
-
-    def _put(self, data: bytes) -> None:
+    def _put(self) -> None:
+        data, self._waiting = bytes(self._waiting), bytearray()
         self._digest.update(data)
         self._size += len(data)
         rest = memoryview(data)
@@ -107,9 +88,21 @@ class NewFile:
             raise WriteError(self._path, error) from None
 
 
+class NewFile:
+    """A file on its way; ``stored`` once the block of `new_file` has ended."""
+
+    def __init__(self) -> None:
+        self.stored = Stored("", 0)
+        self.write: Callable[[bytes], object] = _refuse
+
+
+def _refuse(_data: bytes) -> None:
+    raise MedspanError("a file of a job is written inside the block of `new_file` only")
+
+
 @contextmanager
 def new_file(path: Path) -> Iterator[NewFile]:
-    """Write a file; ``.gz`` and ``.zst`` are packed.
+    """Write a file; ``.gz`` and ``.zst`` are packed, the same content always to the same bytes.
 
     Raises:
         WriteError: if it cannot be written; nothing is left behind.
@@ -122,36 +115,35 @@ def new_file(path: Path) -> Iterator[NewFile]:
         raise WriteError(path, error) from None
     try:
         try:
-            file = NewFile(path, descriptor)
-            yield file
-            file.finish()
+            sink, file = _Sink(path, descriptor), NewFile()
+            with packing(cast("IO[bytes]", sink), path) as packed:
+                file.write = packed.write
+                yield file
+            sink.sync()
+            file.write, file.stored = _refuse, sink.stored
         finally:
             os.close(descriptor)
-        try:
-            part.replace(path)
-            sync_folder(path.parent)
-        except OSError as error:
-            raise WriteError(path, error) from None
+        _rename(part, path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def packer_of(name: str) -> Packer | None:
-    """What packs a file of this name; None where it is not packed.
+def _rename(part: Path, path: Path) -> None:
+    try:
+        part.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise WriteError(path, error) from None
+
+
+def check_packing(suffix: str) -> None:
+    """Refuse a packing that is not installed before anything is begun.
 
     Raises:
-        MissingExtraError: if that is zstd and it is not installed.
+        MissingExtraError: naming the extra.
     """
-    if name.endswith(".gz"):
-        return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_BITS)
-    if not name.endswith(".zst"):
-        return None
-    try:
-        import zstandard  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise MissingExtraError("writing .zst", "zstandard", "arrow") from None
-    packer: Packer = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compressobj()
-    return packer
+    with packing(io.BytesIO(), Path(f"part{suffix}")) as packed:
+        packed.write(b"")
 
 
 def sync_folder(path: Path) -> None:

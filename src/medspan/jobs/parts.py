@@ -28,7 +28,7 @@ class Limits(msgspec.Struct, frozen=True):
     """Where parts end, and which documents are too long.
 
     A part has at most ``documents`` units (documents and rejected ones) and ``characters`` characters; a
-    longer document is a part by itself, and one above ``document_characters`` becomes an error row.
+    longer document is a part by itself. One of more than ``document_characters`` is not read at all.
     """
 
     documents: int = PART_DOCUMENTS
@@ -58,30 +58,22 @@ class Part:
     def __len__(self) -> int:
         return len(self.documents) + len(self.errors)
 
-    def add(self, document: Document, most_characters: int) -> None:
-        """Add a document; one that cannot be sent or is too long becomes an error row."""
-        length = len(document.text)
-        if length > most_characters:
-            self._refuse(document, f"{length:,} characters; at most {most_characters:,} are annotated")
-            return
+    def add(self, document: Document) -> None:
+        """Add a document; one that cannot be sent becomes an error row."""
         try:
             packed = _ENCODER.encode(document)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            self._refuse(document, reason_of(error))
-            return
-        self.documents.append(msgspec.Raw(packed))
-        self.places.append(self.next)
-        self.characters += length
+            self.errors.append(ErrorRow(self.number, self.next, reason_of(error), id=document.id))
+        else:
+            self.documents.append(msgspec.Raw(packed))
+            self.places.append(self.next)
+            self.characters += len(document.text)
         self.next += 1
 
     def reject(self, error: FormatError) -> None:
         """Add a unit that could not be read."""
         reason = f"{error.problem}; {error.remedy}"
         self.errors.append(ErrorRow(self.number, self.next, reason, path=error.path, line=error.line))
-        self.next += 1
-
-    def _refuse(self, document: Document, reason: str) -> None:
-        self.errors.append(ErrorRow(self.number, self.next, reason, id=document.id))
         self.next += 1
 
     def digest(self) -> str:
@@ -104,12 +96,11 @@ def cut(units: Iterable[Document | FormatError], limits: Limits = DEFAULT_LIMITS
     part = Part(0, 0)
     for unit in units:
         length = len(unit.text) if isinstance(unit, Document) else 0
-        is_sent = length <= limits.document_characters
-        if len(part) and is_sent and part.characters + length > limits.characters:
+        if len(part) and part.characters + length > limits.characters:
             yield part
             part = Part(part.number + 1, part.next)
         if isinstance(unit, Document):
-            part.add(unit, limits.document_characters)
+            part.add(unit)
         else:
             part.reject(unit)
         if len(part) >= limits.documents:

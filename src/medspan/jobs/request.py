@@ -15,6 +15,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         inputs: files, folders or ``-``.
         read_as: their format, where names do not tell.
+        text_column: column of a table of notes, or of a Parquet file, that holds the text.
+        id_column: the one that holds the id; it need not be there.
         model: a model folder or the name of a shipped model.
         types: labels to find; all where None.
         min_score: entities below this confidence are dropped.
@@ -29,6 +31,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     inputs: tuple[str, ...]
     read_as: str | None = None
+    text_column: str = "text"
+    id_column: str = "id"
     model: str = "default"
     types: tuple[str, ...] | None = None
     min_score: float = 0.0
