@@ -25,28 +25,26 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from facts import command_line, facts, figures, numbered, read_json, write_json
-from peers import texts
+from facts import command_line, facts, read_json, write_json
+from peers import corpus, texts
 from peers.systems import SYSTEMS
 
 import medspan
-from medspan.corpora import load
 from medspan.pipeline import find_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 HERE = Path(__file__).resolve()
-WORKER = HERE.parent / "peers" / "worker.py"
-ACCURACY = HERE.parent / "peers" / "accuracy.py"
+WORKER, ACCURACY = "peers.worker", "peers.accuracy"
 PUBLISHED = HERE.parent / "peers" / "published.json"
 OURS = "medspan:"
 WARM_UP = (4, 800)  # documents, characters of each
 THREAD_SETTINGS = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR", "RAYON")
-TIMEOUT = 3600
 
 
 class Contender(NamedTuple):
@@ -70,7 +68,7 @@ def environment(threads: int) -> dict[str, str]:
     """The environment of workers: thread limits, no network, the project's source."""
     limits = {f"{name}_NUM_THREADS": str(threads) for name in THREAD_SETTINGS}
     quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    source = str(HERE.parents[1] / "src")
+    source = os.pathsep.join([str(HERE.parents[1] / "src"), str(HERE.parent)])
     return {**os.environ, **limits, **quiet, "PYTHONPATH": source, "PYTHONWARNINGS": "ignore"}
 
 
@@ -78,7 +76,7 @@ def start(contender: Contender, share: Path, warm_up: Path, threads: int) -> sub
     """Start a worker on a share; it will say ready."""
     files = ["--input", str(share), "--output", str(share.with_suffix(".found.jsonl"))]
     settings = ["--model", contender.model, "--threads", str(threads), "--warm-up", str(warm_up)]
-    command = [contender.python, str(WORKER), contender.system, *files, *settings]
+    command = [contender.python, "-m", WORKER, contender.system, *files, *settings]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, env=environment(threads), stdin=pipe, stdout=pipe, text=True)
 
@@ -99,7 +97,11 @@ def hear(worker: subprocess.Popen[str]) -> str:
 
 
 def run_once(contender: Contender, documents: Sequence[texts.Text], processes: int, threads: int) -> Run:
-    """One run: all workers are ready before the first begins; every document must come back."""
+    """One run in files of its own; every document must come back.
+
+    Raises:
+        SystemExit: if a worker fails or loses documents.
+    """
     with tempfile.TemporaryDirectory() as folder:
         shares = [Path(folder) / f"share-{number}.jsonl" for number in range(processes)]
         for share, dealt in zip(shares, texts.deal(documents, processes), strict=True):
@@ -107,21 +109,26 @@ def run_once(contender: Contender, documents: Sequence[texts.Text], processes: i
         warm_up = Path(folder) / "warm-up.jsonl"
         count, length = WARM_UP
         texts.write([d._replace(text=d.text[:length]) for d in documents[:count]], warm_up)
-        workers = [start(contender, share, warm_up, threads) for share in shares]
-        if any(hear(worker) != "ready" for worker in workers):
+        run = _time(contender, shares, warm_up, threads)
+        found = sum(_lines(share.with_suffix(".found.jsonl")) for share in shares)
+    if found != len(documents):
+        raise SystemExit(f"{contender.name}: {found} of {len(documents)} documents came back")
+    return run
+
+
+def _time(contender: Contender, shares: Sequence[Path], warm_up: Path, threads: int) -> Run:
+    """From go to the last worker's end; all are ready before the first begins."""
+    with ExitStack() as stack:
+        workers = [stack.enter_context(start(contender, share, warm_up, threads)) for share in shares]
+        if not all(hear(worker) == "ready" for worker in workers):
             raise SystemExit(f"{contender.name}: a worker did not get ready; its message stands above")
         began = time.perf_counter()
         for worker in workers:
             say(worker, "go")
         said = [hear(worker) for worker in workers]
         seconds = time.perf_counter() - began
-        for worker in workers:
-            worker.wait(TIMEOUT)
-        if not all(said):
-            raise SystemExit(f"{contender.name}: a worker failed; its message stands above")
-        found = sum(_lines(share.with_suffix(".found.jsonl")) for share in shares)
-    if found != len(documents):
-        raise SystemExit(f"{contender.name}: {found} of {len(documents)} documents came back")
+    if not all(said):
+        raise SystemExit(f"{contender.name}: a worker failed; its message stands above")
     return Run(seconds, max(json.loads(line)["peak_rss_mb"] for line in said))
 
 
@@ -165,14 +172,12 @@ def _ratio(ours: Mapping[str, Any], peer: Mapping[str, Any]) -> dict[str, float]
 def our_accuracy(folder: str) -> dict[str, Any]:
     """Strict scores of a medspan model on the raw texts of NCBI-disease."""
     recognizer = medspan.load(folder, device="cpu")
-    scores = {}
-    for split in ("dev", "test"):
-        gold = numbered(load("standoff/ncbi-disease", split))
-        bare = [medspan.Document(document.id, document.text) for document in gold]
-        found = list(recognizer.annotate(bare))
-        kinds = dict.fromkeys(("SpecificDisease", "DiseaseClass", "Modifier", "CompositeMention"), "Disease")
-        scores[split] = figures(medspan.evaluate(gold, found, labels=("Disease",), label_map=kinds))
-    return scores
+
+    def annotate(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[tuple[int, int, str]]]]:
+        for document in recognizer.annotate(medspan.Document(*pair) for pair in pairs):
+            yield document.id, [(e.start, e.end, e.label) for e in document.entities]
+
+    return {split: corpus.score_raw(split, annotate) for split in ("dev", "test")}
 
 
 def accuracy(contender: Contender) -> dict[str, Any]:
@@ -181,13 +186,20 @@ def accuracy(contender: Contender) -> dict[str, Any]:
         if "Disease" not in medspan.load(contender.model, device="cpu").labels:
             return {"f1": None, "why": "finds no Disease"}
         scores, setting = our_accuracy(contender.model), "raw text"
+        more: dict[str, Any] = {}
     elif SYSTEMS[contender.system].is_trained:
-        command = [contender.python, str(ACCURACY), contender.system, contender.model]
+        command = [contender.python, "-m", ACCURACY, contender.system, contender.model]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment(1))
         scores, setting = json.loads(done.stdout), "gold words and sentences"
+        more = {"raw_text_f1": scores["raw_text"]["test"]["f1"]}
     else:
         return {"f1": None, "why": "weights are random or the head is untrained: speed only"}
-    return {"f1": scores["test"], "dev_f1": scores["dev"]["f1"], "f1_on": f"NCBI-disease test, {setting}"}
+    return {
+        "f1": scores["test"],
+        "dev_f1": scores["dev"]["f1"],
+        "f1_on": f"NCBI-disease test, {setting}",
+        **more,
+    }
 
 
 def probe(folder: str) -> dict[str, Any] | None:
@@ -305,7 +317,7 @@ def said_command(argv: Sequence[str]) -> str:
 def kept_accuracy(before: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The F1 part of an earlier row."""
     row = before.get("systems", {}).get(name, {})
-    return {key: row[key] for key in ("f1", "dev_f1", "f1_on", "why") if key in row}
+    return {key: row[key] for key in ("f1", "dev_f1", "f1_on", "raw_text_f1", "why") if key in row}
 
 
 def main() -> int:

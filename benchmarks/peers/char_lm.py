@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import sentences
 import torch
+from peers import splitting
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from systems import Found, Peer, Text
+    from peers.systems import Found, Peer, Text
 
 BATCH = 32
 CHARACTERS = 275  # as many as Flair's English dictionary has
@@ -59,7 +59,7 @@ class CharTagger(nn.Module):
         return states.gather(1, wanted[:, :, None].expand(-1, -1, states.shape[2]))
 
 
-def encode(text: str, words: sentences.Words) -> tuple[Tensor, Tensor, Tensor]:
+def encode(text: str, words: splitting.Words) -> tuple[Tensor, Tensor, Tensor]:
     """Characters of a sentence between line ends, places of last characters, and of first ones from behind.
 
     A word's forward state is taken behind its last character, its backward state before its first one.
@@ -90,7 +90,7 @@ def _peer(width: int, threads: int) -> Peer:
     network = CharTagger(width).eval()
 
     def annotate(documents: Iterable[Text]) -> Iterator[Found]:
-        for chunk in sentences.chunks(documents):
+        for chunk in splitting.chunks(documents):
             rows = [(n, words) for n, (_, text) in enumerate(chunk) for words in _rows(text)]
             rows.sort(key=lambda row: row[1][-1][1] - row[1][0][0], reverse=True)
             found: list[list[tuple[int, int, str]]] = [[] for _ in chunk]
@@ -99,14 +99,14 @@ def _peer(width: int, threads: int) -> Peer:
                 with torch.inference_mode():
                     tags = network([encode(chunk[n][1], words) for n, words in batch]).tolist()
                 for (n, words), best in zip(batch, tags, strict=True):
-                    found[n] += sentences.entities([TAGS[tag] for tag in best[: len(words)]], words)
+                    found[n] += splitting.entities([TAGS[tag] for tag in best[: len(words)]], words)
             yield from ((identity, sorted(each)) for (identity, _), each in zip(chunk, found, strict=True))
 
     return annotate
 
 
-def _rows(text: str) -> Iterator[sentences.Words]:
+def _rows(text: str) -> Iterator[splitting.Words]:
     """Words of each sentence, cut where there are very many."""
-    for words in sentences.sentence_words(text):
+    for words in splitting.sentence_words(text):
         for first in range(0, len(words), LONGEST):
             yield words[first : first + LONGEST]

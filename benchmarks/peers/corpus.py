@@ -6,32 +6,29 @@ setting.
 
 from __future__ import annotations
 
-import sys
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import sentences
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-
 from facts import figures, numbered
+from peers import splitting
 
 import medspan
 from medspan.corpora import load
-from medspan.types import Entity, Span
+from medspan.types import Document, Entity, Span
 
 if TYPE_CHECKING:
-    from medspan.types import Document
+    from peers.systems import Peer
 
-SOURCE = "ner/NCBI-disease"
+SOURCE, RAW_SOURCE = "ner/NCBI-disease", "standoff/ncbi-disease"
+LABEL = "Disease"
+KINDS = dict.fromkeys(("SpecificDisease", "DiseaseClass", "Modifier", "CompositeMention"), LABEL)
 
 
 class Sentence(NamedTuple):
     """A sentence: number of its document, offsets of its words, words, gold IOB2 tags."""
 
     document: int
-    places: sentences.Words
+    places: splitting.Words
     words: list[str]
     tags: list[str]
 
@@ -80,10 +77,21 @@ def _tag(entity: Entity, first: int) -> str:
 def score(split: str, tags: list[list[str]]) -> dict[str, Any]:
     """Strict scores, and their interval over documents, of IOB2 tags for the sentences of a split."""
     gold = documents(split)
-    found: list[list[Entity]] = [[] for _ in gold]
+    found: list[list[tuple[int, int, str]]] = [[] for _ in gold]
     for sentence, predicted in zip(tagged(split), tags, strict=True):
-        mentions = found[sentence.document]
-        for start, end, label in sentences.entities(predicted, sentence.places):
-            mentions.append(Entity(f"T{len(mentions) + 1}", label, (Span(start, end),)))
-    predictions = [d.replace(entities=tuple(e)) for d, e in zip(gold, found, strict=True)]
-    return figures(medspan.evaluate(gold, predictions))
+        found[sentence.document] += splitting.entities(predicted, sentence.places)
+    predictions = [d.replace(entities=as_entities(e)) for d, e in zip(gold, found, strict=True)]
+    return figures(medspan.evaluate(gold, predictions, labels=(LABEL,)))
+
+
+def score_raw(split: str, peer: Peer) -> dict[str, Any]:
+    """The same for a system that annotates raw texts."""
+    gold = numbered(load(RAW_SOURCE, split))
+    texts = {document.id: document.text for document in gold}
+    found = [Document(name, texts[name], as_entities(rows)) for name, rows in peer(iter(texts.items()))]
+    return figures(medspan.evaluate(gold, found, labels=(LABEL,), label_map=KINDS))
+
+
+def as_entities(rows: list[tuple[int, int, str]]) -> tuple[Entity, ...]:
+    """Start, end and label of each, as entities."""
+    return tuple(Entity(f"T{n}", label, (Span(s, e),)) for n, (s, e, label) in enumerate(rows, 1))

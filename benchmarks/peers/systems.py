@@ -107,5 +107,5 @@ def load(name: str, model: str, threads: int) -> Peer:
         threads: threads of a forward pass.
     """
     module, _, function = SYSTEMS[name].home.partition(":")
-    peer: Peer = getattr(import_module(module), function)(model, threads)
+    peer: Peer = getattr(import_module(f"peers.{module}"), function)(model, threads)
     return peer

@@ -1,6 +1,6 @@
-"""Trains the feature CRF on NCBI-disease; run it with the peers' interpreter and PYTHONPATH=src.
+"""Trains the feature CRF on NCBI-disease; run it with the peers' interpreter and PYTHONPATH=src:benchmarks.
 
-    MEDSPAN_DATA=DIR PYTHONPATH=src PEERS/bin/python benchmarks/peers/train_crfsuite.py -o FOLDER
+    MEDSPAN_DATA=DIR PYTHONPATH=src:benchmarks PEERS/bin/python -m peers.train_crfsuite -o FOLDER
 
 L-BFGS; the weights of the L1 and L2 penalties are those of the best strict F1 on dev. Writes model.crfsuite
 and training.json (every pair that was tried) into FOLDER.
@@ -14,9 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-import corpus
-import crf
 import pycrfsuite
+from peers import corpus, crf
 
 GRID = (
     (0.0, 0.3),

@@ -1,6 +1,6 @@
-"""Trains spaCy's `ner` on NCBI-disease; run it with the peers' interpreter and PYTHONPATH=src.
+"""Trains spaCy's `ner` on NCBI-disease; run it with the peers' interpreter and PYTHONPATH=src:benchmarks.
 
-    MEDSPAN_DATA=DIR PYTHONPATH=src PEERS/bin/python benchmarks/peers/train_spacy.py -o FOLDER [--seed 0]
+    MEDSPAN_DATA=DIR PYTHONPATH=src:benchmarks PEERS/bin/python -m peers.train_spacy -o FOLDER [--seed 0]
 
 The configuration is spaCy's own, unchanged: ``spacy init config --lang en --pipeline ner --optimize
 efficiency``. A sentence is a document. spaCy keeps the weights of the best dev F1 in FOLDER/model-best.
@@ -13,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import corpus
 import spacy
+from peers import corpus
 from spacy.tokens import Doc, DocBin
 from spacy.training import biluo_tags_to_spans, iob_to_biluo
 

@@ -1,9 +1,9 @@
 """One process of benchmarks/speed.py: load a system, say ready, wait for go, annotate a file.
 
-    python benchmarks/peers/worker.py SYSTEM --warm-up A.jsonl --input B.jsonl --output C.jsonl [...]
+    python -m peers.worker SYSTEM --warm-up A.jsonl --input B.jsonl --output C.jsonl
 
-The clock runs from opening the input file to closing the output file. ``medspan`` reads and writes through its
-own formats (its output also repeats the text); peers get native JSON and write id, start, end, label.
+The clock runs from opening the input file to closing the output file. ``medspan`` reads and writes by its own
+formats (its output also repeats the text); peers get native JSON and write id, start, end, label.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from peers import systems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,8 +39,7 @@ def medspan_job(model: str, threads: int) -> Callable[[Path, Path], None]:
 
 def peer_job(name: str, model: str, threads: int) -> Callable[[Path, Path], None]:
     """A peer between native JSON in and out."""
-    import msgspec  # noqa: PLC0415 - of the peers' environment
-    import systems  # noqa: PLC0415 - the module beside this script
+    import msgspec  # noqa: PLC0415 - medspan's own job begins without
 
     peer = systems.load(name, model, threads)
     decode, encode = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode

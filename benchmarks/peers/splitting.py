@@ -11,7 +11,7 @@ from medspan.text.tokenize import tokenize
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from systems import Text
+    from peers.systems import Text
 
 CHUNK = 256  # documents whose sentences are sorted together
 Words = list[tuple[int, int]]
