@@ -134,11 +134,13 @@ def _annotate(request: Request, output: str | None, wanted: str, *, is_kept: boo
             text_column=request.text_column,
             id_column=request.id_column,
         )
-        found = _annotated(request, _documents(request, options))
-        if wanted == LISTING:
-            _show(found)
+        documents = _documents(request, options)
+        if wanted == "jsonl" and request.workers is not None:
+            _write_lines(request, documents, target)
+        elif wanted == LISTING:
+            _show(_annotated(request, documents))
         else:
-            losses = formats.write(found, target, wanted, WriteOptions())
+            losses = formats.write(_annotated(request, documents), target, wanted, WriteOptions())
     report(losses, rejected)
 
 
@@ -159,6 +161,16 @@ def _annotated(request: Request, documents: Iterator[Document]) -> Iterator[Docu
         min_score=request.min_score,
     )
     return recognizer.annotate(documents)
+
+
+def _write_lines(request: Request, documents: Iterator[Document], target: Path) -> None:
+    """JSONL by worker processes, which make the lines too."""
+    from medspan.jobs.job import setup_of  # noqa: PLC0415 - --help stays quick
+    from medspan.jobs.stream import stream_lines  # noqa: PLC0415 - as above
+
+    with files.writing(target) as handle:
+        for lines in stream_lines(documents, setup_of(request, None), request.workers or 1):
+            handle.write(lines.decode())
 
 
 def _refuse_bulk_options(request: Request) -> None:
