@@ -158,7 +158,7 @@ def _decoded(value: Any, row: int, place: _Place) -> str:  # noqa: ANN401 - of a
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        problem = f"byte {error.start} of the text is not UTF-8"
+        problem = f"byte {error.start} of its text or id is not UTF-8"
         raise place.error(row, problem, "convert the texts to UTF-8 first") from None
 
 
