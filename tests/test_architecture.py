@@ -34,7 +34,7 @@ ONLY_IN = {
     "onnxruntime": ("model/",),
     "safetensors": ("model/", "train/"),
     "pyarrow": ("formats/parquet",),
-    "zstandard": ("formats/packing", "jobs/output"),
+    "zstandard": ("formats/packing",),
     "typer": ("cli/",),
     "rich": ("cli/",),
     "numpy": (

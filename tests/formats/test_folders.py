@@ -15,8 +15,18 @@ pytest.importorskip("zstandard", reason="needs medspan[arrow]")
 
 
 def _tree(root, end, content="x"):
-    names = ["b", "a", "2021/b", "2021/a.v1", "2021/05/a", "2020/a", ".hidden/a", "2020/.b.parts/a"]
-    packings = ["", ".gz", ".xz", ".zst", ".bz2", "", "", ""]
+    names = [
+        "b",
+        "a",
+        "2021/b",
+        "2021/a.v1",
+        "2021/05/a",
+        "2020/a",
+        ".hidden/a",
+        "2020/.b.parts/a",
+        "2020/._a",
+    ]
+    packings = ["", ".gz", ".xz", ".zst", ".bz2", "", "", "", ""]
     for name, packing in zip(names, packings, strict=True):
         path = root / f"{name}.{end}{packing}"
         path.parent.mkdir(parents=True, exist_ok=True)

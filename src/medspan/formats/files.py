@@ -74,8 +74,8 @@ def files_below(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[Path, s
 
     A folder's files come sorted, before those of its subfolders. The stem is the file name without
     extension, and in a subfolder the path to it (``2021/a``): it depends on no other file, and two files
-    share it only where they differ in nothing but extension or packing. Hidden folders are left out;
-    links to folders are not followed. Names are held for one folder at a time.
+    share it only where they differ in nothing but extension or packing. Hidden files and folders are left
+    out; links to folders are not followed. Names are held for one folder at a time.
 
     Raises:
         UsageError: if there is no such path, it cannot be read, or it holds no such file.
@@ -90,7 +90,7 @@ def files_below(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[Path, s
         prefix = "" if parent == "." else f"{parent}/"
         for name in sorted(names):
             file = Path(folder, name)
-            if suffix_of(file) in suffixes and file.is_file():
+            if not name.startswith(".") and suffix_of(file) in suffixes and file.is_file():
                 is_empty = False
                 yield file, prefix + bare_name(name, last_only=True)
     if is_empty:
