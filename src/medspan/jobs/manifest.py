@@ -120,6 +120,7 @@ class Manifest:
         with self._lock:
             if self.rows.get(row.part) != row:
                 self._append(row)
+                self.is_complete = False  # sums that stand there are of before
             self.rows[row.part] = row
 
     def complete(self) -> Totals:
@@ -191,10 +192,9 @@ def _read(path: Path, settings: Settings) -> tuple[dict[int, PartRow], bool, int
     is_complete = False
     for number, line in enumerate(lines[1:], 2):
         row = _row(path, number, line)
+        is_complete = isinstance(row, _Last)
         if isinstance(row, PartRow):
             rows[row.part] = row
-        else:
-            is_complete = row.complete
     return rows, is_complete, sum(map(len, lines))
 
 

@@ -66,8 +66,8 @@ def _stream(documents: Iterable[Document], setup: Setup, workers: int, goal: Goa
 def _do(pool: Pool, part: Part, goal: Goal) -> Found:
     found = cast("Found", pool.run(part, goal))
 
-    first = min((*part.errors, *found.errors), key=lambda row: row.place, default=None)
-    if first is not None:
+    if found.errors:
+        first = found.errors[0]
         raise DataError(
             f"document {first.id!r} (number {first.place + 1}) cannot be annotated: {first.reason}; leave "
             "it out, or write to a folder (-o FOLDER/), where such documents become error rows"

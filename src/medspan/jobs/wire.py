@@ -98,7 +98,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 class Found(msgspec.Struct, frozen=True, tag=True):
-    """Annotated documents: JSON lines, or msgpack of a list of documents. ``errors``: those that failed."""
+    """Annotated documents: JSON lines, or msgpack of a list of documents; ``errors`` of all others."""
 
     data: bytes
     errors: list[ErrorRow]

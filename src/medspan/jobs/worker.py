@@ -69,16 +69,17 @@ class Worker:
     def _found(self, task: Task) -> Found:
         if task.goal == "documents":
             found, errors = self._annotating.documents(task)
-            return Found(_ENCODER.encode(found), errors)
+            return Found(_ENCODER.encode(found), _merged(task, errors))
         lines, errors = self._annotating.lines(task)
-        return Found(b"" if task.goal == "probe" else b"".join(line.data for line in lines), errors)
+        data = b"" if task.goal == "probe" else b"".join(line.data for line in lines)
+        return Found(data, _merged(task, errors))
 
     def _write(self, task: Task) -> PartRow:
         """Write the error rows, then the part; the part's file says that both are there."""
         folder = Path(self._setup.folder or "")
         path = folder / part_name(task.part, self._setup.suffix)
         lines, found_errors = self._annotating.lines(task)
-        errors = sorted((*task.errors, *found_errors), key=lambda row: row.place)
+        errors = _merged(task, found_errors)
         errors_sha256 = write_errors(folder / errors_name(task.part), errors)
         with new_file(path) as file:
             for line in lines:
@@ -97,6 +98,11 @@ class Worker:
             errors_file=errors_name(task.part) if errors else None,
             errors_sha256=errors_sha256,
         )
+
+
+def _merged(task: Task, errors: list[ErrorRow]) -> list[ErrorRow]:
+    """Rows that were known before and new ones, in the order of the input."""
+    return sorted((*task.errors, *errors), key=lambda row: row.place)
 
 
 def write_errors(path: Path, errors: list[ErrorRow]) -> str | None:
