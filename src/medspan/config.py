@@ -195,6 +195,8 @@ class ExportConfig(_Strict, frozen=True):
 
     half: bool = True
     """Keep large weights as float16 on disk; the model that is proved and scored is the rounded one."""
+    input_rank: Count = 0
+    """Directions of the word features the first layer reads, 0 for all; fewer make the model faster."""
     keep_weights: bool = True
     """Keep model.safetensors, which only further training needs."""
     overlap: Literal["all", "longest", "best"] = "all"

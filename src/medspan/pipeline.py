@@ -67,6 +67,7 @@ def load(
     *,
     device: Device = "auto",
     threads: int | None = None,
+    batch_words: int | None = None,
     labels: Collection[str] | None = None,
     min_score: float = 0.0,
 ) -> EntityRecognizer:
@@ -76,6 +77,7 @@ def load(
         model: ``"default"`` for the shipped one, the name of another shipped model, or a model folder.
         device: ``auto``, ``cpu`` or ``cuda``; cuda where there is none is an error.
         threads: threads of a forward pass; None for all cores.
+        batch_words: padded words of a forward pass; None for what is usually fastest.
         labels: labels to keep; all where None.
         min_score: entities below this confidence are dropped.
 
@@ -84,7 +86,12 @@ def load(
         UsageError: if the device or a label is not there.
     """
     return EntityRecognizer(
-        find_model(model), device=device, threads=threads, labels=labels, min_score=min_score
+        find_model(model),
+        device=device,
+        threads=threads,
+        batch_words=batch_words,
+        labels=labels,
+        min_score=min_score,
     )
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspan.features import batch as batches
-from medspan.features.batch import TEXT_INPUTS, WORD_INPUTS, Featurizer, group_by_words, shorten
+from medspan.features.batch import STATE_INPUTS, TEXT_INPUTS, WORD_INPUTS, Featurizer, group_by_words
+from medspan.features.forms import shorten
 from medspan.features.vocab import FIRST_CHARACTER, build_vocab
 from medspan.text.normalize import word_shape_class
 from medspan.text.tokenize import tokenize
@@ -82,21 +81,6 @@ def test_words_of_a_text_are_joined_by_one_blank():
     assert max(expected) >= FIRST_CHARACTER
 
 
-@pytest.mark.parametrize(
-    ("form", "size", "expected"),
-    [
-        ("abc", 4, "abc"),
-        ("abcd", 4, "abcd"),
-        ("abcdef", 4, "abef"),
-        ("abcdef", 3, "abf"),
-        ("ab", 1, "a"),
-        ("", 2, ""),
-    ],
-)
-def test_shorten(form: str, size: int, expected: str):
-    assert shorten(form, size) == expected
-
-
 @given(text=texts(max_size=60), max_chars=st.integers(1, 9))
 def test_any_text_gives_arrays_in_range(text: str, max_chars: int):
     words = [text[a:b] for a, b in tokenize(text)]
@@ -112,25 +96,21 @@ def test_any_text_gives_arrays_in_range(text: str, max_chars: int):
     assert (arrays["char_ids"] != 0).any(1).all()
 
 
-def test_the_table_grows_and_keeps_what_it_held():
-    maker = featurizer()
-    forms = [f"w{number}" for number in range(3000)]
-    before = maker.encode(["grey", *forms[:3]])
-    maker.encode(forms)
-    assert maker.encode(["grey", *forms[:3]]).tolist() == before.tolist()
-    assert maker.arrays([before])["word_ids"][0] == VOCAB.word_id("grey")
+class Lengths:
+    """A form network whose only state is the number of characters."""
+
+    width = 1
+
+    def states(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
+        return (arrays["char_ids"] > 0).sum(1, keepdims=True).astype(np.float32)
 
 
-def test_too_large_a_table_is_forgotten(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(batches, "_LARGEST_TABLE", 2)
-    maker = featurizer()
-    maker.encode(["a", "b"])
-    maker.trim()
-    assert maker.encode(["b"]).tolist() == [1]
-    maker.encode(["c"])
-    maker.trim()
-    assert maker.encode(["c"]).tolist() == [0]
-    assert maker.arrays([maker.encode(["the"])])["word_ids"].tolist() == [VOCAB.word_id("the")]
+def test_states_of_words_stand_at_their_places_and_padding_is_zero():
+    maker = Featurizer(VOCAB, STATE_INPUTS, max_chars=8, network=Lengths())
+    arrays = maker.arrays([maker.encode(row) for row in ROWS])
+    assert set(arrays) == set(STATE_INPUTS)
+    assert arrays["word_states"].dtype == np.float32
+    assert arrays["word_states"][..., 0].tolist() == [[4, 5, 0, 0, 0], [5, 5, 2, 3, 8], [1, 0, 0, 0, 0]]
 
 
 @given(lengths=st.lists(st.integers(1, 50), max_size=40), budget=st.integers(1, 120))

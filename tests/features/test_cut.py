@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspan.features.cut import cut, group_by_sentence
+from medspan.features import cut as cutting
+from medspan.features.cut import Unit, cut, read_units
+from medspan.features.forms import FormTable
+from medspan.features.vocab import build_vocab
 from medspan.text.tokenize import tokenize
 from medspan.types import Document, Span
 from strategies import documents, texts
@@ -50,10 +53,33 @@ def test_long_sentences_are_cut_into_windows(words: int):
 def test_marked_sentences_are_kept_and_the_rest_stands_apart():
     text = "one two three four five"
     document = Document("d", text, sentences=(Span(4, 7), Span(8, 18)))
-    groups = [[text[a:b] for a, b in group] for group in group_by_sentence(document, tokenize(text))]
-    assert groups == [["one"], ["two"], ["three", "four"], ["five"]]
+    assert [unit.forms(text) for unit in cut(document)] == [["one"], ["two"], ["three", "four"], ["five"]]
 
 
 def test_without_marks_the_splitter_decides():
     document = Document("d", "No fever was seen. The patient went home.")
     assert [len(unit.words) for unit in cut(document)] == [5, 5]
+
+
+@given(
+    several=st.lists(documents(text=texts(max_size=60)), max_size=4),
+    stretch=st.integers(1, 30),
+    most_words=st.integers(1, 20),
+)
+def test_arrays_hold_the_same_units(several: list[Document], stretch: int, most_words: int):
+    wanted = [
+        unit for i, document in enumerate(several) for unit in cut(document, index=i, size=7, overlap=2)
+    ]
+    table = FormTable(build_vocab([["x"]]), max_chars=4)
+    found: list[Unit] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cutting, "STRETCH", stretch)
+        for units in read_units(several, table, size=7, overlap=2, most_words=most_words):
+            for i in range(len(units.first)):
+                unit = units.unit(i)
+                found.append(unit)
+                rows = units.rows[units.first[i] : units.stop[i]]
+                assert rows.tolist() == table.rows(unit.forms(several[unit.document].text)).tolist()
+    assert [(u.document, list(u.words), u.owned) for u in found] == [
+        (u.document, list(u.words), u.owned) for u in wanted
+    ]

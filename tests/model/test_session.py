@@ -79,7 +79,7 @@ WIDE = {"word_ids": ["forms"], "form_index": ["batch", "words"], "lengths": ["ba
         ({"inputs": WIDE | {"extra": ["batch"]}}, "inputs are extra, form_index"),
         ({"inputs": {"word_ids": ["forms"], "form_index": ["batch", "words"]}}, "config.json asks for"),
         ({"output": "logits"}, "outputs are logits, but config.json asks for emissions.disease"),
-        ({"table": np.zeros((4, 9), np.float32)}, r"its head needs \(batch, words, 5\)"),
+        ({"table": np.zeros((4, 9), np.float32)}, r"config.json needs \(batch, words, 5\)"),
         ({"input_type": TensorProto.INT32}, r"is tensor\(int32\); it must be tensor\(int64\)"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medspan.errors import ModelError
-from medspan.model.viterbi import TagDecoder, decode_heads, fit_temperature
+from medspan.model.viterbi import HeadChunk, ScoredChunk, TagDecoder, decode_heads, fit_temperature
 from medspan.tags import decode as chunks_of_tags
 from medspan.tags import iobes_tags, may_end, may_follow, may_start
 
@@ -91,6 +91,13 @@ def test_equals_brute_force_with_two_labels(length: int) -> None:
         assert [chunk[3] for chunk in got] == pytest.approx([chunk[3] for chunk in expected], abs=1e-9)
 
 
+def by_head_and_row(chunks: list[HeadChunk], heads: int, rows: int) -> list[list[list[ScoredChunk]]]:
+    found: list[list[list[ScoredChunk]]] = [[[] for _ in range(rows)] for _ in range(heads)]
+    for chunk in chunks:
+        found[chunk.head][chunk.row].append(chunk[2:])
+    return found
+
+
 @given(
     seed=st.integers(0, 2**32 - 1), batch=st.integers(1, 9), words=st.integers(1, 20), pad=st.integers(0, 5)
 )
@@ -104,9 +111,10 @@ def test_same_bits_alone_padded_and_reordered(seed: int, batch: int, words: int,
     for array in emissions:  # padding is whatever the graph left there
         for row, length in enumerate(lengths):
             array[row, length:] = rng.choice([np.nan, np.inf, -np.inf, 1e30, 0])
-    together = decode_heads(decoders, emissions, lengths)
+    together = by_head_and_row(decode_heads(decoders, emissions, lengths), len(decoders), batch)
     order = rng.permutation(batch)
-    shuffled = decode_heads(decoders, [array[order] for array in emissions], lengths[order])
+    again = decode_heads(decoders, [array[order] for array in emissions], lengths[order])
+    shuffled = by_head_and_row(again, len(decoders), batch)
     for head, decoder in enumerate(decoders):
         alone = [
             decoder.decode(emissions[head][row : row + 1, : max(length, 1)], lengths[row : row + 1])[0]

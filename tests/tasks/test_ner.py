@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from medspan.errors import UsageError
-from medspan.features import batch
+from medspan.features import forms
 from medspan.model import tagger
 from medspan.model.tagger import resolve_overlaps
 from medspan.pipeline import load
@@ -53,14 +53,16 @@ def test_order_batch_and_threads_change_nothing(nlp: EntityRecognizer, monkeypat
     two = load(model_folder(), device="cpu", threads=2)
     assert [document.entities for document in two.annotate(TEXTS)] == alone
     for budget in (1, 37):
-        monkeypatch.setattr(tagger, "BATCH_WORDS", budget)
-        assert [document.entities for document in nlp.annotate(TEXTS)] == alone
+        small = load(model_folder(), device="cpu", threads=1, batch_words=budget)
+        assert [document.entities for document in small.annotate(TEXTS)] == alone
+    monkeypatch.setattr(tagger, "READ_WORDS", 3)
+    assert [document.entities for document in nlp.annotate(TEXTS)] == alone
     monkeypatch.setattr(ner, "_CHUNK_DOCUMENTS", 2)
     assert [document.entities for document in nlp.annotate(TEXTS)] == alone
 
 
 def test_threads_may_share_a_recognizer(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(batch, "_LARGEST_TABLE", 1)  # each text empties the table of forms
+    monkeypatch.setattr(forms, "_LARGEST_TABLE", 1)  # each text empties the table of forms
     shared = load(model_folder(), device="cpu", threads=1)
     asked = [f"{text} number{i}" for i in range(12) for text in TEXTS[:3]]
     with ThreadPoolExecutor(6) as pool:

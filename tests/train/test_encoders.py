@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 import onnxruntime
@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from medspan.config import CharBlstm, EncoderConfig
+from medspan.features.batch import FORM_INPUTS
 from medspan.features.vocab import UNKNOWN_UPPER, build_vocab
 from medspan.train.encoders import ENCODERS
 from medspan.train.encoders.char_blstm import CharBlstmEncoder, char_share
@@ -62,25 +63,49 @@ def lively(kind: str, head: str = "crf") -> tuple[Network, Featurizer]:
     return lively_network(recipe, tiny_corpus(recipe))
 
 
-def session(network: Network, *, half: bool = False) -> onnxruntime.InferenceSession:
-    """The graph of a network, with every level of the encoder as a further output."""
-    graph = Graph(network.inputs, half=half)
+class Graphs(NamedTuple):
+    """The two graphs of a network; one that reads characters only has no graph of single words."""
+
+    forms: onnxruntime.InferenceSession | None
+    context: onnxruntime.InferenceSession
+
+
+def session(network: Network, *, half: bool = False) -> Graphs:
+    """The graphs of a network, with every level of the encoder as a further output."""
+    features = network.features
+    if features is None:
+        return Graphs(None, context_session(network, half=half, width=0))
+    graph = Graph(FORM_INPUTS, half=half)
+    graph.output("word_states", features.to_graph(graph), ("forms", features.width))
+    return Graphs(loaded(graph), context_session(network, half=half, width=features.width))
+
+
+def context_session(network: Network, *, half: bool, width: int) -> onnxruntime.InferenceSession:
+    graph = Graph(network.graph_inputs, half=half, width=width)
     levels = network.encoder.to_graph(graph)
-    for depth, (level, width) in enumerate(zip(levels, network.encoder.widths, strict=True)):
-        graph.output(f"level.{depth}", level, ("batch", "words", width))
+    for depth, (level, size) in enumerate(zip(levels, network.encoder.widths, strict=True)):
+        graph.output(f"level.{depth}", level, ("batch", "words", size))
     for name in network.heads:
         network.head(name).to_graph(graph, name, levels)
+    return loaded(graph)
+
+
+def loaded(graph: Graph) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(graph.build(), options, providers=["CPUExecutionProvider"])
 
 
-def by_graph(
-    graph: onnxruntime.InferenceSession, arrays: Mapping[str, NDArray[np.int64]]
-) -> dict[str, NDArray[np.float32]]:
-    names = [output.name for output in graph.get_outputs()]
-    feed = {node.name: arrays[node.name] for node in graph.get_inputs()}
-    return dict(zip(names, graph.run(names, feed), strict=True))
+def by_graph(graphs: Graphs, arrays: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.float32]]:
+    known: dict[str, NDArray[np.generic]] = dict(arrays)
+    if graphs.forms:
+        (states,) = graphs.forms.run(None, {name: arrays[name] for name in FORM_INPUTS})
+        index, lengths = arrays["form_index"], arrays["lengths"]
+        inside = np.arange(index.shape[1]) < lengths[:, None]
+        known["word_states"] = states[index] * inside[..., None].astype(np.float32)
+    names = [output.name for output in graphs.context.get_outputs()]
+    feed = {node.name: known[node.name] for node in graphs.context.get_inputs()}
+    return dict(zip(names, graphs.context.run(names, feed), strict=True))
 
 
 def by_torch(network: Network, arrays: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.float32]]:

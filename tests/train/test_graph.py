@@ -10,7 +10,7 @@ import torch
 from onnx import TensorProto, numpy_helper
 from torch import nn
 
-from medspan.features.batch import TEXT_INPUTS, WORD_INPUTS
+from medspan.features.batch import FORM_INPUTS, STATE_INPUTS, TEXT_INPUTS
 from medspan.train.encoders.mask import mask_to_graph, mask_words, place_to_graph, word_mask
 from medspan.train.graph import Graph
 
@@ -59,12 +59,12 @@ def test_linear_and_lookup_equal_torch(*, half: bool) -> None:
     with torch.no_grad():
         for parameter in (*table.parameters(), *layer.parameters()):
             parameter.copy_(parameter.half().float())
-    graph = Graph(["form_index"], half=half)
-    looked = graph.lookup("table", table, "form_index")
+    graph = Graph(["word_first"], half=half)
+    looked = graph.lookup("table", table, "word_first")
     graph.output("looked", looked, ("batch", "words", 8))
     graph.output("out", graph.linear("layer", layer, looked), ("batch", "words", 50))
     ids = np.arange(12, dtype=np.int64).reshape(3, 4) * 3
-    found = run(graph, form_index=ids)
+    found = run(graph, word_first=ids)
     with torch.inference_mode():
         np.testing.assert_array_equal(found["looked"], table(torch.from_numpy(ids)))
         np.testing.assert_allclose(found["out"], layer(table(torch.from_numpy(ids))), atol=CLOSE)
@@ -89,7 +89,19 @@ def test_equal_constants_are_stored_once_and_different_ones_apart() -> None:
     assert graph.constant(np.array(1, np.int64)) != graph.ints(1)  # a number and a vector of one
 
 
-@pytest.mark.parametrize("inputs", [WORD_INPUTS, TEXT_INPUTS])
+def test_states_of_words_are_floats_of_one_width() -> None:
+    graph = Graph(STATE_INPUTS, half=False, width=7)
+    graph.output("emissions.x", graph.node("Identity", "word_states"), ("batch", "words", 7))
+    node = onnx.load_from_string(graph.build()).graph.input[0]
+    assert node.type.tensor_type.elem_type == TensorProto.FLOAT
+    assert [axis.dim_param or axis.dim_value for axis in node.type.tensor_type.shape.dim] == [
+        "batch",
+        "words",
+        7,
+    ]
+
+
+@pytest.mark.parametrize("inputs", [(*FORM_INPUTS, "lengths"), TEXT_INPUTS])
 def test_inputs_are_int64_with_symbolic_axes(inputs: tuple[str, ...]) -> None:
     graph = Graph(inputs, half=False)
     place = graph.node("Cast", graph.node("Unsqueeze", "lengths", graph.ints(1, 2)), to=TensorProto.FLOAT)

@@ -1,20 +1,29 @@
-"""Documents → units: the runs of words a model sees at once. One function for training and inference."""
+"""Documents → units: the runs of words a model sees at once. One rule for training and inference."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from medspan.features.forms import BLANK
 from medspan.text.sentences import split_sentences
-from medspan.text.tokenize import tokenize
+from medspan.text.tokenize import is_blank, pieces, tokenize
 from medspan.text.windows import windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
+    from medspan.features.forms import FormTable
     from medspan.types import Document
 
+    Ints = NDArray[np.int64]
+
 Offsets = tuple[int, int]
+STRETCH = 100_000
+"""Characters of a document whose words stand in memory at once, unless a sentence is longer."""
 
 
 class Unit(NamedTuple):
@@ -33,28 +42,130 @@ class Unit(NamedTuple):
         return [text[start:end] for start, end in self.words]
 
 
+class Units(NamedTuple):
+    """Units of some documents as arrays, all int64: the same as `Unit`, without an object a word.
+
+    starts, ends: (words,) offsets into the text of the word's document; rows: (words,) of a `FormTable`.
+    document: (units,); first, stop: (units,) which words a unit holds; owned_first, owned_stop: (units,)
+    which of them it decides on.
+    """
+
+    starts: Ints
+    ends: Ints
+    rows: Ints
+    document: Ints
+    first: Ints
+    stop: Ints
+    owned_first: Ints
+    owned_stop: Ints
+
+    @property
+    def lengths(self) -> Ints:
+        """Words of each unit: int64 (units,)."""
+        return self.stop - self.first
+
+    def unit(self, index: int) -> Unit:
+        """One unit with its words as objects."""
+        first, stop = int(self.first[index]), int(self.stop[index])
+        words = list(zip(self.starts[first:stop].tolist(), self.ends[first:stop].tolist(), strict=True))
+        owned = (int(self.owned_first[index]) - first, int(self.owned_stop[index]) - first)
+        return Unit(int(self.document[index]), words, owned)
+
+
 def cut(document: Document, *, index: int = 0, size: int = 200, overlap: int = 40) -> Iterator[Unit]:
     """Cut one document into units of at most ``size`` words; sentences the document marks are kept."""
     words = tokenize(document.text)
-    for sentence in group_by_sentence(document, words):
-        if len(sentence) <= size:
-            yield Unit(index, sentence, (0, len(sentence)))
-            continue
-        for window in windows(len(sentence), size=size, overlap=overlap):
-            owned = (window.owned_first - window.first, window.owned_stop - window.first)
-            yield Unit(index, sentence[window.first : window.stop], owned)
+    starts = np.array([start for start, _ in words], np.int64)
+    for first, stop, owned_first, owned_stop in _ranges(starts, _borders(document), size, overlap).tolist():
+        yield Unit(index, words[first:stop], (owned_first - first, owned_stop - first))
 
 
-def group_by_sentence(document: Document, words: Sequence[Offsets]) -> Iterator[Sequence[Offsets]]:
-    """Words of each sentence; words outside every marked sentence form groups of their own."""
+def read_units(
+    documents: Sequence[Document], table: FormTable, *, size: int, overlap: int, most_words: int
+) -> Iterator[Units]:
+    """The units of some documents, about ``most_words`` words at a time.
+
+    Rows of the table are only good until the next turn: between turns it may forget.
+    """
+    held: list[Units] = []
+    words = 0
+    for index, document in enumerate(documents):
+        borders = _borders(document)
+        for first, stop in _stretches(document.text, borders):
+            found = _read(document.text, first, stop, borders, table=table, window=(size, overlap))
+            held.append(found._replace(document=np.full(len(found.first), index)))
+            words += len(found.starts)
+            if words >= most_words:
+                yield _joined(held)
+                held, words = [], 0
+                table.trim()
+    if words:
+        yield _joined(held)
+        table.trim()
+
+
+def _read(
+    text: str, first: int, stop: int, borders: Ints, *, table: FormTable, window: tuple[int, int]
+) -> Units:
+    """The units of one stretch."""
+    found = pieces(text, first, stop)
+    lengths = np.fromiter(map(len, found), np.int64, len(found))
+    rows = table.rows(found)
+    ends = np.cumsum(lengths) + first
+    is_word = rows != BLANK
+    ends, lengths = ends[is_word], lengths[is_word]
+    starts = ends - lengths
+    ranges = _ranges(starts, borders, *window)
+    return Units(starts, ends, rows[is_word], ranges[:, 0], *ranges.T)
+
+
+def _joined(parts: Sequence[Units]) -> Units:
+    """Units of several stretches, their positions of words moved to where the words now stand."""
+    sizes = np.cumsum([0, *(len(part.starts) for part in parts)])
+    moved = [
+        part._replace(
+            **{name: getattr(part, name) + offset for name in ("first", "stop", "owned_first", "owned_stop")}
+        )
+        for part, offset in zip(parts, sizes.tolist(), strict=False)
+    ]
+    return Units(*(np.concatenate(arrays) for arrays in zip(*moved, strict=True)))
+
+
+def _borders(document: Document) -> Ints:
+    """Where sentences begin and end, ascending; words outside every sentence then stand apart too."""
     marked = [(span.start, span.end) for span in document.sentences]
-    borders = sorted({edge for span in marked or split_sentences(document.text) for edge in span})
-    starts = [start for start, _ in words]
+    return np.unique(np.array(marked or split_sentences(document.text), np.int64).reshape(-1))
+
+
+def _stretches(text: str, borders: Ints) -> Iterator[Offsets]:
+    """Parts of a text of about `STRETCH` characters that tile it, cut at sentence ends before a blank."""
     first = 0
-    for border in borders:
-        stop = bisect_left(starts, border, first)
-        if stop > first:
-            yield words[first:stop]
-        first = stop
-    if first < len(words):
-        yield words[first:]
+    while len(text) - first > STRETCH:
+        at = int(np.searchsorted(borders, first + STRETCH))
+        while at < len(borders) and not (borders[at] < len(text) and is_blank(text[borders[at]])):
+            at += 1
+        if at == len(borders):
+            break
+        yield first, int(borders[at])
+        first = int(borders[at])
+    yield first, len(text)
+
+
+def _ranges(starts: Ints, borders: Ints, size: int, overlap: int) -> Ints:
+    """Units over words that begin at ``starts``: int64 (units, 4), from column ``first`` on as in `Units`."""
+    if not len(starts):
+        return np.zeros((0, 4), np.int64)
+    edges = np.unique(np.concatenate([[0], np.searchsorted(starts, borders), [len(starts)]]))
+    first, stop = edges[:-1], edges[1:]
+    plain = np.stack([first, stop, first, stop], axis=1)
+    if not (stop - first > size).any():
+        return plain
+    rows: list[tuple[int, int, int, int]] = []
+    for begin, end, _, _ in plain.tolist():
+        if end - begin <= size:
+            rows.append((begin, end, begin, end))
+            continue
+        for window in windows(end - begin, size=size, overlap=overlap):
+            seen = (window.first, window.stop, window.owned_first, window.owned_stop)
+            rows.append((begin + seen[0], begin + seen[1], begin + seen[2], begin + seen[3]))
+    return np.array(rows, np.int64)

@@ -1,4 +1,4 @@
-"""Runs the ONNX graph of a model: arrays → emissions. The only module that imports onnxruntime."""
+"""Runs the ONNX graphs of a model: words → states → emissions. The only module that imports onnxruntime."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from medspan.model.spec import HeadSpec, ModelSpec
+    from medspan.model.spec import FormSpec, ModelSpec
 
 Device = Literal["auto", "cpu", "cuda"]
 _CUDA = "CUDAExecutionProvider"
@@ -43,30 +43,14 @@ class OnnxScorer:
     def __init__(
         self, model: bytes, spec: ModelSpec, *, device: Device = "auto", threads: int | None = None
     ) -> None:
-        import onnxruntime as runtime  # noqa: PLC0415 - slow to import; only a loaded model needs it
-
-        self._inputs = spec.inputs
         self._heads = spec.heads
-        providers = _providers(device, runtime.get_available_providers())
-        options = _options(runtime, threads)
-        _check_self_contained(model)
-        try:
-            self._session = runtime.InferenceSession(model, sess_options=options, providers=providers)
-        except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base
-            raise ModelError(
-                f"model.onnx: onnxruntime cannot load it ({_first_line(error)}); export the model again, "
-                "or upgrade onnxruntime"
-            ) from None
-        self.device = "cuda" if _CUDA in self._session.get_providers() else "cpu"
-        if device == "cuda" and self.device != "cuda":
-            raise UsageError(
-                "device cuda: onnxruntime could not start it (driver or CUDA libraries do not fit); "
-                "mend them, or use --device cpu"
-            )
-        _check_inputs(self._session.get_inputs(), spec.inputs)
-        _check_outputs(self._session.get_outputs(), spec.heads)
+        self._graph = _Graph("model.onnx", model, spec.inputs, device=device, threads=threads)
+        self.device = self._graph.device
+        self._graph.check_inputs(width=spec.forms.width if spec.forms else None)
+        self._graph.check_outputs({head.output: ("batch", "words", len(head.tags)) for head in spec.heads})
+        self._outputs = [head.output for head in spec.heads]
 
-    def score(self, arrays: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.float32]]:
+    def score(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         """Emissions of each head by its name, float32 (batch, words, tags).
 
         Args:
@@ -75,17 +59,127 @@ class OnnxScorer:
         Raises:
             ModelError: if an array is missing or the graph cannot run on these shapes.
         """
-        if missing := [name for name in self._inputs if name not in arrays]:
-            raise ModelError(
-                f"the batch lacks the arrays {', '.join(missing)} that config.json lists in inputs"
-            )
-        feed = {name: np.ascontiguousarray(arrays[name], dtype=np.int64) for name in self._inputs}
+        outputs = self._graph.run(self._outputs, arrays)
+        return {head.name: output for head, output in zip(self._heads, outputs, strict=True)}
+
+
+class OnnxForms:
+    """The form network of a model folder; a ``medspan.features.forms.FormStates``.
+
+    Args:
+        model: bytes of ``forms.onnx``.
+        spec: names the inputs the graph must have, and the width of its states.
+
+    Raises:
+        ModelError: if the graph is damaged, refers to other files, or does not fit the spec.
+    """
+
+    def __init__(self, model: bytes, spec: FormSpec) -> None:
+        # New forms are few: a second thread would only wait for them, and a GPU for their transfer.
+        self._graph = _Graph("forms.onnx", model, spec.inputs, device="cpu", threads=1)
+        self.width = spec.width
+        self._graph.check_inputs()
+        self._graph.check_outputs({"word_states": ("forms", spec.width)})
+
+    def states(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """States of some forms, float32 (forms, width).
+
+        Raises:
+            ModelError: if an array is missing or the graph cannot run on these shapes.
+        """
+        states: NDArray[np.float32] = self._graph.run(["word_states"], arrays)[0]
+        return states
+
+
+class _Graph:
+    """An ONNX graph and the names of its inputs."""
+
+    def __init__(
+        self, file: str, model: bytes, inputs: Sequence[str], *, device: Device, threads: int | None
+    ) -> None:
+        import onnxruntime as runtime  # noqa: PLC0415 - slow to import; only a loaded model needs it
+
+        self.file, self.inputs = file, tuple(inputs)
+        providers = _providers(device, runtime.get_available_providers())
+        options = _options(runtime, threads)
+        _check_self_contained(file, model)
         try:
-            outputs = self._session.run([head.output for head in self._heads], feed)
+            self._session = runtime.InferenceSession(model, sess_options=options, providers=providers)
+        except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base
+            raise ModelError(
+                f"{file}: onnxruntime cannot load it ({_first_line(error)}); export the model again, "
+                "or upgrade onnxruntime"
+            ) from None
+        self.device = "cuda" if _CUDA in self._session.get_providers() else "cpu"
+        if device == "cuda" and self.device != "cuda":
+            raise UsageError(
+                "device cuda: onnxruntime could not start it (driver or CUDA libraries do not fit); "
+                "mend them, or use --device cpu"
+            )
+
+    def run(self, outputs: Sequence[str], arrays: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        if missing := [name for name in self.inputs if name not in arrays]:
+            raise ModelError(
+                f"the batch lacks the arrays {', '.join(missing)} that config.json lists as inputs"
+            )
+        feed = {name: np.ascontiguousarray(arrays[name], dtype=_type_of(name)) for name in self.inputs}
+        try:
+            found: list[NDArray[np.float32]] = self._session.run(list(outputs), feed)
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other base
             shapes = ", ".join(f"{name} {array.shape}" for name, array in feed.items())
-            raise ModelError(f"model.onnx: cannot run on {shapes}: {_first_line(error)}") from None
-        return {head.name: output for head, output in zip(self._heads, outputs, strict=True)}
+            raise ModelError(f"{self.file}: cannot run on {shapes}: {_first_line(error)}") from None
+        return found
+
+    def check_inputs(self, *, width: int | None = None) -> None:
+        """Names, types and axes; ``width``: of ``word_states``, the only axis of an input that is fixed."""
+        nodes = self._session.get_inputs()
+        self._check_names("inputs", [node.name for node in nodes], self.inputs)
+        for node in nodes:
+            wanted = "tensor(float)" if _type_of(node.name) is np.float32 else "tensor(int64)"
+            if node.type != wanted:
+                raise ModelError(f"{self.file}: input {node.name} is {node.type}; it must be {wanted}")
+            axes = node.shape
+            if node.name == "word_states":
+                if axes[-1] != width:
+                    raise ModelError(
+                        f"{self.file}: input {node.name} is {axes[-1]} wide; config.json says {width}"
+                    )
+                axes = axes[:-1]
+            self._check_symbolic("input", node, axes)
+
+    def check_outputs(self, expected: Mapping[str, Sequence[str | int]]) -> None:
+        """Names, types and axes; numbers among the expected axes are sizes the graph must have."""
+        nodes = self._session.get_outputs()
+        self._check_names("outputs", [node.name for node in nodes], list(expected))
+        for node in nodes:
+            if node.type != "tensor(float)":
+                raise ModelError(f"{self.file}: output {node.name} is {node.type}; it must be tensor(float)")
+            axes = expected[node.name]
+            if len(node.shape) != len(axes) or node.shape[-1] != axes[-1]:
+                shown = ", ".join(map(str, axes))
+                raise ModelError(
+                    f"{self.file}: output {node.name} has shape {node.shape}; config.json needs ({shown})"
+                )
+            self._check_symbolic("output", node, node.shape[:-1])
+
+    def _check_names(self, what: str, found: Sequence[str], expected: Sequence[str]) -> None:
+        if set(found) != set(expected):
+            raise ModelError(
+                f"{self.file}: {what} are {', '.join(sorted(found))}, but config.json asks for "
+                f"{', '.join(sorted(expected))}; export the model again"
+            )
+
+    def _check_symbolic(self, what: str, node: Any, axes: Sequence[int | str | None]) -> None:  # noqa: ANN401 - see _options
+        """Exporters can silently fix an axis; the graph would then fail, or worse, on other shapes."""
+        if fixed := [axis for axis in axes if isinstance(axis, int)]:
+            raise ModelError(
+                f"{self.file}: {what} {node.name} has shape {node.shape} with a fixed axis ({fixed[0]}); "
+                "export the model again with symbolic axes"
+            )
+
+
+def _type_of(name: str) -> type[np.int64 | np.float32]:
+    return np.float32 if name == "word_states" else np.int64
 
 
 def available_cores() -> int:
@@ -126,54 +220,13 @@ def _options(runtime: Any, threads: int | None) -> Any:  # noqa: ANN401 - onnxru
     return options
 
 
-def _check_self_contained(model: bytes) -> None:
+def _check_self_contained(file: str, model: bytes) -> None:
     try:
         is_external = has_external_data(model)
     except ValueError as error:
-        raise ModelError(f"model.onnx: not an ONNX model ({error}); export the model again") from None
+        raise ModelError(f"{file}: not an ONNX model ({error}); export the model again") from None
     if is_external:
-        raise ModelError(
-            "model.onnx: keeps weights in other files, which is not allowed; export it as one file"
-        )
-
-
-def _check_inputs(inputs: Sequence[Any], expected: Sequence[str]) -> None:
-    _check_names("inputs", [node.name for node in inputs], expected)
-    for node in inputs:
-        if node.type != "tensor(int64)":
-            raise ModelError(f"model.onnx: input {node.name} is {node.type}; it must be tensor(int64)")
-        _check_symbolic("input", node, node.shape)
-
-
-def _check_outputs(outputs: Sequence[Any], heads: Sequence[HeadSpec]) -> None:
-    _check_names("outputs", [node.name for node in outputs], [head.output for head in heads])
-    tags = {head.output: len(head.tags) for head in heads}
-    for node in outputs:
-        if node.type != "tensor(float)":
-            raise ModelError(f"model.onnx: output {node.name} is {node.type}; it must be tensor(float)")
-        if len(node.shape) != 3 or node.shape[2] != tags[node.name]:  # noqa: PLR2004 - batch, words, tags
-            raise ModelError(
-                f"model.onnx: output {node.name} has shape {node.shape}; its head needs "
-                f"(batch, words, {tags[node.name]})"
-            )
-        _check_symbolic("output", node, node.shape[:2])
-
-
-def _check_names(what: str, found: Sequence[str], expected: Sequence[str]) -> None:
-    if set(found) != set(expected):
-        raise ModelError(
-            f"model.onnx: {what} are {', '.join(sorted(found))}, but config.json asks for "
-            f"{', '.join(sorted(expected))}; export the model again"
-        )
-
-
-def _check_symbolic(what: str, node: Any, axes: Sequence[int | str | None]) -> None:  # noqa: ANN401 - see _options
-    """Exporters can silently fix an axis; the graph would then fail, or worse, on other shapes."""
-    if fixed := [axis for axis in axes if isinstance(axis, int)]:
-        raise ModelError(
-            f"model.onnx: {what} {node.name} has shape {node.shape} with a fixed axis ({fixed[0]}); "
-            "export the model again with symbolic axes"
-        )
+        raise ModelError(f"{file}: keeps weights in other files, which is not allowed; export it as one file")
 
 
 def _first_line(error: Exception) -> str:

@@ -20,7 +20,7 @@ from medspan.tags import iobes_tags
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 EncoderKind = Literal["blstm_cnn", "char_blstm", "window", "cnn"]
 OverlapPolicy = Literal["all", "longest", "best"]
@@ -76,6 +76,16 @@ class CorpusSpec(_Strict, frozen=True):
     splits: dict[str, Digest] = {}
 
 
+class FormSpec(_Strict, frozen=True):
+    """The part of a model that sees each distinct word by itself, ``forms.onnx``.
+
+    ``inputs`` are the arrays it takes (features/batch.py), ``width`` the size of the states it gives.
+    """
+
+    inputs: tuple[str, ...]
+    width: Positive
+
+
 class Provenance(_Strict, frozen=True):
     """How the model came to be: enough to repeat it."""
 
@@ -92,6 +102,7 @@ class ModelSpec(_Strict, frozen=True):
     """The whole of ``config.json``.
 
     ``files`` maps each other file of the folder to its SHA-256; ``medspan.model.store`` fills it in.
+    ``forms`` is absent where ``model.onnx`` does the work of the form network too.
     ``overlap`` says which of overlapping entities of different heads are kept.
 
     Raises:
@@ -107,6 +118,7 @@ class ModelSpec(_Strict, frozen=True):
     provenance: Provenance
     licence: str
     description: str = ""
+    forms: FormSpec | None = None
     window: WindowSpec = WindowSpec()
     overlap: OverlapPolicy = "all"
     files: dict[str, Digest] = {}
@@ -150,7 +162,12 @@ def _name_language(config: dict[str, Any]) -> dict[str, Any]:
     return {**migrated, "language": config.get("lang", "en")}
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _name_language}
+def _keep_one_graph(config: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 had one graph for words and context; it still runs as one, only slower."""
+    return {**config, "forms": None}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _name_language, 1: _keep_one_graph}
 """From each older format version to the next one; a test keeps a config of every version readable."""
 
 
@@ -209,6 +226,7 @@ def _keys_at(place: str) -> list[str]:
     parts: dict[str, type[msgspec.Struct]] = {
         "encoder": EncoderSpec,
         "heads[]": HeadSpec,
+        "forms": FormSpec,
         "window": WindowSpec,
         "provenance": Provenance,
         "provenance.corpora[]": CorpusSpec,

@@ -32,6 +32,7 @@ NEEDED_FILES = ("vocab.json", "model.onnx", "decoder.safetensors")
 KNOWN_FILES = (
     CONFIG,
     *NEEDED_FILES,
+    "forms.onnx",
     "golden.json",
     "metrics.json",
     "README.md",
@@ -145,7 +146,7 @@ def open_model(folder: Path | str) -> StoredModel:
             raise ModelError(
                 f"{path / CONFIG}: files: {name!r} is no file of a model; it is not safe to open"
             )
-    for name in NEEDED_FILES:
+    for name in (*NEEDED_FILES, *(["forms.onnx"] if spec.forms else [])):
         if name not in spec.files:
             raise ModelError(f"{path / CONFIG}: files: {name} is missing; export the model again")
     return StoredModel(path, spec)

@@ -6,10 +6,13 @@ from collections import defaultdict
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from medspan.features.batch import Featurizer, group_by_words
-from medspan.features.cut import Unit, cut
+from medspan.features.cut import read_units
+from medspan.features.forms import PADDING
 from medspan.features.vocab import read_vocab
-from medspan.model.session import OnnxScorer
+from medspan.model.session import OnnxForms, OnnxScorer
 from medspan.model.store import open_model
 from medspan.model.viterbi import decode_heads
 from medspan.types import Entity, Span
@@ -18,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from medspan.features.cut import Units
     from medspan.model.protocol import Scorer
     from medspan.model.session import Device
     from medspan.model.spec import ModelSpec, OverlapPolicy
@@ -28,13 +31,16 @@ if TYPE_CHECKING:
     from medspan.types import Document
 
 BATCH_WORDS = 2000
+READ_WORDS = 50_000
+"""Words held at once: enough to find units of equal length, few enough to keep memory flat."""
 Found = tuple[int, int, str, float]
 
 
 class Scored(NamedTuple):
-    """Some units of similar length and their emissions by head, float32 (units, words, tags)."""
+    """Some units of similar length and their emissions by head, float32 (members, words, tags)."""
 
-    units: list[Unit]
+    units: Units
+    members: NDArray[np.int64]
     emissions: dict[str, NDArray[np.float32]]
     lengths: NDArray[np.int64]
 
@@ -49,6 +55,7 @@ class Tagger:
         window: (words, overlap) of the windows long sentences are cut into.
         thresholds: by head, the score below which an entity is dropped.
         overlap: ``all`` keeps entities of different heads that overlap, ``longest`` and ``best`` keep one.
+        batch_words: padded words scored at once.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class Tagger:
         window: tuple[int, int] = (200, 40),
         thresholds: Mapping[str, float] | None = None,
         overlap: OverlapPolicy = "all",
+        batch_words: int = BATCH_WORDS,
     ) -> None:
         self.scorer = scorer
         self.decoders = dict(decoders)
@@ -67,12 +75,13 @@ class Tagger:
         self.window = window
         self.thresholds = dict(thresholds or {})
         self.overlap = overlap
+        self.batch_words = batch_words
         self._lock = Lock()
 
     def annotate(self, documents: Sequence[Document]) -> list[Document]:
         """The documents with the entities found; entities and relations they had are replaced.
 
-        Threads may share a tagger; they take turns, because the featurizer's table of forms is one.
+        Threads may share a tagger; they take turns, because the table of forms is one.
         """
         found: dict[int, list[Found]] = defaultdict(list)
         with self._lock:
@@ -85,31 +94,39 @@ class Tagger:
 
     def score(self, documents: Sequence[Document]) -> Iterator[Scored]:
         """Emissions of every unit of some documents, in batches of similar length."""
-        self.featurizer.trim()
-        units, rows = [], []
-        for index, document in enumerate(documents):
-            for unit in cut(document, index=index, size=self.window[0], overlap=self.window[1]):
-                units.append(unit)
-                rows.append(self.featurizer.encode(unit.forms(document.text)))
-        for group in group_by_words([len(row) for row in rows], BATCH_WORDS):
-            arrays = self.featurizer.arrays([rows[i] for i in group])
-            yield Scored([units[i] for i in group], self.scorer.score(arrays), arrays["lengths"])
+        size, overlap = self.window
+        table = self.featurizer.table
+        for units in read_units(documents, table, size=size, overlap=overlap, most_words=READ_WORDS):
+            for members in self.batches(units.lengths):
+                yield self._scored(units, np.asarray(members))
+
+    def batches(self, lengths: NDArray[np.int64]) -> Iterator[list[int]]:
+        """Which units are scored together."""
+        return group_by_words(lengths.tolist(), self.batch_words)
+
+    def _scored(self, units: Units, members: NDArray[np.int64]) -> Scored:
+        lengths = units.lengths[members]
+        places = np.arange(int(lengths.max()))
+        at = np.minimum(units.first[members, None] + places, len(units.rows) - 1)
+        rows = np.where(places < lengths[:, None], units.rows[at], PADDING)
+        arrays = self.featurizer.padded_arrays(rows, lengths)
+        return Scored(units, members, self.scorer.score(arrays), lengths)
 
     def _decode(self, scored: Scored, found: dict[int, list[Found]]) -> None:
         """Add what the units own to what was found in their documents."""
         names = list(self.decoders)
-        heads = decode_heads(
+        chunks = decode_heads(
             [self.decoders[n] for n in names], [scored.emissions[n] for n in names], scored.lengths
         )
-        for name, rows in zip(names, heads, strict=True):
-            threshold = self.thresholds.get(name, 0.0)
-            for unit, chunks in zip(scored.units, rows, strict=True):
-                first, stop = unit.owned
-                found[unit.document].extend(
-                    (unit.words[begin][0], unit.words[end - 1][1], label, score)
-                    for begin, end, label, score in chunks
-                    if first <= begin < stop and score >= threshold
-                )
+        units = scored.units
+        thresholds = [self.thresholds.get(name, 0.0) for name in names]
+        for head, row, begin, end, label, score in chunks:
+            member = scored.members[row]
+            first = units.first[member] + begin
+            if units.owned_first[member] <= first < units.owned_stop[member] and score >= thresholds[head]:
+                last = units.first[member] + end - 1
+                offsets = int(units.starts[first]), int(units.ends[last])
+                found[int(units.document[member])].append((*offsets, label, score))
 
     def _entities(self, found: list[Found]) -> tuple[Entity, ...]:
         kept = resolve_overlaps(found, self.overlap)
@@ -149,7 +166,12 @@ def _one_of_each(entities: list[Found], policy: OverlapPolicy) -> list[Found]:
 
 
 def tagger_of(
-    spec: ModelSpec, decoders: Mapping[str, TagDecoder], featurizer: Featurizer, scorer: Scorer
+    spec: ModelSpec,
+    decoders: Mapping[str, TagDecoder],
+    featurizer: Featurizer,
+    scorer: Scorer,
+    *,
+    batch_words: int = BATCH_WORDS,
 ) -> Tagger:
     """A tagger with the settings of a model's spec."""
     return Tagger(
@@ -159,10 +181,17 @@ def tagger_of(
         window=(spec.window.words, spec.window.overlap),
         thresholds={head.name: head.threshold for head in spec.heads},
         overlap=spec.overlap,
+        batch_words=batch_words,
     )
 
 
-def load_tagger(folder: Path | str, *, device: Device = "auto", threads: int | None = None) -> Tagger:
+def load_tagger(
+    folder: Path | str,
+    *,
+    device: Device = "auto",
+    threads: int | None = None,
+    batch_words: int | None = None,
+) -> Tagger:
     """Open a model folder for use.
 
     Raises:
@@ -172,6 +201,8 @@ def load_tagger(folder: Path | str, *, device: Device = "auto", threads: int | N
     model = open_model(folder)
     spec = model.spec
     vocab = read_vocab(model.read("vocab.json"))
-    featurizer = Featurizer(vocab, spec.inputs, max_chars=int(spec.encoder.settings["max_chars"]))  # type: ignore[arg-type]
+    forms = OnnxForms(model.read("forms.onnx"), spec.forms) if spec.forms else None
+    max_chars = int(spec.encoder.settings["max_chars"])  # type: ignore[arg-type]
+    featurizer = Featurizer(vocab, spec.inputs, max_chars=max_chars, network=forms)
     scorer = OnnxScorer(model.read("model.onnx"), spec, device=device, threads=threads)
-    return tagger_of(spec, model.decoders(), featurizer, scorer)
+    return tagger_of(spec, model.decoders(), featurizer, scorer, batch_words=batch_words or BATCH_WORDS)

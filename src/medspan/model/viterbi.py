@@ -35,6 +35,17 @@ TEMPERATURES = (0.3, 5.0)
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 
+class HeadChunk(NamedTuple):
+    """A labelled range of words ``[first, stop)`` that a head found in a row of a batch, and how sure."""
+
+    head: int
+    row: int
+    first: int
+    stop: int
+    label: str
+    score: float
+
+
 class TagDecoder:
     """The decoder of one head.
 
@@ -119,12 +130,15 @@ class TagDecoder:
         Raises:
             ModelError: if shapes do not fit or an emission that matters is not finite.
         """
-        return decode_heads([self], [emissions], lengths)[0]
+        rows: list[list[ScoredChunk]] = [[] for _ in lengths]
+        for chunk in decode_heads([self], [emissions], lengths):
+            rows[chunk.row].append(chunk[2:])
+        return rows
 
 
 def decode_heads(
     decoders: Sequence[TagDecoder], emissions: Sequence[NDArray[np.float32]], lengths: NDArray[np.int64]
-) -> list[list[list[ScoredChunk]]]:
+) -> list[HeadChunk]:
     """Decode several heads over the same batch; heads with equally many tags run as one batch.
 
     Args:
@@ -133,22 +147,22 @@ def decode_heads(
         lengths: int64 (batch,).
 
     Returns:
-        For each head, for each row, its chunks in word order.
+        All chunks; those of the same head and row in word order.
 
     Raises:
         ModelError: if shapes do not fit or an emission that matters is not finite.
     """
-    results: list[list[list[ScoredChunk]]] = [[[] for _ in lengths] for _ in decoders]
+    found: list[HeadChunk] = []
     for members in _heads_by_tag_count(decoders):
         rows = _gather(members, decoders, emissions, lengths)
         if rows is None:
             continue
         chunks = _chunks(_best_paths(rows))
-        for chunk, score in zip(chunks, _scores(rows, chunks), strict=True):
-            label = decoders[rows.head[chunk.row]].labels[chunk.label]
-            found = results[rows.head[chunk.row]][rows.batch_row[chunk.row]]
-            found.append((chunk.first, chunk.stop, label, score))
-    return results
+        heads, batch_rows = rows.head.tolist(), rows.batch_row.tolist()
+        for (row, first, stop, label), score in zip(chunks, _scores(rows, chunks), strict=True):
+            head = heads[row]
+            found.append(HeadChunk(head, batch_rows[row], first, stop, decoders[head].labels[label], score))
+    return found
 
 
 def fit_temperature(decoder: TagDecoder, batches: Sequence[DevBatch]) -> float:

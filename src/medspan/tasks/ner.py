@@ -27,6 +27,7 @@ class EntityRecognizer:
         folder: a model folder.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: threads of a forward pass; None for all cores.
+        batch_words: padded words of a forward pass; None for what is usually fastest.
         labels: labels to keep; all where None.
         min_score: entities below this confidence are dropped.
 
@@ -44,11 +45,12 @@ class EntityRecognizer:
         *,
         device: Device = "auto",
         threads: int | None = None,
+        batch_words: int | None = None,
         labels: Collection[str] | None = None,
         min_score: float = 0.0,
     ) -> None:
         self.spec: ModelSpec = open_model(folder).spec
-        self._tagger = load_tagger(folder, device=device, threads=threads)
+        self._tagger = load_tagger(folder, device=device, threads=threads, batch_words=batch_words)
         self._min_score = min_score
         self._labels = self._known(labels)
 

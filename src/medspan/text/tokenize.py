@@ -29,10 +29,11 @@ INVISIBLE_BLANKS = "\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066
 """Characters that are blank here though ``str.isspace`` is false for them."""
 
 _EXTENDING = extending_class()
-_WORD = re.compile(
-    rf"[^\W_]++(?:[{_EXTENDING}]++[^\W_]*+)*+"  # letters and digits with their marks
-    rf"|[^\s{INVISIBLE_BLANKS}][{_EXTENDING}]*+"  # any one other character with its marks
-)
+_RUN = rf"[^\W_]++(?:[{_EXTENDING}]++[^\W_]*+)*+"  # letters and digits with their marks
+_OTHER = rf"[^\s{INVISIBLE_BLANKS}][{_EXTENDING}]*+"  # any one other character with its marks
+_WORD = re.compile(rf"{_RUN}|{_OTHER}")
+# The first branch is the second one where it is plain: most words, at twice the speed.
+_PIECE = re.compile(rf"[a-zA-Z0-9]++(?=[ -~])|{_RUN}| |[\s{INVISIBLE_BLANKS}]++|{_OTHER}")
 
 
 def tokenize(text: str) -> list[tuple[int, int]]:
@@ -46,6 +47,23 @@ def tokenize(text: str) -> list[tuple[int, int]]:
         not blank.
     """
     return [match.span() for match in _WORD.finditer(text)]
+
+
+def pieces(text: str, first: int, stop: int) -> list[str]:
+    """The words of a part of a text and the blanks between them, as strings.
+
+    The same cuts as `tokenize`, for those who look words up and need no object for each offset: lengths of
+    pieces add up to offsets. Blanks come in pieces of any length.
+
+    Args:
+        text: any string.
+        first: where the part begins; no word may stand across it.
+        stop: where the part ends; the same holds.
+
+    Returns:
+        Pieces that, joined, are the part.
+    """
+    return _PIECE.findall(text, first, stop)
 
 
 def is_blank(character: str) -> bool:

@@ -11,15 +11,16 @@ from safetensors.torch import save as save_tensors
 
 from medspan.config import recipe_toml
 from medspan.errors import ModelError
-from medspan.features.batch import Featurizer
+from medspan.features.batch import FORM_INPUTS, Featurizer
 from medspan.metrics.matching import Mention
 from medspan.model.golden import GOLDEN_TEXTS, make_golden
-from medspan.model.session import OnnxScorer
-from medspan.model.spec import EncoderSpec, HeadSpec, ModelSpec, WindowSpec
+from medspan.model.session import OnnxForms, OnnxScorer
+from medspan.model.spec import EncoderSpec, FormSpec, HeadSpec, ModelSpec, WindowSpec
 from medspan.model.store import pack_decoders, save_model
 from medspan.model.tagger import Tagger, tagger_of
 from medspan.model.viterbi import fit_temperature
 from medspan.text.tokenize import TOKENIZER_ID
+from medspan.train.compress import narrow
 from medspan.train.data import unit_chunks
 from medspan.train.graph import Graph
 from medspan.train.loop import head_decoder
@@ -27,7 +28,7 @@ from medspan.train.scorer import TorchScorer
 from medspan.types import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Export:
 
     Args:
         recipe: what was trained.
-        network: its best weights; rounded in place where the recipe exports half precision.
+        network: its best weights; narrowed and rounded in place where the recipe says so.
         vocab: its vocabulary.
         corpora: dev splits fit the temperatures and prove the graph on real text.
         provenance: goes into ``config.json``.
@@ -65,21 +66,42 @@ class Export:
         self.recipe, self.vocab, self.corpora = recipe, vocab, corpora
         self.network = network.cpu().eval()
         self.heads = [name for name, head in recipe.heads.items() if head.ships]
-        if recipe.export.half:
-            _round(self.network)
-        self.model = self._graph()
+        self._round()
+        self.weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        if recipe.export.input_rank:
+            self._narrow(recipe.export.input_rank)
+            self._round()
+        self.forms, self.model = self._graphs()
         self.spec = self._spec(provenance, dict.fromkeys(self.heads, 1.0))
         temperatures = {name: self._temperature(name) for name in self.heads}
         self.spec = self._spec(provenance, temperatures)
 
-    def _graph(self) -> bytes:
-        graph = Graph(self.network.inputs, half=self.recipe.export.half)
+    def _narrow(self, rank: int) -> None:
+        sentences = (example.forms for corpus in self.corpora for example in corpus.examples)
+        narrow(self.network, self.vocab, sentences, rank=rank, max_chars=self.recipe.encoder.max_chars)
+
+    def _round(self) -> None:
+        """Round weights the graph keeps in half precision, so that graph and network are one model."""
+        if self.recipe.export.half:
+            with torch.no_grad():
+                for parameter in self.network.parameters():
+                    parameter.copy_(parameter.half().float())
+
+    def _graphs(self) -> tuple[bytes | None, bytes]:
+        """The graph of single words, where the encoder has one, and the graph of their context."""
+        half, features, forms = self.recipe.export.half, self.network.features, None
+        if features is not None:
+            single = Graph(FORM_INPUTS, half=half)
+            single.output("word_states", features.to_graph(single), ("forms", features.width))
+            forms = single.build()
+        graph = Graph(self.network.graph_inputs, half=half, width=features.width if features else 0)
         levels = self.network.encoder.to_graph(graph)  # type: ignore[operator]
         for name in self.heads:
             self.network.head(name).to_graph(graph, name, levels)
-        return graph.build()
+        return forms, graph.build()
 
     def _spec(self, provenance: Provenance, temperatures: dict[str, float]) -> ModelSpec:
+        features = self.network.features
         settings = msgspec.to_builtins(self.recipe.encoder)
         kind = settings.pop("kind")
         heads = tuple(
@@ -102,7 +124,8 @@ class Export:
             ),
             heads=heads,
             tokenizer=TOKENIZER_ID,
-            inputs=self.network.inputs,
+            inputs=self.network.graph_inputs,
+            forms=FormSpec(FORM_INPUTS, features.width) if features else None,
             window=WindowSpec(self.recipe.window.words, self.recipe.window.overlap),
             overlap=self.recipe.export.overlap,
             provenance=provenance,
@@ -116,13 +139,16 @@ class Export:
         for corpus in self.corpora:
             if head not in corpus.heads:
                 continue
-            for units, emissions, lengths in tagger.score(corpus.dev):
+            for scored in tagger.score(corpus.dev):
+                units = map(scored.units.unit, scored.members.tolist())
                 gold = [unit_chunks(corpus.dev[unit.document], unit, labels) for unit in units]
-                batches.append((emissions[head], lengths, gold))
+                batches.append((scored.emissions[head], scored.lengths, gold))
         return round(float(fit_temperature(tagger.decoders[head], batches)), 4)
 
-    def _featurizer(self) -> Featurizer:
-        return Featurizer(self.vocab, self.network.inputs, max_chars=self.recipe.encoder.max_chars)
+    def _featurizer(self, *, onnx: bool) -> Featurizer:
+        inputs = self.network.graph_inputs if onnx else self.network.inputs
+        forms = OnnxForms(self.forms, self.spec.forms) if onnx and self.forms and self.spec.forms else None
+        return Featurizer(self.vocab, inputs, max_chars=self.recipe.encoder.max_chars, network=forms)
 
     def _tagger(self, heads: Sequence[str] | None = None, *, onnx: bool = False) -> Tagger:
         scorer = (
@@ -131,7 +157,7 @@ class Export:
         temperatures = {head.name: head.temperature for head in self.spec.heads}
         names = self.heads if heads is None else heads
         decoders = {name: head_decoder(self.network, name, temperatures[name]) for name in names}
-        return tagger_of(self.spec, decoders, self._featurizer(), scorer)
+        return tagger_of(self.spec, decoders, self._featurizer(onnx=onnx), scorer)
 
     def prove(self) -> int:
         """Compare graph and network at shapes and on text; the number of documents compared.
@@ -162,19 +188,22 @@ class Export:
     def _prove_shapes(self, texts: Sequence[str]) -> None:
         """Emissions at 1 x 1, 1 x longest, ragged 17, and each ragged row alone."""
         words = [word for text in texts for word in text.split()] * 3
-        featurizer = self._featurizer()
         longest = self.recipe.window.words
-        ragged = [featurizer.encode(words[i * 3 : i * 3 + 1 + i * 7 % 40]) for i in range(17)]
-        batches = [[featurizer.encode(words[:1])], [featurizer.encode(words[:longest])], ragged]
-        network, graph = TorchScorer(self.network), OnnxScorer(self.model, self.spec, device="cpu", threads=1)
-        for rows in batches:
-            arrays = featurizer.arrays(rows)
-            self._compare(network.score(arrays), graph.score(arrays), arrays["lengths"])
-        together = graph.score(featurizer.arrays(ragged))
+        ragged = [words[i * 3 : i * 3 + 1 + i * 7 % 40] for i in range(17)]
+        network, graph = self._emitter(onnx=False), self._emitter(onnx=True)
+        for rows in ([words[:1]], [words[:longest]], ragged):
+            lengths = np.array([len(row) for row in rows])
+            self._compare(network(rows), graph(rows), lengths)
+        together = graph(ragged)
         for i, row in enumerate(ragged):
-            alone = graph.score(featurizer.arrays([row]))
             cut = {head: part[i : i + 1, : len(row)] for head, part in together.items()}
-            self._compare(cut, alone, np.array([len(row)]))
+            self._compare(cut, graph([row]), np.array([len(row)]))
+
+    def _emitter(self, *, onnx: bool) -> Callable[[Sequence[Sequence[str]]], dict[str, NDArray[np.float32]]]:
+        """Words of some rows → emissions by head."""
+        tagger = self._tagger(onnx=onnx)
+        featurizer = tagger.featurizer
+        return lambda rows: tagger.scorer.score(featurizer.arrays([featurizer.encode(row) for row in rows]))
 
     def _compare(
         self,
@@ -200,6 +229,7 @@ class Export:
         decoders = {name: self.network.head(name).decoder_parts() for name in self.heads}
         files = {
             "vocab.json": self.vocab.to_json(),
+            **({"forms.onnx": self.forms} if self.forms else {}),
             "model.onnx": self.model,
             "decoder.safetensors": pack_decoders(decoders),
             "golden.json": make_golden(self._tagger(onnx=True), GOLDEN_TEXTS),
@@ -209,16 +239,9 @@ class Export:
         }
         if self.recipe.export.keep_weights:
             files["model.safetensors"] = save_tensors(
-                {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
+                {name: tensor.contiguous() for name, tensor in self.weights.items()}
             )
         save_model(folder, self.spec, files)
-
-
-def _round(network: Network) -> None:
-    """Round the weights the graph keeps in half precision, so that graph and network are one model."""
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(parameter.half().float())
 
 
 def _same_entities(left: Sequence[Document], right: Sequence[Document], problem: str) -> None:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 OPSET = 17
 _SMALLEST_HALVED = 256
-_AXES = {
+_AXES: dict[str, tuple[str, ...]] = {
     "word_ids": ("forms",),
     "char_ids": ("forms", "chars"),
     "case_ids": ("forms",),
-    "form_index": ("batch", "words"),
+    "word_states": ("batch", "words"),
     "lengths": ("batch",),
     "text_ids": ("batch", "characters"),
     "word_first": ("batch", "words"),
@@ -37,12 +37,14 @@ class Graph:
     """A graph under construction.
 
     Args:
-        inputs: names of the int64 arrays the graph takes (see features/batch.py).
+        inputs: names of the arrays the graph takes (see features/batch.py).
         half: store large weights as float16 and widen them when the session loads.
+        width: of ``word_states``, where that is an input.
     """
 
-    def __init__(self, inputs: Sequence[str], *, half: bool) -> None:
+    def __init__(self, inputs: Sequence[str], *, half: bool, width: int = 0) -> None:
         self.inputs = tuple(inputs)
+        self.width = width
         self.half = half
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
@@ -115,9 +117,14 @@ class Graph:
         self._nodes.append(helper.make_node("Identity", [source], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(axes)))
 
+    def _input(self, name: str) -> onnx.ValueInfoProto:
+        if name == "word_states":
+            return helper.make_tensor_value_info(name, TensorProto.FLOAT, [*_AXES[name], self.width])
+        return helper.make_tensor_value_info(name, TensorProto.INT64, list(_AXES[name]))
+
     def build(self) -> bytes:
         """The checked model."""
-        inputs = [helper.make_tensor_value_info(n, TensorProto.INT64, list(_AXES[n])) for n in self.inputs]
+        inputs = [self._input(name) for name in self.inputs]
         graph = helper.make_graph(self._nodes, "medspan", inputs, self._outputs, self._weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
         onnx.checker.check_model(model, full_check=True)

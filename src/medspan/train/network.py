@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from medspan.errors import ConfigError
 from medspan.train.encoders import build_encoder
+from medspan.train.encoders.words import WordFeatures
 from medspan.train.heads.tags import TagHead
 
 if TYPE_CHECKING:
@@ -48,6 +49,18 @@ class Network(nn.Module):
         """Names of the arrays the encoder takes."""
         names: tuple[str, ...] = self.encoder.inputs  # type: ignore[assignment]
         return names
+
+    @property
+    def graph_inputs(self) -> tuple[str, ...]:
+        """Names of the arrays the exported graph takes."""
+        names: tuple[str, ...] = self.encoder.graph_inputs  # type: ignore[assignment]
+        return names
+
+    @property
+    def features(self) -> WordFeatures | None:
+        """The part that sees each distinct word by itself; None in an encoder that reads characters only."""
+        found = getattr(self.encoder, "features", None)
+        return found if isinstance(found, WordFeatures) else None
 
     def head(self, name: str) -> TagHead:
         """A head by name."""

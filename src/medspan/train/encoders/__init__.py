@@ -24,6 +24,7 @@ class Encoder(Protocol):
     """What every encoder has; all are torch modules."""
 
     inputs: tuple[str, ...]
+    graph_inputs: tuple[str, ...]
     widths: list[int]
 
     def __call__(self, batch: Mapping[str, Tensor]) -> list[Tensor]:
@@ -31,7 +32,7 @@ class Encoder(Protocol):
         ...
 
     def to_graph(self, graph: Graph) -> list[str]:
-        """The same as ONNX nodes; one name a level."""
+        """The same as ONNX nodes over ``graph_inputs``; one name a level."""
         ...
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from medspan.features.batch import WORD_INPUTS
+from medspan.features.batch import STATE_INPUTS, WORD_INPUTS
+from medspan.train.compress import factorize
 from medspan.train.encoders.directions import Directions
 from medspan.train.encoders.words import WordFeatures
 
@@ -22,6 +23,7 @@ class BlstmCnnEncoder(nn.Module):
     """See `medspan.config.BlstmCnn` for the settings."""
 
     inputs = WORD_INPUTS
+    graph_inputs = STATE_INPUTS
 
     def __init__(self, config: BlstmCnn, vocab: Vocab) -> None:
         super().__init__()
@@ -34,8 +36,16 @@ class BlstmCnnEncoder(nn.Module):
         states = self.features(batch).transpose(0, 1)
         return [level.transpose(0, 1) for level in self.directions(states, batch["lengths"])]
 
+    def narrow(self, rank: int, moments: Tensor) -> float:
+        """Let the first layer read ``rank`` directions of the features; see `medspan.train.compress`."""
+        weights = self.directions.input_weights()
+        projection, reduced, share = factorize(weights, moments, rank)
+        self.features.narrow(projection)
+        self.directions.set_input_weights(reduced)
+        return share
+
     def to_graph(self, graph: Graph) -> list[str]:
         """The same as ONNX nodes; one name a layer."""
-        states = graph.node("Transpose", self.features.to_graph(graph), perm=[1, 0, 2])
+        states = graph.node("Transpose", "word_states", perm=[1, 0, 2])
         levels = self.directions.to_graph(graph, states, "lengths")
         return [graph.node("Transpose", level, perm=[1, 0, 2]) for level in levels]

@@ -29,6 +29,7 @@ class CharBlstmEncoder(nn.Module):
     """See `medspan.config.CharBlstm` for the settings; a level is an LSTM layer."""
 
     inputs = TEXT_INPUTS
+    graph_inputs = TEXT_INPUTS
 
     def __init__(self, config: CharBlstm, vocab: Vocab) -> None:
         super().__init__()

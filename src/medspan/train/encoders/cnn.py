@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from medspan.features.batch import WORD_INPUTS
+from medspan.features.batch import STATE_INPUTS, WORD_INPUTS
 from medspan.train.dropout import Dropout
 from medspan.train.encoders.mask import mask_to_graph, word_mask
 from medspan.train.encoders.words import WordFeatures
@@ -26,6 +26,7 @@ class CnnEncoder(nn.Module):
     """See `medspan.config.Cnn` for the settings; a level is a convolution."""
 
     inputs = WORD_INPUTS
+    graph_inputs = STATE_INPUTS
 
     def __init__(self, config: Cnn, vocab: Vocab) -> None:
         super().__init__()
@@ -59,7 +60,7 @@ class CnnEncoder(nn.Module):
 
     def to_graph(self, graph: Graph) -> list[str]:
         """The same as ONNX nodes; one name a layer."""
-        features = self.features.to_graph(graph)
+        features = "word_states"
         inside = graph.node("Transpose", mask_to_graph(graph, features, "lengths"), perm=[0, 2, 1])
         states = graph.node("Transpose", graph.linear("enter", self.enter, features), perm=[0, 2, 1])
         levels = []

@@ -58,6 +58,21 @@ class Directions(nn.Module):
             levels.append(torch.cat([ahead, back.gather(0, flip[:, :, None].expand_as(back))], 2))
         return levels
 
+    def input_weights(self) -> Tensor:
+        """What the first layers multiply their input with, forward above backward: (8 x hidden, width)."""
+        layers = self.forward_layers[0], self.backward_layers[0]
+        return torch.cat([layer.get_parameter("weight_ih_l0").detach() for layer in layers])
+
+    def set_input_weights(self, weights: Tensor) -> None:
+        """Replace the weights `input_weights` gives by others, which may read an input of another width."""
+        halves = weights.chunk(2)
+        for layers, half in zip((self.forward_layers, self.backward_layers), halves, strict=True):
+            old: nn.LSTM = layers[0]  # type: ignore[assignment]
+            new = nn.LSTM(half.shape[1], old.hidden_size)
+            kept = {name: value for name, value in old.state_dict().items() if name != "weight_ih_l0"}
+            new.load_state_dict({**kept, "weight_ih_l0": half})
+            layers[0] = new.to(half.device).train(old.training)
+
     def to_graph(self, graph: Graph, states: str, lengths: str) -> list[str]:
         """The same as ONNX nodes; names of the levels."""
         ahead, back = states, states

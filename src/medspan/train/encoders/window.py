@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from medspan.features.batch import WORD_INPUTS
+from medspan.features.batch import STATE_INPUTS, WORD_INPUTS
+from medspan.train.compress import factorize
 from medspan.train.dropout import Dropout
-from medspan.train.encoders.mask import mask_to_graph, mask_words
+from medspan.train.encoders.mask import mask_words
 from medspan.train.encoders.words import WordFeatures
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class WindowEncoder(nn.Module):
     """See `medspan.config.Window` for the settings; a level is a hidden layer."""
 
     inputs = WORD_INPUTS
+    graph_inputs = STATE_INPUTS
 
     def __init__(self, config: Window, vocab: Vocab) -> None:
         super().__init__()
@@ -47,11 +49,23 @@ class WindowEncoder(nn.Module):
             levels.append(states)
         return levels
 
+    def narrow(self, rank: int, moments: Tensor) -> float:
+        """Let the first layer read ``rank`` directions of the features; see `medspan.train.compress`."""
+        first: nn.Linear = self.layers[0]  # type: ignore[assignment]
+        places, width = 2 * self.reach + 1, self.features.width
+        by_place = first.weight.detach().reshape(-1, width)
+        projection, reduced, share = factorize(by_place, moments, rank)
+        self.features.narrow(projection)
+        narrow = nn.Linear(places * rank, first.out_features)
+        with torch.no_grad():
+            narrow.weight.copy_(reduced.reshape(first.out_features, places * rank))
+            narrow.bias.copy_(first.bias)
+        self.layers[0] = narrow
+        return share
+
     def to_graph(self, graph: Graph) -> list[str]:
         """The same as ONNX nodes; one name a layer."""
-        states = self.features.to_graph(graph)
-        states = graph.node("Mul", states, mask_to_graph(graph, states, "lengths"))
-        states = _neighbours_to_graph(graph, states, self.reach)
+        states = _neighbours_to_graph(graph, "word_states", self.reach)  # which are zero where padded
         levels = []
         for depth, layer in enumerate(self.layers):
             states = graph.node("Relu", graph.linear(f"layers.{depth}", layer, states))  # type: ignore[arg-type]

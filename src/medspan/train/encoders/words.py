@@ -39,6 +39,7 @@ class WordFeatures(nn.Module):
         self.filters = nn.ModuleList(
             nn.Conv1d(config.char_width, config.char_filters, size) for size in config.char_windows
         )
+        self.project: nn.Linear | None = None  # see train/compress.py
         self.width = config.word_width + config.char_filters * len(config.char_windows) + config.case_width
         self._start()
 
@@ -52,12 +53,22 @@ class WordFeatures(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """(batch, words, width); the last rows of short sentences hold the batch's first form."""
+        return self.of_forms(batch)[batch["form_index"]]
+
+    def of_forms(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """(forms, width): what each distinct word looks like."""
         parts = [
             self.words(batch["word_ids"]),
             *self._spelling(batch["char_ids"]),
             self.case(batch["case_ids"]),
         ]
-        return torch.cat(parts, 1)[batch["form_index"]]
+        states = torch.cat(parts, 1)
+        return states if self.project is None else self.project(states)
+
+    def narrow(self, projection: Tensor) -> None:
+        """Give ``features @ projection.T`` from now on; ``projection`` is float (narrow width, width)."""
+        self.project = linear_of(projection)
+        self.width = len(projection)
 
     def _spelling(self, char_ids: Tensor) -> list[Tensor]:
         """The largest response of each filter over a word's characters: (forms, filters of all widths).
@@ -79,7 +90,7 @@ class WordFeatures(nn.Module):
         return [(response * (char_ids != 0)[:, None, :]).amax(2)]
 
     def to_graph(self, graph: Graph) -> str:
-        """The same as ONNX nodes; returns the output's name."""
+        """`of_forms` as ONNX nodes; returns the output's name."""
         parts = [graph.lookup("words", self.words, "word_ids")]
         vectors = graph.node("Transpose", graph.lookup("chars", self.chars, "char_ids"), perm=[0, 2, 1])
         inside = graph.node("Not", graph.node("Equal", "char_ids", graph.ints(0)))
@@ -92,7 +103,18 @@ class WordFeatures(nn.Module):
             masked = graph.node("Mul", graph.node("Relu", response), inside)
             parts.append(graph.node("ReduceMax", masked, axes=[2], keepdims=0))
         parts.append(graph.lookup("case", self.case, "case_ids"))
-        return graph.node("Gather", graph.node("Concat", *parts, axis=1), "form_index", axis=0)
+        states = graph.node("Concat", *parts, axis=1)
+        if self.project is None:
+            return states
+        return graph.node("MatMul", states, graph.weight("project", self.project.weight.t()))
+
+
+def linear_of(weight: Tensor) -> nn.Linear:
+    """A linear layer without bias that has these weights, float (width out, width in)."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+    return layer
 
 
 def _padding(size: int) -> tuple[int, int]:

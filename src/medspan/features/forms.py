@@ -1,0 +1,140 @@
+"""The table of distinct words: what depends on a word's form alone is computed once and kept.
+
+A row of the table is a form. Row 0 is padding. The table is bounded: when it is full all is forgotten, and
+the frequent words are back after a few sentences.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from medspan.text.normalize import word_shape_class
+from medspan.text.tokenize import is_blank
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from medspan.features.vocab import Vocab
+
+    Ints = NDArray[np.int64]
+
+PADDING = 0
+BLANK = -1
+FORM_BLOCK = 64
+"""Forms whose states are computed at once. Always as many, padded to as many characters: then the numbers of
+a form cannot depend on the forms beside it, nor on which texts came before."""
+_LARGEST_TABLE = 1 << 16
+_FIRST_SIZE = 1 << 12
+
+
+class FormStates(Protocol):
+    """The part of a model that sees a word without its neighbours."""
+
+    width: int
+
+    def states(self, arrays: Mapping[str, Ints]) -> NDArray[np.float32]:
+        """``word_ids``, ``char_ids`` and ``case_ids`` (forms, ...) → float32 (forms, width)."""
+        ...
+
+
+class FormTable:
+    """Words → rows, and arrays that hold what is known of each row.
+
+    Args:
+        vocab: the vocabulary of the model.
+        max_chars: characters kept of a word; of longer ones the first and last halves of this number.
+        network: computes the states of forms; None where nobody asks for them.
+    """
+
+    def __init__(self, vocab: Vocab, *, max_chars: int, network: FormStates | None = None) -> None:
+        self.vocab, self.max_chars = vocab, max_chars
+        self._network = network
+        self._clear()
+
+    def _clear(self) -> None:
+        self._rows = _Rows(self._add)
+        self._size = 1
+        self._computed = 1
+        self.word_ids = np.zeros(_FIRST_SIZE, np.int64)
+        self.case_ids = np.zeros(_FIRST_SIZE, np.int64)
+        self.char_lengths = np.zeros(_FIRST_SIZE, np.int64)
+        self.char_ids = np.zeros((_FIRST_SIZE, self.max_chars), np.int32)
+        width = self._network.width if self._network else 0
+        self._states = np.zeros((_FIRST_SIZE, width), np.float32)
+
+    def trim(self) -> None:
+        """Forget all forms if there are too many; rows given out before are void afterwards."""
+        if len(self._rows) > _LARGEST_TABLE:
+            self._clear()
+
+    def rows(self, pieces: Sequence[str]) -> Ints:
+        """The row of each piece, ``BLANK`` where it is a blank: int64 (pieces,)."""
+        return np.fromiter(map(self._rows.__getitem__, pieces), np.int64, len(pieces))
+
+    def states(self) -> NDArray[np.float32]:
+        """States of all rows, float32 (rows, width), zeros for padding; those missing are computed."""
+        network = self._network
+        if network is None:
+            raise TypeError("this table was made without a network")
+        while self._computed < self._size:
+            first = self._computed
+            stop = min(first + FORM_BLOCK, self._size)
+            block = {
+                "word_ids": np.zeros(FORM_BLOCK, np.int64),
+                "case_ids": np.zeros(FORM_BLOCK, np.int64),
+                "char_ids": np.zeros((FORM_BLOCK, self.max_chars), np.int64),
+            }
+            for name, array in block.items():
+                array[: stop - first] = getattr(self, name)[first:stop]
+            self._states[first:stop] = network.states(block)[: stop - first]
+            self._computed = stop
+        return self._states
+
+    def _add(self, piece: str) -> int:
+        if piece and is_blank(piece[0]):
+            return BLANK
+        row = self._size
+        if row == len(self.word_ids):
+            self._grow()
+        characters = shorten(piece, self.max_chars)
+        self.word_ids[row] = self.vocab.word_id(piece)
+        self.case_ids[row] = word_shape_class(piece)
+        self.char_ids[row, : len(characters)] = [self.vocab.char_id(c) for c in characters]
+        self.char_lengths[row] = len(characters)
+        self._size += 1
+        return row
+
+    def _grow(self) -> None:
+        for name in ("word_ids", "case_ids", "char_ids", "char_lengths", "_states"):
+            array = getattr(self, name)
+            setattr(self, name, np.concatenate([array, np.zeros_like(array)]))
+
+
+class _Rows(dict[str, int]):
+    """Piece → row; a piece nobody asked for before is added."""
+
+    __slots__ = ("_add",)
+
+    def __init__(self, add: _Add) -> None:
+        super().__init__()
+        self._add = add
+
+    def __missing__(self, piece: str) -> int:
+        self[piece] = row = self._add(piece)
+        return row
+
+
+class _Add(Protocol):
+    def __call__(self, piece: str, /) -> int: ...
+
+
+def shorten(form: str, size: int) -> str:
+    """The first and last halves of a word longer than ``size`` characters."""
+    if len(form) <= size:
+        return form
+    head = size - size // 2
+    return form[:head] + form[len(form) - size // 2 :]
