@@ -4,11 +4,10 @@
         --models default=default ncbi-disease=FOLDER --peer-models spacy=FOLDER crfsuite=FOLDER
 
 Every round runs every system once, in turning order: N fresh processes load it, annotate a small text, say
-ready, wait, and then take their share, a JSONL file, to a JSONL file of id, start, end, label; the clock
-runs from go to the last process' end. Shares have nearly equal characters. Words are those of medspan's
-tokenizer on the input, whatever a system calls a word. Slow systems see an even slice of the same documents.
-The peers' environment is benchmarks/peers/requirements.txt; what was done for each peer stands in
-peers/systems.py.
+ready, wait, and then take their share, a JSONL file, to a JSONL file of id, start, end, label; the clock runs
+from go to the last process' end. Shares have nearly equal characters. Words are those of medspan's tokenizer
+on the input, whatever a system calls a word. Slow systems see the first documents of the same order. The
+peers' environment is benchmarks/peers/requirements.txt; what was done for each stands in peers/systems.py.
 
 F1 is strict, NCBI-disease test; peers get the corpus' words and sentences, medspan raw text. Untrained peers
 have none. Figures that others published stand beside, marked so. Writes speed.json beside this file, from
@@ -256,7 +255,7 @@ def contenders(options: argparse.Namespace) -> list[Contender]:
 def measure(options: argparse.Namespace, chosen: list[Contender]) -> dict[str, Any]:
     """All rounds; a row for each system."""
     sample = texts.sample(options.words)
-    slices = {each.name: texts.cut(sample, each.words) for each in chosen}
+    slices = {each.name: texts.first(sample, each.words) for each in chosen}
     runs: dict[str, list[Run]] = {each.name: [] for each in chosen}
     by_name = {each.name: each for each in chosen}
     for number in range(options.rounds):
@@ -336,7 +335,7 @@ def main() -> int:
         command=said_command(sys.argv),
         settings={"processes": options.processes, "threads": options.threads, "rounds": options.rounds},
         load_before=load_before,
-        text=f"{texts.NOTES} and {texts.ARTICLES}, documents by turns",
+        text=f"{texts.NOTES} and {texts.ARTICLES}, as many notes as articles while there are notes",
         peer_versions=peer_versions(options.peers_python) if options.systems else {},
         systems=rows,
         ratios=ratios(rows),

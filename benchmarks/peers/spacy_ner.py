@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from peers.systems import Found, Peer, Text
 
-BATCH = 64  # documents; the fastest of 1, 16, 64, 256 and 1000 on these texts
+BATCH = 16  # documents; the fastest of 1, 8, 16, 32, 64, 128, 256 and 1000 on these texts
 
 
 def load(model: str, threads: int) -> Peer:

@@ -32,7 +32,7 @@ class System(NamedTuple):
     """A system of the benchmark.
 
     ``home`` is ``module:function`` in this folder, called with (model, threads); ``words`` is how much text
-    a round gives it at most (a slow system sees a slice, so that a round takes 10 to 40 seconds); ``note``
+    a round gives it at most (a slow system sees less, so that a round takes 10 to 40 seconds); ``note``
     says what is measured and how it was helped; ``packages`` are the ones whose versions matter.
     """
 
@@ -50,12 +50,12 @@ SYSTEMS: dict[str, System] = {
         400_000,
         is_trained=True,
         note="spaCy `ner` (init config --pipeline ner --optimize efficiency) trained on NCBI-disease; whole "
-        "documents through nlp.pipe, batch_size 64",
+        "documents through nlp.pipe, batch_size 16",
         packages=("spacy", "thinc", "blis"),
     ),
     "crfsuite": System(
         "crf:load",
-        400_000,
+        1_000_000,
         is_trained=True,
         note="linear-chain CRF over word, affix, shape and neighbour features, trained on NCBI-disease; "
         "features are built once per distinct word form; sentences and words by medspan's rules",
@@ -63,7 +63,7 @@ SYSTEMS: dict[str, System] = {
     ),
     "minilm": System(
         "encoders:load_minilm",
-        60_000,
+        40_000,
         is_trained=False,
         note=f"6-layer MiniLM (all-MiniLM-L6-v2) as AutoModelForTokenClassification; {SENTENCES}; the head "
         "is untrained and finds nothing, so no output is written: speed only",
@@ -79,7 +79,7 @@ SYSTEMS: dict[str, System] = {
     ),
     "flair-2048": System(
         "char_lm:load_2048",
-        3_000,
+        5_000,
         is_trained=False,
         note="tagger in Flair's manner, random weights: forward and backward character LSTM of 2048, word "
         "states, BiLSTM of 256, softmax (no reprojection, no CRF: both would cost time); "
@@ -88,7 +88,7 @@ SYSTEMS: dict[str, System] = {
     ),
     "flair-1024": System(
         "char_lm:load_1024",
-        8_000,
+        15_000,
         is_trained=False,
         note="the same with character LSTMs of 1024 (Flair's fast models and Stanza's biomedical ones): "
         "speed only",

@@ -1,4 +1,4 @@
-"""Raw texts of the speed benchmark: a fixed sample of notes and articles, slices of it, shares of a slice."""
+"""Raw texts of the speed benchmark: a fixed sample of notes and articles, its beginning, shares of it."""
 
 from __future__ import annotations
 
@@ -31,24 +31,30 @@ class Text(NamedTuple):
 
 
 def sample(words: int) -> list[Text]:
-    """At least so many words, or all there are: notes and pieces of articles by turns, in a drawn order."""
+    """At least so many words, or all there are: notes and pieces of articles, drawn by a fixed seed.
+
+    As many notes as articles, while there are notes.
+    """
     root = Path(os.environ["MEDSPAN_DATA"])
     draw = random.Random(SEED)  # noqa: S311 - a sample, no secret
     groups = [list(read_notes(root / NOTES)), list(read_articles(root / ARTICLES))]
     for group in groups:
         draw.shuffle(group)
-    mixed = (pair for pair in chain.from_iterable(zip_longest(*groups)) if pair is not None)
-    return _until(mixed, words)
+    by_turns = (pair for pair in chain.from_iterable(zip_longest(*groups)) if pair is not None)
+    chosen = first((Text(name, text, len(tokenize(text))) for name, text in by_turns), words)
+    draw.shuffle(chosen)
+    return chosen
 
 
-def _until(documents: Iterable[tuple[str, str]], words: int) -> list[Text]:
+def first(documents: Iterable[Text], words: int) -> list[Text]:
+    """The first documents that hold so many words, or all; of a sample's order, a sample of the sample."""
     chosen: list[Text] = []
     total = 0
-    for identity, text in documents:
+    for document in documents:
         if total >= words:
             break
-        chosen.append(Text(identity, text, len(tokenize(text))))
-        total += chosen[-1].words
+        chosen.append(document)
+        total += document.words
     return chosen
 
 
@@ -77,15 +83,6 @@ def pieces(article: str) -> list[str]:
         else:
             found.append(paragraph)
     return [piece for piece in found if piece.strip()]
-
-
-def cut(documents: Sequence[Text], words: int) -> list[Text]:
-    """Every so-manieth document, so that about ``words`` words remain and the mixture stays; all if fewer."""
-    total = sum(document.words for document in documents)
-    if total <= words:
-        return list(documents)
-    share = words / total
-    return [d for place, d in enumerate(documents) if int((place + 1) * share) > int(place * share)]
 
 
 def deal(documents: Sequence[Text], processes: int) -> list[list[Text]]:
