@@ -78,6 +78,8 @@ class Words(NamedTuple):
 
 
 Part = Line | Mark | Words
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 
 def points(result: Mapping[str, Any]) -> list[Point]:
@@ -162,7 +164,7 @@ def drawing(result: Mapping[str, Any]) -> list[Part]:
         parts.append(Line(axes.x(a.speed), axes.y(a.f1), axes.x(b.speed), axes.y(b.f1), SOFT, 1.5, is_dashed))
     for point in found:
         parts += _point(point, axes)
-    parts += _labels([(p.name, axes.x(p.speed), axes.y(p.f1), _colour(p)) for p in found])
+    parts += _labels(found, axes)
     for place, (name, speed) in enumerate(bare):
         x, edge = axes.x(speed), HEIGHT - BOTTOM
         parts.append(Line(x, edge - 9, x, edge, PEER, 2))
@@ -174,8 +176,8 @@ def title(result: Mapping[str, Any]) -> str:
     """What was measured where."""
     settings, machine = result["settings"], result["hardware"]
     return (
-        f"NCBI-disease F1 and raw text to JSONL: {settings['processes']} processes of {settings['threads']} "
-        f"thread(s), {machine['cpu']}, {result['date']}"
+        f"F1 on NCBI-disease and speed from raw text to JSONL; processes: {settings['processes']}, threads "
+        f"of each: {settings['threads']}; {machine['cpu']}, {result['date']}"
     )
 
 
@@ -193,26 +195,47 @@ def _point(point: Point, axes: Axes) -> list[Part]:
     return [*parts, Mark(x, y, colour, point.kind == MEASURED, point.kind == PUBLISHED)]
 
 
-def _labels(wanted: Sequence[tuple[str, float, float, str]]) -> list[Part]:
-    """Names beside their points, left of those at the right edge, moved down where two would touch."""
+def _labels(found: Sequence[Point], axes: Axes) -> list[Words]:
+    """Names beside their points, each where it covers least: other names, marks, intervals, the border."""
+    taken: list[Box] = []
+    for point in found:
+        x, y = axes.x(point.speed), axes.y(point.f1)
+        taken.append((x - 6, y - 6, x + 6, y + 6))
+        if point.low and point.high:
+            taken.append((x - 1, axes.y(point.high), x + 1, axes.y(point.low)))
     placed: list[Words] = []
-    for name, x, y, colour in sorted(wanted, key=lambda item: item[2]):
-        is_left = x + 10 + _width(name) > WIDTH
-        label = Words(x - 10 if is_left else x + 10, y - 6, name, colour, "end" if is_left else "start")
-        while any(_touch(label, other) for other in placed):
-            label = label._replace(y=label.y + 2)
-        placed.append(label)
-    return list(placed)
+    for point in sorted(found, key=lambda p: -p.f1):
+        best = min(_places(point, axes), key=lambda label: _covers(_box(label), taken))
+        taken.append(_box(best))
+        placed.append(best)
+    return placed
 
 
-def _width(text: str) -> float:
-    return 6.6 * len(text)
+def _places(point: Point, axes: Axes) -> list[Words]:
+    """Where a name may stand, best first."""
+    x, y, colour = axes.x(point.speed), axes.y(point.f1), _colour(point)
+    sides = [(x + 11, "start"), (x - 11, "end")]
+    return [
+        Words(place, y + down, point.name, colour, anchor)
+        for down in (4, -8, 16, -22, 30, -36, 44)
+        for place, anchor in sides
+    ]
 
 
-def _touch(a: Words, b: Words) -> bool:
-    left = [w.x - (_width(w.text) if w.anchor == "end" else 0) for w in (a, b)]
-    apart = left[0] > left[1] + _width(b.text) or left[1] > left[0] + _width(a.text)
-    return not apart and abs(a.y - b.y) < LINE_HEIGHT
+def _covers(box: Box, taken: Sequence[Box]) -> float:
+    """How much of other things a name covers; what leaves the plot counts most."""
+    left, top, right, bottom = box
+    outside = max(0.0, LEFT - left) + max(0.0, right - WIDTH)
+    shared = 0.0
+    for x1, y1, x2, y2 in taken:
+        shared += max(0.0, min(right, x2) - max(left, x1)) * max(0.0, min(bottom, y2) - max(top, y1))
+    return shared + 100 * outside
+
+
+def _box(label: Words) -> Box:
+    width = 6.4 * len(label.text)
+    left = label.x - (width if label.anchor == "end" else 0)
+    return left, label.y - 10, left + width, label.y + 3
 
 
 def _legend() -> list[Part]:

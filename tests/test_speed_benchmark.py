@@ -291,9 +291,16 @@ def test_the_drawing_is_svg_and_stays_inside(result: dict[str, object]) -> None:
             assert 0 <= y <= frontier.HEIGHT
 
 
-def test_labels_do_not_touch() -> None:
-    labels = frontier._labels([("a name", 100, 100 + n, "#000") for n in range(5)])
-    assert not any(frontier._touch(a, b) for n, a in enumerate(labels) for b in labels[n + 1 :])
+def test_names_cover_neither_each_other_nor_leave_the_plot() -> None:
+    close = [
+        frontier.Point(f"system {n}", 1000 + n, 0.8 + n / 1000, None, None, "measured") for n in range(4)
+    ]
+    edge = frontier.Point("a long name at the right edge", 9900, 0.85, 0.84, 0.86, "measured")
+    axes = frontier.Axes([*close, edge], [])
+    boxes = [frontier._box(label) for label in frontier._labels([*close, edge], axes)]
+    assert len(boxes) == 5
+    for place, box in enumerate(boxes):
+        assert frontier._covers(box, boxes[:place]) == 0
 
 
 def test_dashes_cover_the_line() -> None:

@@ -1,8 +1,8 @@
 """Transformer token classifiers through Hugging Face, as a careful user runs them on a CPU.
 
-Sentences of a run of documents are cut into pieces by the fast tokeniser, sorted by length, run in batches of
-32 in inference mode, and the tags of first pieces become tags of words. Heads are untrained: a bias on ``O``
-makes them find nothing, so they are spared the output.
+Sentences of a run of documents are cut into pieces by the fast tokeniser, sorted by length, run in small
+batches in inference mode, and the tags of first pieces become tags of words. Heads are untrained: a bias on
+``O`` makes them find nothing, so they are spared the output.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tokenizers import Encoding
     from transformers import PreTrainedModel
 
-BATCH = 32
+BATCHES = {"minilm": 8, "bert": 4}  # sentences; the fastest of 1, 2, 4 ... 64 with one thread
 LONGEST = 512
 SEED = 13
 TAGS = ("O", "B-Disease", "I-Disease")
@@ -45,14 +45,14 @@ def load_minilm(model: str, threads: int) -> Peer:
     network = AutoModelForTokenClassification.from_pretrained(
         FOLDER, num_labels=len(TAGS), local_files_only=True
     )
-    return _peer(network)
+    return _peer(network, BATCHES["minilm"])
 
 
 def load_bert(model: str, threads: int) -> Peer:
     """BERT-base's shape with random weights."""
     del model
     _prepare(threads)
-    return _peer(BertForTokenClassification(BertConfig(num_labels=len(TAGS))))
+    return _peer(BertForTokenClassification(BertConfig(num_labels=len(TAGS))), BATCHES["bert"])
 
 
 def _prepare(threads: int) -> None:
@@ -60,7 +60,7 @@ def _prepare(threads: int) -> None:
     torch.manual_seed(SEED)
 
 
-def _peer(network: PreTrainedModel) -> Peer:
+def _peer(network: PreTrainedModel, batch_size: int) -> Peer:
     network.eval()
     network.classifier.bias.data[0] = 100.0  # finds nothing
     tokenizer = AutoTokenizer.from_pretrained(FOLDER, local_files_only=True, model_max_length=LONGEST)
@@ -76,8 +76,8 @@ def _peer(network: PreTrainedModel) -> Peer:
             rows = cut([chunk[n][1][start:end] for n, start, end in places]) if places else []
             rows.sort(key=lambda row: len(row[1].ids), reverse=True)
             found: list[list[tuple[int, int, str]]] = [[] for _ in chunk]
-            for first in range(0, len(rows), BATCH):
-                batch = rows[first : first + BATCH]
+            for first in range(0, len(rows), batch_size):
+                batch = rows[first : first + batch_size]
                 for (sentence, row), tags in zip(batch, _tags(network, batch), strict=True):
                     document, start, _ = places[sentence]
                     found[document] += _entities(row, tags, start)

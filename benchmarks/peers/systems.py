@@ -43,7 +43,7 @@ class System(NamedTuple):
     packages: tuple[str, ...]
 
 
-SENTENCES = "sentences by medspan's rules, sorted by length, batches of 32, inference mode, fp32"
+SENTENCES = "sentences by medspan's rules, sorted by length, the fastest batch size, inference mode, fp32"
 SYSTEMS: dict[str, System] = {
     "spacy": System(
         "spacy_ner:load",
