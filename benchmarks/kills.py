@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections import Counter, deque
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import processes
 from facts import facts, write_json
