@@ -208,11 +208,11 @@ def test_the_command_names_no_place_of_this_machine(tmp_path: Path) -> None:
     assert "mine=my-model" in said
 
 
-def test_f1_of_an_earlier_result_is_kept() -> None:
-    before = {"systems": {"a": {"f1": 1, "dev_f1": 2, "words": 3}, "b": {"f1": None, "why": "random"}}}
-    assert speed.kept_accuracy(before, "a") == {"f1": 1, "dev_f1": 2}
-    assert speed.kept_accuracy(before, "b") == {"f1": None, "why": "random"}
-    assert speed.kept_accuracy({}, "a") == {}
+def test_the_path_beside_the_bare_encoder() -> None:
+    row = {"words_per_second": 90_000, "probe": {"words_per_second": 100_000}}
+    assert speed.beside_probe(row, 2) == {"share_of_probe": 0.45}
+    assert speed.beside_probe({"words_per_second": 1, "probe": None}, 2) == {}
+    assert speed.beside_probe({"words_per_second": 1}, 2) == {}
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -8,11 +8,9 @@ features, and for untrained heads tags that cost no output.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 Text = tuple[str, str]
 """A document: its id and its text."""
@@ -20,12 +18,8 @@ Found = tuple[str, list[tuple[int, int, str]]]
 """Entities of a document: its id, and start, end (code points, half-open) and label of each."""
 
 
-class Peer(Protocol):
-    """What finds entities."""
-
-    def __call__(self, documents: Iterable[Text]) -> Iterator[Found]:
-        """Entities of each document, in any order."""
-        ...
+Peer = Callable[[Iterable[Text]], Iterator[Found]]
+"""What finds entities: those of each document, in any order."""
 
 
 class System(NamedTuple):
@@ -43,6 +37,7 @@ class System(NamedTuple):
     packages: tuple[str, ...]
 
 
+MEDSPAN = "medspan"
 SENTENCES = "sentences by medspan's rules, sorted by length, the fastest batch size, inference mode, fp32"
 SYSTEMS: dict[str, System] = {
     "spacy": System(

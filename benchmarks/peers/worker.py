@@ -22,8 +22,6 @@ from peers import systems
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MEDSPAN = "medspan"
-
 
 def medspan_job(model: str, threads: int) -> Callable[[Path, Path], None]:
     """Medspan's full path: its reader, its annotator, its writer."""
@@ -85,7 +83,7 @@ def options_of() -> argparse.Namespace:
 def main() -> int:
     """Load, wait, work, report."""
     options = options_of()
-    if options.system == MEDSPAN:
+    if options.system == systems.MEDSPAN:
         job = medspan_job(options.model, options.threads)
     else:
         job = peer_job(options.system, options.model, options.threads)
