@@ -157,6 +157,8 @@ def test_what_is_refused_before_anything_is_done(run: Any, write_notes: Any, tmp
     with pytest.raises(UsageError, match="no such file"):
         run(tmp_path / "missing", folder)
     assert not folder.exists()
+    with pytest.raises(UsageError, match="lies in the input"):
+        run(source.parent, folder)
     run(source, folder)
     with pytest.raises(UsageError, match="holds a job already; go on with it by --resume"):
         run(source, folder)

@@ -32,7 +32,7 @@ def run(request: Request, output: str) -> None:
     from medspan.jobs.sources import check_paths, total_bytes  # noqa: PLC0415 - as above
     from medspan.jobs.stop import Stop  # noqa: PLC0415 - as above
 
-    check_paths(request.inputs)
+    check_paths(request.inputs, Path(output))
     command = resume_command(request, output)
     with Progress(total_bytes(request.inputs)) as progress:
         stop = Stop(

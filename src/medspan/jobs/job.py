@@ -54,7 +54,7 @@ def run_job(request: Request, folder: Path, watcher: Watcher, stop: Stop) -> Out
         DataError: if the input is not the one the job was begun with.
         MedspanError: if a file cannot be written or the workers cannot work; the job can then be resumed.
     """
-    check_paths(request.inputs)
+    check_paths(request.inputs, folder)
     settings = settings_of(request)
     with closing(_open_manifest(folder, settings, is_resumed=request.is_resumed)) as manifest:
         drop_leftovers(folder)

@@ -69,15 +69,21 @@ def _read(path: Path, name: str | None, request: Request) -> Iterator[Document |
         yield document
 
 
-def check_paths(paths: Sequence[str]) -> None:
-    """Refuse what is not there before anything is begun.
+def check_paths(paths: Sequence[str], output: Path) -> None:
+    """Refuse input that is not there, or that the output would become part of, before anything is begun.
 
     Raises:
         UsageError: naming the path.
     """
     for path in map(Path, paths):
-        if path != files.STANDARD and not path.exists():
+        if path == files.STANDARD:
+            continue
+        if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
+        if path.is_dir() and output.resolve().is_relative_to(path.resolve()):
+            raise UsageError(
+                f"{output}: lies in the input {path}, and its files would be read too; name a folder outside"
+            )
 
 
 def total_bytes(paths: Sequence[str]) -> int | None:
