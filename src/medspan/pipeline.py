@@ -77,7 +77,7 @@ def load(
         model: ``"default"`` for the shipped one, the name of another shipped model, or a model folder.
         device: ``auto``, ``cpu`` or ``cuda``; cuda where there is none is an error.
         threads: threads of a forward pass; None for all cores.
-        batch_words: padded words of a forward pass; None for what is usually fastest.
+        batch_words: padded words of a forward pass; None for what `medspan bench --tune` found.
         labels: labels to keep; all where None.
         min_score: entities below this confidence are dropped.
 

@@ -43,6 +43,7 @@ VERBS: dict[str, Verb] = {
     "convert": Verb("convert:convert", "Convert annotated documents from one format to another."),
     "corpora list": Verb("corpora:list_", "List the public corpora medspan knows."),
     "corpora get": Verb("corpora:get", "Download and convert public corpora."),
+    "bench": Verb("bench:bench", "Measure how fast a model is on this machine."),
     "info": Verb("info:info", "Show versions, models and extras, or describe a model."),
 }
 

@@ -14,6 +14,7 @@ from medspan.features.forms import PADDING
 from medspan.features.vocab import read_vocab
 from medspan.model.session import OnnxForms, OnnxScorer
 from medspan.model.store import open_model
+from medspan.model.tuning import DEFAULT_BATCH_WORDS, batch_words_of
 from medspan.model.viterbi import decode_heads
 from medspan.types import Entity, Span
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from medspan.model.viterbi import TagDecoder
     from medspan.types import Document
 
-BATCH_WORDS = 2000
 READ_WORDS = 50_000
 """Words held at once: enough to find units of equal length, few enough to keep memory flat."""
 Found = tuple[int, int, str, float]
@@ -67,7 +67,7 @@ class Tagger:
         window: tuple[int, int] = (200, 40),
         thresholds: Mapping[str, float] | None = None,
         overlap: OverlapPolicy = "all",
-        batch_words: int = BATCH_WORDS,
+        batch_words: int = DEFAULT_BATCH_WORDS,
     ) -> None:
         self.scorer = scorer
         self.decoders = dict(decoders)
@@ -171,7 +171,7 @@ def tagger_of(
     featurizer: Featurizer,
     scorer: Scorer,
     *,
-    batch_words: int = BATCH_WORDS,
+    batch_words: int = DEFAULT_BATCH_WORDS,
 ) -> Tagger:
     """A tagger with the settings of a model's spec."""
     return Tagger(
@@ -205,4 +205,6 @@ def load_tagger(
     max_chars = int(spec.encoder.settings["max_chars"])  # type: ignore[arg-type]
     featurizer = Featurizer(vocab, spec.inputs, max_chars=max_chars, network=forms)
     scorer = OnnxScorer(model.read("model.onnx"), spec, device=device, threads=threads)
-    return tagger_of(spec, model.decoders(), featurizer, scorer, batch_words=batch_words or BATCH_WORDS)
+    return tagger_of(
+        spec, model.decoders(), featurizer, scorer, batch_words=batch_words or batch_words_of(model)
+    )

@@ -11,7 +11,7 @@ operations and in reductions over the leading axis, which numpy adds in order. N
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -158,10 +158,10 @@ def decode_heads(
         if rows is None:
             continue
         chunks = _chunks(_best_paths(rows))
-        heads, batch_rows = rows.head.tolist(), rows.batch_row.tolist()
-        for (row, first, stop, label), score in zip(chunks, _scores(rows, chunks), strict=True):
-            head = heads[row]
-            found.append(HeadChunk(head, batch_rows[row], first, stop, decoders[head].labels[label], score))
+        head, row = rows.head[chunks.row].tolist(), rows.batch_row[chunks.row].tolist()
+        label = [decoders[h].labels[i] for h, i in zip(head, chunks.label.tolist(), strict=True)]
+        parts = (head, row, chunks.first.tolist(), chunks.stop.tolist(), label, _scores(rows, chunks))
+        found += map(HeadChunk._make, zip(*parts, strict=True))
     return found
 
 
@@ -183,9 +183,9 @@ def fit_temperature(decoder: TagDecoder, batches: Sequence[DevBatch]) -> float:
         if (rows := _gather([0], [decoder], [emissions], lengths)) is not None
     ]
     correct = [
-        (chunk.first, chunk.stop, decoder.labels[chunk.label]) in gold[rows.batch_row[chunk.row]]
+        (first, stop, decoder.labels[label]) in gold[rows.batch_row[row]]
         for rows, chunks, gold in decoded
-        for chunk in chunks
+        for row, first, stop, label in zip(*(part.tolist() for part in chunks), strict=True)
     ]
     if not correct:
         return 1.0
@@ -217,15 +217,18 @@ class _Rows(NamedTuple):
 
     def stacked(self, part: Callable[[TagDecoder], Floats]) -> Floats:
         """A parameter of each row's decoder: (rows, ...)."""
-        stack = {index: part(self.decoders[index]) for index in np.unique(self.head).tolist()}
-        return np.stack([stack[index] for index in self.head.tolist()])
+        present, place = np.unique(self.head, return_inverse=True)
+        stack: Floats = np.stack([part(self.decoders[index]) for index in present.tolist()])[place]
+        return stack
 
 
-class _Chunk(NamedTuple):
-    row: int  # of _Rows
-    first: int
-    stop: int
-    label: int  # index into the decoder's labels
+class _Chunks(NamedTuple):
+    """Chunks as arrays (chunks,): the row of `_Rows`, the words, the position among the decoder's labels."""
+
+    row: Ints
+    first: Ints
+    stop: Ints
+    label: Ints
 
 
 def _masked(name: str, values: ArrayLike | None, shape: tuple[int, ...], legal: Sequence[object]) -> Floats:
@@ -251,19 +254,20 @@ def _gather(
     """The rows of these heads that may have chunks, or None where none may."""
     for index in members:
         _check_shapes(decoders[index], emissions[index], lengths)
-    pairs = [
-        (-int(lengths[row]), index, int(row))
-        for index in members
-        for row in np.flatnonzero(decoders[index].may_have_chunks(emissions[index], lengths))
-    ]
-    if not pairs:
+    chosen = [np.flatnonzero(decoders[i].may_have_chunks(emissions[i], lengths)) for i in members]
+    batch_row = np.concatenate(chosen)
+    if not len(batch_row):
         return None
-    ordered = np.array(sorted(pairs), dtype=np.int64)
-    sizes, head, batch_row = -ordered[:, 0], ordered[:, 1], ordered[:, 2]
+    head = np.repeat(members, [len(rows) for rows in chosen])
+    order = np.lexsort((batch_row, head, -lengths[batch_row]))
+    sizes = lengths[batch_row[order]]
     words = int(sizes[0])
-    gathered = np.zeros((words, len(pairs), len(decoders[members[0]].tags)))
-    for position, (size, index, row) in enumerate(zip(sizes, head, batch_row, strict=True)):
-        gathered[:size, position] = emissions[index][row, :size]
+    taken = np.concatenate(
+        [emissions[i][rows, :words].astype(np.float64) for i, rows in zip(members, chosen, strict=True)]
+    )
+    gathered = np.ascontiguousarray(taken[order].transpose(1, 0, 2))
+    gathered[np.arange(words)[:, None] >= sizes] = 0.0
+    head, batch_row = head[order], batch_row[order]
     if not np.isfinite(gathered).all():
         raise ModelError(
             "the model computed emissions that are not finite; its weights are damaged or diverged: "
@@ -310,7 +314,7 @@ def _best_paths(rows: _Rows) -> Ints:
     return paths
 
 
-def _chunks(paths: Ints) -> list[_Chunk]:
+def _chunks(paths: Ints) -> _Chunks:
     """The chunks of legal paths (words, rows), ordered by row and word.
 
     Tags stand as O, then B I E S a label; on a legal path begins and ends alternate, so they pair in order.
@@ -318,43 +322,39 @@ def _chunks(paths: Ints) -> list[_Chunk]:
     prefix = np.where(paths.T > 0, (paths.T - 1) % 4, -1)
     row, first = np.nonzero((prefix == 0) | (prefix == 3))  # noqa: PLR2004 - B and S
     _, last = np.nonzero((prefix == 2) | (prefix == 3))  # noqa: PLR2004 - E and S
-    label = (paths[first, row] - 1) // 4
-    return [
-        _Chunk(*values)
-        for values in zip(row.tolist(), first.tolist(), (last + 1).tolist(), label.tolist(), strict=True)
-    ]
+    return _Chunks(row, first, last + 1, (paths[first, row] - 1) // 4)
 
 
-def _scores(rows: _Rows, chunks: Sequence[_Chunk]) -> list[float]:
+def _scores(rows: _Rows, chunks: _Chunks) -> list[float]:
     """The probability of each chunk's tags at its words, under the decoder's temperature."""
-    if not chunks:
+    if not len(chunks.row):
         return []
     rows, chunks = _only_rows_with(rows, chunks)
-    temperature = np.array([rows.decoders[index].temperature for index in rows.head.tolist()])
+    temperature = np.array([decoder.temperature for decoder in rows.decoders])[rows.head]
     transitions = rows.stacked(lambda decoder: decoder.transitions / decoder.temperature)
     emissions = rows.emissions / temperature[:, None]
     start = rows.stacked(lambda decoder: decoder.start / decoder.temperature)
     end = rows.stacked(lambda decoder: decoder.end / decoder.temperature)
     forward, backward = _forward_backward(rows, emissions, transitions, start, end)
-    partition = [
-        _log_sum((forward[length - 1, row] + end[row]).tolist()) for row, length in enumerate(rows.lengths)
-    ]
-    scores = []
-    for row, first, stop, label in chunks:
-        tags = _chunk_tags(label, stop - first)
-        total = forward[first, row, tags[0]] - partition[row]
-        for word, (before, after) in enumerate(pairwise(tags), first + 1):
-            total += transitions[row, before, after] + emissions[word, row, after]
-        # Both sums hold the emission of the last word.
-        total += backward[rows.lengths[row] - stop, row, tags[-1]] - emissions[stop - 1, row, tags[-1]]
-        scores.append(math.exp(min(float(total), 0.0)))
+    partition = _log_sums(forward[rows.lengths - 1, np.arange(len(rows.lengths))] + end)
+    row, first, stop, label = chunks
+    begin, size = 1 + 4 * label, stop - first
+    tag = np.where(size == 1, begin + 3, begin)
+    total = forward[first, row, tag] - partition[row]
+    for step in range(1, int(size.max())):
+        on = np.flatnonzero(size > step)
+        after = np.where(size[on] == step + 1, begin[on] + 2, begin[on] + 1)
+        total[on] += transitions[row[on], tag[on], after] + emissions[first[on] + step, row[on], after]
+        tag[on] = after
+    # Both sums hold the emission of the last word.
+    total += backward[rows.lengths[row] - stop, row, tag] - emissions[stop - 1, row, tag]
+    scores: list[float] = np.exp(np.minimum(total, 0.0)).tolist()
     return scores
 
 
-def _only_rows_with(rows: _Rows, chunks: Sequence[_Chunk]) -> tuple[_Rows, list[_Chunk]]:
+def _only_rows_with(rows: _Rows, chunks: _Chunks) -> tuple[_Rows, _Chunks]:
     """Leave out rows without a chunk: they need no forward-backward."""
-    kept = sorted({chunk.row for chunk in chunks})
-    place = {row: position for position, row in enumerate(kept)}
+    kept, place = np.unique(chunks.row, return_inverse=True)
     lengths = rows.lengths[kept]
     words = int(lengths[0])
     reduced = _Rows(
@@ -365,12 +365,7 @@ def _only_rows_with(rows: _Rows, chunks: Sequence[_Chunk]) -> tuple[_Rows, list[
         rows.emissions[:words, kept],
         (lengths[:, None] > np.arange(words)).sum(axis=0).tolist(),
     )
-    return reduced, [chunk._replace(row=place[chunk.row]) for chunk in chunks]
-
-
-def _chunk_tags(label: int, length: int) -> list[int]:
-    begin = 1 + 4 * label
-    return [begin + 3] if length == 1 else [begin, *[begin + 1] * (length - 2), begin + 2]
+    return reduced, chunks._replace(row=place)
 
 
 def _forward_backward(
@@ -399,9 +394,12 @@ def _forward_backward(
     return sums[:, 0::2], sums[:, 1::2]
 
 
-def _log_sum(values: Sequence[float]) -> float:
-    top = max(values)
-    return top + math.log(sum(math.exp(value - top) for value in values))
+def _log_sums(values: Floats) -> Floats:
+    """``log(sum(exp(row)))`` of each row, added column by column: ``sum`` would add a single row in pairs."""
+    columns = values.T
+    top = columns.max(axis=0)
+    sums: Floats = top + np.log(reduce(np.add, np.exp(columns - top)))
+    return sums
 
 
 def _log_loss(scores: Sequence[float], correct: Sequence[bool]) -> float:

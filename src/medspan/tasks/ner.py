@@ -27,7 +27,7 @@ class EntityRecognizer:
         folder: a model folder.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: threads of a forward pass; None for all cores.
-        batch_words: padded words of a forward pass; None for what is usually fastest.
+        batch_words: padded words of a forward pass; None for what `medspan bench --tune` found.
         labels: labels to keep; all where None.
         min_score: entities below this confidence are dropped.
 

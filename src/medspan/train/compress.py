@@ -1,8 +1,8 @@
 """Makes a trained encoder cheaper: its first layer reads fewer directions of the word features.
 
 The first layer multiplies the features ``x`` of a word by ``W``. ``W`` is replaced by ``B @ A`` of a lower
-rank, chosen so that ``E |W x - B A x|^2`` over the words of the training text is least. ``A x`` depends on the
-form of the word alone, so it is computed once a form and kept; only ``B`` is paid for at every word.
+rank, chosen so that ``E |W x - B A x|^2`` over the words of the training text is least. ``A x`` depends on
+the form of the word alone, so it is computed once a form and kept; only ``B`` is paid for at every word.
 
 By the theorem of Eckart and Young (1936) the best factors under a second moment ``C = E x x^T`` come from the
 singular vectors of ``W C^(1/2)`` (Chen et al. 2021, DRONE, use the same for transformers).
