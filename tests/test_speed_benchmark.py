@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import os
+import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -23,6 +25,15 @@ PEERS = BENCHMARKS / "peers"
 
 def text_of(identity: str, length: int) -> texts.Text:
     return texts.Text(identity, "x" * length, length)
+
+
+@pytest.mark.parametrize("name", ["speed", "frontier"])
+def test_help(name: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(BENCHMARKS.parent / "src")}
+    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), "--help"]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert f"benchmarks/{name}.py" in done.stdout
+    assert "--output" in done.stdout
 
 
 # Texts
