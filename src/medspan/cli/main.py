@@ -38,6 +38,7 @@ class Verb(NamedTuple):
 VERBS: dict[str, Verb] = {
     "annotate": Verb("annotate:annotate", "Find entities in text, files or folders."),
     "train": Verb("train:train", "Train a model from a recipe."),
+    "export": Verb("export:export", "Write the model of an earlier run anew."),
     "evaluate": Verb("evaluate:evaluate", "Score a model, or predictions, against gold annotations."),
     "check": Verb("check:check", "Check a corpus, or a model folder."),
     "convert": Verb("convert:convert", "Convert annotated documents from one format to another."),

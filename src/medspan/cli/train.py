@@ -38,10 +38,17 @@ class _Bar:
         )
 
 
-def _command(recipe: Path, output: Path) -> str:
+def command_of(verb: str, recipe: Path, output: Path) -> str:
     """What the card says made the model: names only, since a path tells of the machine it was made on."""
     known = f"recipes/{recipe.name}" if recipe.parent.name == "recipes" else recipe.name
-    return shlex.join(["medspan", "train", known, "-o", output.name])
+    return shlex.join(["medspan", verb, known, "-o", output.name])
+
+
+def need_training_extra() -> None:
+    """Check that what a network needs is installed, without loading it."""
+    for package in ("torch", "onnx"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError("training", package, "train")
 
 
 def train(
@@ -58,9 +65,7 @@ def train(
     Checkpoints, metrics.jsonl and curve.svg stand in MODEL.run; the model folder is written at the end, after
     the exported graph has been proved equal to the network.
     """
-    for package in ("torch", "onnx"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtraError("training", package, "train")
+    need_training_extra()
     from medspan.train.run import train as run  # noqa: PLC0415 - torch loads only when training
 
     console = Console(stderr=True)
@@ -80,6 +85,6 @@ def train(
             device=device,  # type: ignore[arg-type]
             resume=resume,
             max_minutes=max_minutes,
-            command=_command(recipe, output),
+            command=command_of("train", recipe, output),
         )
     console.print(f"model written to {output}; try: medspan annotate --model {output} FILE", highlight=False)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import time
+import tomllib
 from typing import TYPE_CHECKING
 
 import torch
 
 import medspan
-from medspan.config import load_recipe, recipe_toml
+from medspan.config import load_recipe, parse_recipe, recipe_toml
 from medspan.corpora import catalogue
-from medspan.errors import UsageError
+from medspan.errors import TrainingError, UsageError
 from medspan.model.spec import CorpusSpec, Provenance
 from medspan.model.store import check_replaceable
 from medspan.train.card import model_card
+from medspan.train.checkpoint import load_checkpoint
 from medspan.train.curve import curve_svg
 from medspan.train.data import digest_path, read_corpora
 from medspan.train.export import Export
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from medspan.model.session import Device
     from medspan.train.data import TrainingCorpus
     from medspan.train.loop import Watcher
+
+_TRAINED_PARTS = ("encoder", "corpora", "heads", "train", "window")
+"""Parts of a recipe that decide what the weights are."""
 
 
 def train(
@@ -76,6 +81,45 @@ def train(
     export(trainer, recipe, path, output=output, command=command)
 
 
+def export_again(
+    path: Path, run: Path, output: Path, *, tell: Callable[[str], None], command: str = ""
+) -> None:
+    """Write the model of an earlier run anew, as the ``[export]`` part of its recipe says now.
+
+    Args:
+        path: the recipe; other parts than ``[export]`` and the descriptions are those the run was made with.
+        run: the run folder.
+        output: the model folder.
+        tell: hears what a person should read once.
+        command: the command line, for the model card.
+
+    Raises:
+        TrainingError: if the run has no finished epoch, is damaged, or was made with another recipe.
+        ConfigError, DataError, ModelError: as the parts do.
+    """
+    recipe = load_recipe(path)
+    check_replaceable(output)
+    state, parts = load_checkpoint(run)
+    trained = parse_recipe(tomllib.loads(state.recipe), str(run))
+    changed = [part for part in _TRAINED_PARTS if getattr(trained, part) != getattr(recipe, part)]
+    if changed:
+        raise TrainingError(
+            f"{run}: was trained with other settings than {path} has in {', '.join(changed)}; only [export] "
+            "may change afterwards"
+        )
+    if not parts.get("best"):
+        raise TrainingError(f"{run}: has no finished epoch yet; go on with medspan train --resume")
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    corpora = read_corpora(recipe, path.parent)
+    for corpus in corpora:
+        tell(describe(corpus))
+    trainer = Trainer(recipe, corpora, run, torch.device("cpu"))
+    trainer.state = state
+    trainer.network.load_state_dict(parts["best"])
+    export(trainer, recipe, path, output=output, command=command)
+
+
 def run_folder(output: Path, *, resume: bool) -> Path:
     """The folder of checkpoints and logs beside a model.
 
@@ -107,12 +151,18 @@ def describe(corpus: TrainingCorpus) -> str:
 def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, command: str) -> None:
     """Prove and write the model folder of a finished run."""
     provenance = provenance_of(recipe, path, command)
+    before = {corpus.name: trainer.dev_score(corpus).f1 for corpus in trainer.corpora}
     finished = Export(recipe, trainer.network, trainer.vocab, corpora=trainer.corpora, provenance=provenance)
     dev = {corpus.name: trainer.dev_score(corpus) for corpus in trainer.corpora}
     f1 = {name: score.f1 for name, score in dev.items()}
     scores: dict[str, object] = {
         "measure": "strict entity micro-F1",
         "dev": dev,
+        "compression": {
+            "half": recipe.export.half,
+            "input_rank": recipe.export.input_rank,
+            "dev_f1_before": {name: round(f1, 4) for name, f1 in before.items()},
+        },
         "test": {},
         "hours": round(trainer.state.minutes / 60, 3),
         "epochs": len(trainer.state.history),
