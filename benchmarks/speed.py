@@ -30,6 +30,8 @@ from peers.processes import Contender, Run, run_once
 from peers.scores import accuracy, peer_versions, probe
 from peers.systems import MEDSPAN, SYSTEMS
 
+from medspan.model.store import open_model
+from medspan.model.tuning import batch_words_of
 from medspan.pipeline import find_model
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ def measure(options: argparse.Namespace, chosen: Sequence[Contender]) -> Iterato
     sample = texts.sample(options.words)
     slices = {each.name: texts.first(sample, each.words) for each in chosen}
     runs: dict[str, list[Run]] = {each.name: [] for each in chosen}
+    probes: dict[str, list[float]] = {each.name: [] for each in chosen if each.system == MEDSPAN}
     by_name = {each.name: each for each in chosen}
     for number in range(options.rounds):
         for name in in_turn(list(by_name), number):
@@ -105,30 +108,44 @@ def measure(options: argparse.Namespace, chosen: Sequence[Contender]) -> Iterato
             runs[name].append(run)
             rate = sum(d.words for d in slices[name]) / run.seconds
             print(f"round {number + 1} {name}: {rate:,.0f} words/s in {run.seconds:.1f} s", flush=True)
-        yield {
+            if name in probes and not options.no_probe:
+                probes[name].append(probe(by_name[name].model, options.processes, options.threads))
+        rows = {
             name: {"documents": len(part), **spread(sum(d.words for d in part), runs[name])}
             for name, part in slices.items()
         }
+        yield {name: {**row, **beside_probe(row, probes.get(name, []))} for name, row in rows.items()}
+
+
+def beside_probe(row: Mapping[str, Any], probes: Sequence[float]) -> dict[str, Any]:
+    """Words/s of the bare encoder, measured after each run, and the share of it that the whole path has."""
+    if not probes:
+        return {}
+    shares = [rate / bare for rate, bare in zip(row["rounds"], probes, strict=True)]
+    return {
+        "probe": {"words_per_second": round(statistics.median(probes)), "rounds": [round(p) for p in probes]},
+        "share_of_probe": {
+            "median": round(statistics.median(shares), 3),
+            "low": round(min(shares), 3),
+            "high": round(max(shares), 3),
+        },
+    }
 
 
 def described(contender: Contender, options: argparse.Namespace) -> dict[str, Any]:
     """What is known of a system before it is timed: what it is, and its F1."""
     if contender.system == MEDSPAN:
-        found = {} if options.no_probe else {"probe": probe(contender.model, options.threads)}
-        about = {"note": OUR_NOTE, **found}
+        model = open_model(contender.model)
+        about = {
+            "note": OUR_NOTE,
+            "graph_sha256": model.spec.files["model.onnx"],
+            "batch_words": batch_words_of(model),
+        }
     else:
         about = {"note": SYSTEMS[contender.system].note}
     if options.no_accuracy:
         return {**about, "f1": None, "why": "not scored in this run"}
     return {**about, **accuracy(contender)}
-
-
-def beside_probe(row: Mapping[str, Any], processes: int) -> dict[str, Any]:
-    """Words/s of the whole path as a share of the bare encoder's in as many processes, where known."""
-    if not row.get("probe"):
-        return {}
-    bare = processes * row["probe"]["words_per_second"]
-    return {"share_of_probe": round(row["words_per_second"] / bare, 3)}
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -188,8 +205,7 @@ def main() -> int:
     )
     for timed in measure(options, chosen):
         rows = {name: {**about[name], **timed[name]} for name in about}
-        systems = {name: {**row, **beside_probe(row, options.processes)} for name, row in rows.items()}
-        write_json(options.output, {**result, "ratios": ratios(rows), "systems": systems})
+        write_json(options.output, {**result, "ratios": ratios(rows), "systems": rows})
     print(json.dumps(ratios(rows), indent=1))
     return 0
 

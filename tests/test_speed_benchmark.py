@@ -220,10 +220,11 @@ def test_the_command_names_no_place_of_this_machine(tmp_path: Path) -> None:
 
 
 def test_the_path_beside_the_bare_encoder() -> None:
-    row = {"words_per_second": 90_000, "probe": {"words_per_second": 100_000}}
-    assert speed.beside_probe(row, 2) == {"share_of_probe": 0.45}
-    assert speed.beside_probe({"words_per_second": 1, "probe": None}, 2) == {}
-    assert speed.beside_probe({"words_per_second": 1}, 2) == {}
+    row = {"rounds": [40, 60, 50]}
+    found = speed.beside_probe(row, [100.0, 100.0, 200.0])
+    assert found["probe"] == {"words_per_second": 100, "rounds": [100, 100, 200]}
+    assert found["share_of_probe"] == {"median": 0.4, "low": 0.25, "high": 0.6}
+    assert speed.beside_probe(row, []) == {}
 
 
 @pytest.mark.parametrize("processes", [1, 2])

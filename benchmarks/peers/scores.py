@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from peers import corpus
@@ -55,19 +56,21 @@ def accuracy(contender: Contender) -> dict[str, Any]:
     }
 
 
-def probe(folder: str, threads: int) -> dict[str, Any] | None:
-    """Words/s of the bare encoder on this machine, where this medspan can measure it."""
-    from medspan.cli.main import VERBS  # noqa: PLC0415 - asked once
+def probe(folder: str, processes: int, threads: int) -> float:
+    """Words/s of the bare encoder in so many processes at once, together.
 
-    if "bench" not in VERBS:
-        return None
+    Raises:
+        SystemExit: if ``medspan bench`` fails.
+    """
     command = [sys.executable, "-m", "medspan", "bench", "--probe", "--model", folder, "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment(threads), check=False)
-    if done.returncode:
-        print(f"medspan bench --probe failed ({done.returncode}); no probe in the results", file=sys.stderr)
-        return None
-    value: dict[str, Any] = json.loads(done.stdout)
-    return value
+    command += ["--threads", str(threads)]
+    settings: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True, "env": environment(threads)}
+    with ExitStack() as stack:
+        runs = [stack.enter_context(subprocess.Popen(command, **settings)) for _ in range(processes)]
+        said = [run.communicate()[0] for run in runs]
+    if any(run.returncode for run in runs):
+        raise SystemExit("medspan bench --probe failed; its message stands above (or use --no-probe)")
+    return sum(json.loads(text)["encoder"]["words_per_second"] for text in said)
 
 
 def peer_versions(python: str) -> dict[str, str]:
