@@ -31,6 +31,8 @@ MEASURED, MIXED, PUBLISHED = "measured", "mixed", "published"
 SCALE = 2  # pixels of the PNG for a unit of the drawing
 LINE_HEIGHT = 15
 STEP = 0.02  # between levels of F1
+NEAREST = 4  # units from a point's height to the base line of its name
+FAR = 4  # a unit further away costs as much as covering this many square units
 
 
 class Point(NamedTuple):
@@ -205,9 +207,12 @@ def _labels(found: Sequence[Point], axes: Axes) -> list[Words]:
             taken.append((x - 1, axes.y(point.high), x + 1, axes.y(point.low)))
     placed: list[Words] = []
     for point in sorted(found, key=lambda p: -p.f1):
-        best = min(_places(point, axes), key=lambda label: _covers(_box(label), taken))
-        taken.append(_box(best))
-        placed.append(best)
+        level = axes.y(point.f1) + NEAREST
+        costs = {
+            label: _covers(_box(label), taken) + FAR * abs(label.y - level) for label in _places(point, axes)
+        }
+        placed.append(min(costs, key=lambda label: costs[label]))
+        taken.append(_box(placed[-1]))
     return placed
 
 
@@ -217,7 +222,7 @@ def _places(point: Point, axes: Axes) -> list[Words]:
     sides = [(x + 11, "start"), (x - 11, "end")]
     return [
         Words(place, y + down, point.name, colour, anchor)
-        for down in (4, -8, 16, -22, 30, -36, 44)
+        for down in (NEAREST, -8, 16, -22, 30, -36, 44)
         for place, anchor in sides
     ]
 
