@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -61,6 +62,7 @@ def main() -> int:
             (candidate / crf.MODEL).replace(folder / crf.MODEL)
         tried.append(row)
         (folder / "training.json").write_text(json.dumps(tried, indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(candidate)
     return 0
 
 
