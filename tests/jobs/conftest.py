@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from stub_worker import COMMAND
 
 from medspan.jobs import job, pool
 from medspan.jobs.manifest import Settings
@@ -16,11 +15,10 @@ from medspan.jobs.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from medspan.jobs.job import Outcome
     from medspan.jobs.wire import PartRow
-
-STUB = (sys.executable, str(Path(__file__).parent / "stub_worker.py"))
 
 
 class Listener:
@@ -53,7 +51,7 @@ def settings_of(request: Request) -> Settings:
 @pytest.fixture
 def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers are stubs, and no model is opened."""
-    monkeypatch.setattr(pool, "COMMAND", STUB)
+    monkeypatch.setattr(pool, "COMMAND", COMMAND)
     monkeypatch.setattr(job, "settings_of", settings_of)
 
 

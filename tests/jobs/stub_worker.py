@@ -1,6 +1,7 @@
 """A worker whose model is a stub: marks words in capitals, and does what some words order.
 
-BOOM raises an error that holds the text, KILL ends the process, TOGETHER fails unless it is alone, LATER waits;
+BOOM raises an error that holds the text, KILL ends the process, TOGETHER fails unless it is alone, LATER waits,
+ONCE ends the process unless the file STUB_MARK is there, which it makes;
 with STUB_DIES=start the process ends before it is ready, with STUB_DIES=always at every task.
 """
 
@@ -9,7 +10,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medspan import pipeline
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from medspan.types import Document
+
+COMMAND = (sys.executable, str(Path(__file__).resolve()))
 
 
 class Stub:
@@ -41,6 +46,9 @@ def entities_of(text: str) -> Iterator[Entity]:
 
 def obey(text: str, company: int) -> None:
     if os.environ.get("STUB_DIES") == "always" or "KILL" in text:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "ONCE" in text and not (mark := Path(os.environ["STUB_MARK"])).exists():
+        mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     if "BOOM" in text:
         raise ValueError(text)

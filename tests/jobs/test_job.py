@@ -206,8 +206,9 @@ def test_workers_that_cannot_work_end_the_job(  # noqa: PLR0917 - fixtures
     monkeypatch.setenv("STUB_DIES", how)
     with pytest.raises(MedspanError, match=said):
         run(write_notes(*TEXTS, *TEXTS, *TEXTS), tmp_path / "out")
+    assert not (tmp_path / "out" / "manifest.jsonl").exists()  # nothing was done: no need to resume
     monkeypatch.delenv("STUB_DIES")
-    outcome, _ = run(write_notes(*TEXTS, *TEXTS, *TEXTS), tmp_path / "out", is_resumed=True)
+    outcome, _ = run(write_notes(*TEXTS, *TEXTS, *TEXTS), tmp_path / "out")
     assert (outcome.totals.documents, outcome.totals.errors) == (30, 0)
 
 
@@ -253,4 +254,4 @@ def test_a_second_stop_ends_at_once(run: Any, write_notes: Any, tmp_path: Path):
             threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(KeyboardInterrupt):
             run(source, folder, stop)
-    assert [path.name for path in folder.iterdir()] == ["manifest.jsonl"]
+    assert list(folder.iterdir()) == []

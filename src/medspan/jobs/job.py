@@ -58,13 +58,20 @@ def run_job(request: Request, folder: Path, watcher: Watcher, stop: Stop) -> Out
     settings = settings_of(request)
     with closing(_open_manifest(folder, settings, is_resumed=request.is_resumed)) as manifest:
         drop_leftovers(folder)
-        pool = Pool(setup_of(request, folder), request.workers or available_cores())
+        pool = Pool(setup_of(request, folder), workers_of(request))
         stop.at_once = pool.kill
         try:
             return _Run(request, folder, manifest, pool, watcher=watcher, stop=stop).go()
         finally:
             pool.close()
             drop_leftovers(folder)
+            if not manifest.rows:  # so that a command that was wrong can be given anew without --resume
+                manifest.discard()
+
+
+def workers_of(request: Request) -> int:
+    """How many workers: as asked for, else one for each core, or one for the GPU."""
+    return request.workers or (1 if request.device == "cuda" else available_cores())
 
 
 def setup_of(request: Request, folder: Path | None) -> Setup:
@@ -142,7 +149,7 @@ class _Run:
         self._watcher = watcher
         self._stop = stop
         self._lock = Lock()
-        self._workers = request.workers or available_cores()
+        self._workers = workers_of(request)
 
     def go(self) -> Outcome:
         """Do all parts that are not done."""

@@ -139,6 +139,11 @@ class Manifest:
             totals.add(row)
         return totals
 
+    def discard(self) -> None:
+        """Remove the file of a job that has not come to anything."""
+        if not self.is_complete:
+            self.path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Close the file."""
         self._handle.close()

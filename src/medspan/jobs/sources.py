@@ -35,14 +35,17 @@ def read_units(request: Request) -> Iterator[Document | FormatError]:
 
 def _read(path: Path, name: str | None, request: Request) -> Iterator[Document | FormatError]:
     rejected: list[FormatError] = []
+    in_a_row = 0
 
     def keep(error: FormatError, _unit: str) -> None:
+        nonlocal in_a_row
         rejected.append(error)
-        if len(rejected) >= MOST_REJECTED_IN_A_ROW:  # they are held until the next document comes
-            rejected.clear()
+        in_a_row += 1
+        if in_a_row >= MOST_REJECTED_IN_A_ROW:  # they are held until the next document comes
+            in_a_row = 0
             raise FormatError(
-                path,
-                None,
+                error.path,
+                error.line,
                 f"{MOST_REJECTED_IN_A_ROW:,} malformed units in a row, the rest was not read",
                 "name its format with --from",
             )
@@ -64,6 +67,7 @@ def _read(path: Path, name: str | None, request: Request) -> Iterator[Document |
             rejected.append(error)
         yield from rejected
         rejected.clear()
+        in_a_row = 0
         if document is None:
             return
         yield document
