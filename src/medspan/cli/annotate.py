@@ -36,7 +36,35 @@ class Packing(StrEnum):
     ZST = "zst"
 
 
-# The options of bulk jobs.
+Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files or folders to read; - for stdin.")]
+Output = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="OUT", help="File, or folder (OUT/), to write; stdout otherwise."),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORMAT", help="Format to write: listing, jsonl, conll, brat, html ...; else by OUT's name."
+    ),
+]
+ReadAs = Annotated[
+    str | None, typer.Option("--from", metavar="FORMAT", help="Format to read, where names do not tell.")
+]
+Model = Annotated[str, typer.Option(metavar="MODEL", help="A model folder, or the name of a shipped model.")]
+Types = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Labels to find; all the model knows otherwise.")
+]
+MinScore = Annotated[float, typer.Option(min=0, max=1, help="Drop entities below this confidence.")]
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads of a process; all cores, or one of each worker, otherwise.")
+]
+Errors = Annotated[
+    OnError | None,
+    typer.Option(
+        help="Malformed input: stop (the default, except into a folder), or skip it and keep it aside."
+    ),
+]
 TextColumn = Annotated[str, typer.Option(metavar="NAME", help="Notes and Parquet: the column of the text.")]
 IdColumn = Annotated[str, typer.Option(metavar="NAME", help="Notes and Parquet: the column of the id.")]
 Workers = Annotated[
@@ -51,40 +79,16 @@ Compress = Annotated[Packing | None, typer.Option(help="Into a folder: pack the 
 
 
 def annotate(  # noqa: PLR0917 - typer declares options as defaults
-    paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Files or folders to read; - for stdin.")
-    ],
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", metavar="OUT", help="File or folder to write; stdout otherwise."),
-    ] = None,
-    format: Annotated[  # noqa: A002 - the word every verb uses
-        str | None,
-        typer.Option(
-            metavar="FORMAT",
-            help="Format to write: listing, jsonl, conll, brat, html ...; else by OUT's name.",
-        ),
-    ] = None,
-    read_as: Annotated[
-        str | None, typer.Option("--from", metavar="FORMAT", help="Format to read, where names do not tell.")
-    ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="MODEL", help="A model folder, or the name of a shipped model.")
-    ] = "default",
-    types: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Labels to find; all the model knows otherwise.")
-    ] = None,
-    min_score: Annotated[
-        float, typer.Option(min=0, max=1, help="Drop entities below this confidence.")
-    ] = 0.0,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores otherwise.")] = None,
-    on_error: Annotated[
-        OnError | None,
-        typer.Option(
-            help="Malformed input: stop (the default, except into a folder), or skip it and keep it aside."
-        ),
-    ] = None,
+    paths: Paths,
+    output: Output = None,
+    format: Format = None,  # noqa: A002 - the word every verb uses
+    read_as: ReadAs = None,
+    model: Model = "default",
+    types: Types = None,
+    min_score: MinScore = 0.0,
+    device: Device = "auto",
+    threads: Threads = None,
+    on_error: Errors = None,
     text_column: TextColumn = "text",
     id_column: IdColumn = "id",
     workers: Workers = None,
