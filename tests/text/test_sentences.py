@@ -9,9 +9,12 @@ import json
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from medspan.text import lines, sentences
 from medspan.text.sentences import split_sentences
+from strategies import texts
 
 # "|" stands where a sentence ends.
 PAPERS = [
@@ -108,6 +111,25 @@ def test_a_long_run_that_ends_otherwise(run: str, end: str) -> None:
     """A pattern that tries a run anew at each of its characters would take hours here."""
     text = "Foo. " + run * (500_000 // len(run)) + end
     assert split_sentences(text)[-1][1] == len(text)
+
+
+@given(
+    text=st.lists(
+        st.sampled_from(
+            ["The", "patient", "was", "seen", "approx", "Fig", "viii", "He", "(see", "note)", "[as"]
+        ).map(lambda word: word + " ")
+        | st.sampled_from(
+            [". ", ". The ", "; ", "mg. ", "patients. ", "etc. In ", "cf. No ", "\n", "Results: ", "x.Y "]
+        )
+        | texts(max_size=4),
+        max_size=30,
+    ).map("".join)
+)
+def test_what_plainly_ends_a_sentence_ends_it_by_all_rules(text: str) -> None:
+    found = split_sentences(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sentences, "_plainly_ends", lambda *_: False)
+        assert split_sentences(text) == found
 
 
 def test_patterns_are_read_with_bounded_reach() -> None:

@@ -25,7 +25,7 @@ from medspan.text.abbreviations import (
 )
 from medspan.text.lines import blocks
 from medspan.text.marks import extending_class
-from medspan.text.tokenize import INVISIBLE_BLANKS
+from medspan.text.tokenize import INVISIBLE_BLANKS, is_blank
 
 _REACH: Final = 40  # characters read on each side of a stop
 _BRACKET_REACH: Final = 120
@@ -37,15 +37,21 @@ _HEADINGS: Final = (
     "|PHYSICAL EXAM|REVIEW OF SYSTEMS|PAST|SOCIAL HISTORY|FAMILY HISTORY"
 )
 _BLANK: Final = rf"[\s{INVISIBLE_BLANKS}]"
-# The look-behinds let a run of stops be tried only at its first character: else a run would cost its square.
+# Every branch begins with a character, which lets the search skip what cannot begin one. The look-behinds let
+# a run of stops be tried only at its first character: else a run would cost its square.
 _STOP: Final = re.compile(
-    rf"(?<![.!?…])[.!?…]++[{_CLOSERS}]*+"  # a stop, quotes and brackets that close behind it,
+    rf"[.!?…](?<![.!?…][.!?…])[.!?…]*+[{_CLOSERS}]*+"  # a stop, quotes and brackets that close behind it,
     rf"(?:(?<=[a-z]{{3}}\.)(?:\d{{1,3}}(?:[,–-]\d{{1,3}}){{0,9}}|\[[\d,;\s–-]{{1,30}}\]))?"  # a citation,
     rf"(?:(?={_BLANK}|\Z)|(?<=[a-z]{{4}}\.)(?=[A-Z][a-z]{{2}}))"  # and a blank, or none as in "ends.Next"
-    rf"|(?<=[a-z0-9)\]])(?={_BLANK}{{1,3}}(?:{_HEADINGS})(?: ?[A-Z/&]){{0,40}} ?:)"  # before a heading
-    rf"|(?<![।؟۔])[।؟۔]++[{_CLOSERS}]*+(?={_BLANK}|\Z)"
-    rf"|(?<![。！？｡])[。！？｡]++[{_CLOSERS}」』）]*+(?![{extending_class()}])"
+    # the blank before a heading
+    rf"|{_BLANK}(?<=[a-z0-9)\]]{_BLANK})(?={_BLANK}{{0,2}}(?:{_HEADINGS})(?: ?[A-Z/&]){{0,40}} ?:)"
+    rf"|[।؟۔](?<![।؟۔][।؟۔])[।؟۔]*+[{_CLOSERS}]*+(?={_BLANK}|\Z)"
+    rf"|[。！？｡](?<![。！？｡][。！？｡])[。！？｡]*+[{_CLOSERS}」』）]*+(?![{extending_class()}])"
 )
+_PLAIN: Final = re.compile(r"\.(?<=[a-z]{4}\.) (?=[A-Z][a-z])")
+_SEPARATOR: Final = re.compile(r"[\s(\[{\"“,;:/]")
+_LONGEST_NUMERAL: Final = 8
+_ABBREVIATIONS: Final = NEVER_FINAL | NUMBERED | OFTEN_FINAL | SELDOM_FINAL
 _SKIP: Final = re.compile(rf"{_BLANK}*")
 _BEFORE: Final = re.compile(r"([^\s(\[{\"“,;:/]*?)\s?\Z")
 _ENUMERATOR: Final = re.compile(r"[(\[,]?(?:\d{1,3}(?:\.\d{1,2}){0,3}|[A-Za-z]|[IVXivx]{1,5})[.)]*\Z")
@@ -76,14 +82,30 @@ def _split_block(text: str, start: int, end: int, sentences: list[tuple[int, int
     """Append the sentences of one block."""
     first = start
     for stop in _STOP.finditer(text, start, end):
-        if stop.end() == end:
+        last = stop.end()
+        if last == end:
             break
-        skipped = _SKIP.match(text, stop.end(), end)
+        if _PLAIN.match(text, stop.start(), end) and _plainly_ends(text, first, stop.start(), end):
+            sentences.append((first, last))
+            first = last + 1
+            continue
+        skipped = _SKIP.match(text, last, end)
         after = skipped.end() if skipped else end
         if _ends_sentence(text, first, stop, after, end):
-            sentences.append((first, stop.end()))
+            sentences.append((first, stop.start() if is_blank(text[stop.start()]) else last))
             first = after
     sentences.append((first, end))
+
+
+def _plainly_ends(text: str, first: int, place: int, end: int) -> bool:
+    """Whether `_ends_sentence` is sure to say yes of a dot at ``place`` where `_PLAIN` matches.
+
+    Most stops are of this kind, and asking less of them halves the time.
+    """
+    before = _SEPARATOR.split(text[max(first, place - _REACH) : place])[-1]
+    if place - first <= _LONGEST_NUMERAL or before in _ABBREVIATIONS or before.lower() in _ABBREVIATIONS:
+        return False
+    return not _in_brackets(text, first, place, end)
 
 
 def _ends_sentence(text: str, first: int, stop: re.Match[str], after: int, end: int) -> bool:
