@@ -1,8 +1,8 @@
 """A worker whose model is a stub: marks words in capitals, and does what some words order.
 
 BOOM raises an error that holds the text, KILL ends the process, TOGETHER fails unless it is alone, LATER waits,
-ONCE ends the process unless the file STUB_MARK is there, which it makes;
-with STUB_DIES=start the process ends before it is ready, with STUB_DIES=always at every task.
+ONCE ends the process unless the file STUB_MARK is there, which it makes. With STUB_DIES=start the process ends
+before it is ready, with broken it has no model, with fails it fails on every text, with always it ends at each.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ def entities_of(text: str) -> Iterator[Entity]:
 
 
 def obey(text: str, company: int) -> None:
+    if os.environ.get("STUB_DIES") == "fails":
+        raise ValueError(text)
     if os.environ.get("STUB_DIES") == "always" or "KILL" in text:
         os.kill(os.getpid(), signal.SIGKILL)
     if "ONCE" in text and not (mark := Path(os.environ["STUB_MARK"])).exists():

@@ -12,7 +12,7 @@ import pytest
 
 import medspan
 from medspan.errors import DataError, FormatError, MedspanError, UsageError
-from medspan.jobs import job, pool
+from medspan.jobs import job
 from medspan.jobs.parts import Limits
 from medspan.jobs.stop import Stop
 
@@ -195,14 +195,14 @@ def test_a_damaged_file_of_a_folder_costs_that_file(run: Any, write_notes: Any, 
     [
         ("start", "could not start: it ended with exit code 7"),
         ("broken", "stub: is broken on purpose"),
-        ("always", "3 documents in a row ended their worker process"),
+        ("fails", r"fails on every text, also on a plain one \(ValueError"),
+        ("always", "and another one did on a plain text"),
     ],
 )
 def test_workers_that_cannot_work_end_the_job(  # noqa: PLR0917 - fixtures
     run: Any, write_notes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, said: str
 ):
     monkeypatch.setattr(job, "find_model", lambda _: "stub")
-    monkeypatch.setattr(pool, "MOST_DEATHS_IN_A_ROW", 3)
     monkeypatch.setenv("STUB_DIES", how)
     with pytest.raises(MedspanError, match=said):
         run(write_notes(*TEXTS, *TEXTS, *TEXTS), tmp_path / "out")

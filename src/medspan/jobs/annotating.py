@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
-from medspan.errors import MedspanError
+from medspan.errors import MedspanError, ModelError
 from medspan.formats import jsonl
 from medspan.jobs.wire import ErrorRow
 from medspan.types import Document
@@ -24,6 +24,10 @@ _ENCODER = msgspec.json.Encoder()
 _PACKAGE = str(Path(__file__).parent.parent)
 
 T = TypeVar("T")
+
+# A document that no model fails on unless it fails on all.
+PLAIN = Document("plain", "No sign of fever after aspirin.")
+BLAME = "the fault is in the model, its runtime or this machine's memory, not in the documents"
 
 
 class Line(NamedTuple):
@@ -46,11 +50,19 @@ class Annotating:
         self._annotator = annotator
 
     def lines(self, task: Task) -> tuple[list[Line], list[ErrorRow]]:
-        """The documents as JSON lines, and rows of those that failed."""
+        """The documents as JSON lines, and rows of those that failed.
+
+        Raises:
+            ModelError: if the annotator fails on a plain text too.
+        """
         return self._each(task, line_of)
 
     def documents(self, task: Task) -> tuple[list[Document], list[ErrorRow]]:
-        """The documents, and rows of those that failed."""
+        """The documents, and rows of those that failed.
+
+        Raises:
+            ModelError: if the annotator fails on a plain text too.
+        """
         return self._each(task, lambda document: document)
 
     def _each(self, task: Task, convert: Callable[[Document], T]) -> tuple[list[T], list[ErrorRow]]:
@@ -80,8 +92,18 @@ class Annotating:
             try:
                 found += [convert(each) for each in self._annotator.annotate([document])]
             except Exception as error:  # noqa: BLE001 - it goes into the row
+                self._check(reason_of(error))
                 errors.append(ErrorRow(task.part, place, reason_of(error), id=document.id))
         return found, errors
+
+    def _check(self, reason: str) -> None:
+        """Blame a document only where a plain text passes; else a fault of the model would cost them all."""
+        try:
+            list(self._annotator.annotate([PLAIN]))
+        except Exception:  # noqa: BLE001 - whatever it is, it is not the document
+            raise ModelError(
+                f"the model fails on every text, also on a plain one ({reason}); {BLAME}"
+            ) from None
 
 
 def line_of(document: Document) -> Line:

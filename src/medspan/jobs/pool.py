@@ -14,17 +14,17 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import msgspec
 
 from medspan.errors import MedspanError, UsageError
+from medspan.jobs.annotating import BLAME, PLAIN
+from medspan.jobs.parts import Part
 from medspan.jobs.wire import Done, ErrorRow, Failed, Found, Ready, Setup, Task, receive_reply, send
 from medspan.types import Document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from medspan.jobs.parts import Part
     from medspan.jobs.wire import Goal, Reply
 
 COMMAND = (sys.executable, "-P", "-m", "medspan.jobs.worker")
-MOST_DEATHS_IN_A_ROW = 20
 
 
 class WorkerDiedError(MedspanError):
@@ -164,23 +164,27 @@ class Pool:
         """Try each document by itself; those that end their worker become error rows."""
         errors = list(task.errors)
         passed = []
-        in_a_row = 0
         for document, place in zip(task.documents, task.places, strict=True):
             try:
                 self._ask(_changed(task, goal="probe", documents=[document], places=[place], errors=[]))
                 passed.append((document, place))
-                in_a_row = 0
             except WorkerDiedError as error:
-                in_a_row += 1
-                if in_a_row == MOST_DEATHS_IN_A_ROW:
-                    raise MedspanError(
-                        f"{in_a_row} documents in a row ended their worker process (the last {error}): the "
-                        "fault is in the model, its runtime or this machine's memory, not in the documents"
-                    ) from None
+                self._check(error)
                 errors.append(ErrorRow(task.part, place, f"its worker process {error}", id=_id_of(document)))
         return _changed(
             task, documents=[d for d, _ in passed], places=[place for _, place in passed], errors=errors
         )
+
+    def _check(self, death: WorkerDiedError) -> None:
+        """Blame a document only where a plain text passes; else a fault of the model would cost them all."""
+        part = Part(0, 0)
+        part.add(PLAIN)
+        try:
+            self._ask(part.task("probe"))
+        except WorkerDiedError:
+            raise MedspanError(
+                f"a worker process {death}, and another one did on a plain text; {BLAME}"
+            ) from None
 
 
 def failure_of(reply: Failed) -> MedspanError:
