@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from medspan.corpora.check import Limits, check_corpus
+from medspan.pipeline import shipped_models
 
 if TYPE_CHECKING:
     from medspan.corpora.check import CorpusFindings, SplitFindings
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def check(  # noqa: PLR0917 - typer declares options as defaults
     target: Annotated[
         str,
-        typer.Argument(metavar="MODEL|CORPUS", help="A model folder, a corpus by name, or a file or folder."),
+        typer.Argument(metavar="MODEL|CORPUS", help="A model or a corpus: a folder or file, or its name."),
     ],
     format: Annotated[  # noqa: A002 - the word every verb uses
         str | None, typer.Option(metavar="FORMAT", help="Format of the corpus, where its name does not tell.")
@@ -42,8 +43,9 @@ def check(  # noqa: PLR0917 - typer declares options as defaults
     tags that cannot stand where they are, counts of labels. Of a model folder: its golden texts are replayed.
     Exit code 1 if something is wrong.
     """
-    if (Path(target) / "config.json").is_file():
-        _check_model(Path(target), as_json=as_json)
+    folder = shipped_models().get(target, Path(target))
+    if (folder / "config.json").is_file():
+        _check_model(folder, as_json=as_json)
         return
     limits = Limits(misaligned=max_misaligned, duplicates=max_duplicates, leaks=max_leaks)
     findings = check_corpus(target, format=format, limits=limits)
