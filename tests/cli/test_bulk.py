@@ -106,7 +106,14 @@ def test_a_broken_model_is_said_once_with_the_way_on(
     assert annotate(notes, "-o", f"{tmp_path}/out/") == 1
     said = capfd.readouterr().err
     assert said.count("is broken on purpose") == 1
-    assert f"go on with: medspan annotate {notes} -o {tmp_path}/out/ --resume" in said
+    assert "go on with" not in said  # there is nothing to go on with
+    monkeypatch.delenv("STUB_DIES")
+    assert annotate(notes, "-o", f"{tmp_path}/out/", "--part-documents", "5") == 0
+    (tmp_path / "out" / "part-00001.jsonl").unlink()
+    monkeypatch.setenv("STUB_DIES", "broken")
+    assert annotate(notes, "-o", f"{tmp_path}/out/", "--part-documents", "5", "--resume") == 1
+    said = capfd.readouterr().err
+    assert f"go on with: medspan annotate {notes} -o {tmp_path}/out/ --part-documents 5 --resume" in said
 
 
 def test_ctrl_c_says_how_to_go_on(notes: Path, tmp_path: Path, capfd: Any):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sysconfig
 from contextlib import closing
@@ -92,6 +93,16 @@ def test_a_worker_ends_with_its_parent():
     finally:
         process.kill()
     assert (process.returncode, out) == (0, b"")
+
+
+def test_a_worker_that_cannot_read_a_message_ends():
+    process = subprocess.Popen(STUB, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        _, said = process.communicate(struct.pack("<Q", 6) + b"secret", timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert said == b"medspan worker: cannot read a message: ValidationError\n"
 
 
 def test_errors_of_workers_keep_their_kind():

@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -24,6 +24,7 @@ from medspan.jobs.request import Request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from medspan.model.session import Device as DeviceName
     from medspan.types import Document
 
 LISTING = "listing"
@@ -112,7 +113,7 @@ def annotate(  # noqa: PLR0917 - typer declares options as defaults
         model=model,
         types=labels or None,
         min_score=min_score,
-        device=device,  # type: ignore[arg-type]
+        device=device,
         threads=threads,
         workers=workers,
         compress=None if compress is None else compress.value,
@@ -159,7 +160,7 @@ def _annotated(request: Request, documents: Iterator[Document]) -> Iterator[Docu
 
     recognizer = load(
         request.model,
-        device=request.device,
+        device=cast("DeviceName", request.device),  # load checks it
         threads=request.threads,
         labels=request.types,
         min_score=request.min_score,

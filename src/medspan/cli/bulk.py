@@ -29,6 +29,7 @@ def is_folder(output: str | None) -> bool:
 def run(request: Request, output: str) -> None:
     """Run a job into a folder, or go on with one; exits with 1 after error rows, with 130 where stopped."""
     from medspan.jobs.job import run_job  # noqa: PLC0415 - only bulk jobs need it
+    from medspan.jobs.manifest import MANIFEST  # noqa: PLC0415 - as above
     from medspan.jobs.sources import check_paths, total_bytes  # noqa: PLC0415 - as above
     from medspan.jobs.stop import Stop  # noqa: PLC0415 - as above
 
@@ -44,7 +45,9 @@ def run(request: Request, output: str) -> None:
         except UsageError:
             raise
         except (MedspanError, OSError) as error:
-            _say(f"medspan: {error}\nonce that is mended, go on with: {command}")
+            _say(f"medspan: {error}")
+            if (Path(output) / MANIFEST).exists():
+                _say(f"once that is mended, go on with: {command}")
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             _say(f"stopped; go on with: {command}")

@@ -36,7 +36,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     model: str = "default"
     types: tuple[str, ...] | None = None
     min_score: float = 0.0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: str = "auto"
     threads: int | None = None
     workers: int | None = None
     compress: Literal["gz", "zst"] | None = None

@@ -20,7 +20,7 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
     """
 
     model: str
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: str = "auto"
     threads: int = 1
     labels: tuple[str, ...] | None = None
     min_score: float = 0.0

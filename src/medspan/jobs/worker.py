@@ -13,13 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import IO
+from typing import IO, TYPE_CHECKING, cast
 
 import msgspec
 
 from medspan import pipeline
 from medspan.errors import MedspanError, UsageError
-from medspan.jobs.annotating import Annotating
+from medspan.jobs.annotating import Annotating, reason_of
 from medspan.jobs.output import new_file
 from medspan.jobs.parts import errors_name, part_name
 from medspan.jobs.wire import (
@@ -37,6 +37,9 @@ from medspan.jobs.wire import (
     send,
 )
 
+if TYPE_CHECKING:
+    from medspan.model.session import Device
+
 _ENCODER = msgspec.msgpack.Encoder()
 _JSON = msgspec.json.Encoder()
 
@@ -52,7 +55,7 @@ class Worker:
         self._setup = setup
         recognizer = pipeline.load(
             setup.model,
-            device=setup.device,
+            device=cast("Device", setup.device),  # load checks it
             threads=setup.threads,
             labels=setup.labels,
             min_score=setup.min_score,
@@ -65,6 +68,8 @@ class Worker:
             return Done(self._write(task)) if task.goal == "part" else self._found(task)
         except MedspanError as error:
             return Failed(str(error), isinstance(error, UsageError))
+        except Exception as error:  # noqa: BLE001 - a bug of ours; a traceback might show document text
+            return Failed(f"part {task.part}: {reason_of(error)}; this is a bug in medspan, please report it")
 
     def _found(self, task: Task) -> Found:
         if task.goal == "documents":
@@ -151,10 +156,16 @@ def _claim_standard_streams() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def _listen(source: IO[bytes], inbox: SimpleQueue[Request]) -> None:
-    """Pass requests on; without a parent, end at once, whatever is being done."""
-    while (request := receive_request(source)) is not None:
-        inbox.put(request)
-    os._exit(0)
+    """Pass requests on; without a parent that can be understood, end at once, whatever is being done."""
+    code = 1
+    try:
+        while (request := receive_request(source)) is not None:
+            inbox.put(request)
+        code = 0
+    except msgspec.DecodeError as error:
+        sys.stderr.write(f"medspan worker: cannot read a message: {type(error).__name__}\n")
+    finally:
+        os._exit(code)
 
 
 if __name__ == "__main__":
