@@ -23,7 +23,7 @@ LEVELS = {
     "features": 2,
     **dict.fromkeys(("model", "train"), 3),
     "tasks": 4,
-    **dict.fromkeys(("pipeline", "jobs", "evaluation", "report"), 5),
+    **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report"), 5),
     **dict.fromkeys(("cli", "__main__", "__init__"), 6),
 }
 MAY_START_TRAINING = {"cli/train.py", "cli/export.py"}
@@ -46,6 +46,7 @@ ONLY_IN = {
         "evaluation",
         "report",
         "pipeline",
+        "bench",
         "cli/",
     ),
     **dict.fromkeys(

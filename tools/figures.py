@@ -26,6 +26,19 @@ CORPUS_NAMES = {
 }
 
 
+SYSTEM_NAMES = {
+    "medspan:default": "medspan, the model in the package (six types)",
+    "medspan:ncbi-fast": "medspan, recipes/ncbi-fast.toml",
+    "medspan:ncbi-window": "medspan, recipes/window.toml",
+    "spacy": "spaCy `ner`",
+    "crfsuite": "CRF (python-crfsuite)",
+    "minilm": "MiniLM, 6 layers, PyTorch",
+    "bert-base": "BERT-base shape, PyTorch",
+    "flair-1024": "character LM 1024, Flair's manner, PyTorch",
+    "flair-2048": "character LM 2048, Flair's manner, PyTorch",
+}
+
+
 def read(name: str) -> dict[str, Any]:
     """A result file, empty where it was never made."""
     path = BENCHMARKS / name
@@ -87,6 +100,62 @@ def speed_lines(result: dict[str, Any]) -> list[str]:
     return [sentence, ""]
 
 
+def beside_lines(result: dict[str, Any]) -> list[str]:
+    """Annotation speed beside other systems: a row each, fastest first."""
+    systems = result.get("systems")
+    if not systems:
+        return []
+    settings = result["settings"]
+    setting = (
+        f"{settings['processes']} processes of {settings['threads']} thread, median of {settings['rounds']} "
+        "alternating rounds; F1 strict, NCBI-disease test; [how it is kept fair](docs/speed.md)"
+    )
+    lines = [
+        f"Raw text to JSONL on disk, side by side (`benchmarks/speed.py`, {result['date']}; {setting}):",
+        "",
+        "| system | words/s | lowest to highest | F1 |",
+        "|---|---|---|---|",
+    ]
+    for name, row in sorted(systems.items(), key=lambda item: -item[1]["words_per_second"]):
+        rates = [f"{row[key]:,.0f}" for key in ("words_per_second", "low", "high")]
+        f1 = f"{100 * row['f1']['f1']:.2f}" if row["f1"] else "speed only"
+        lines.append(f"| {_system_name(name)} | {rates[0]} | {rates[1]} to {rates[2]} | {f1} |")
+    return [*lines, ""]
+
+
+def _system_name(name: str) -> str:
+    return SYSTEM_NAMES.get(name, name.replace("medspan:", "medspan, "))
+
+
+def latency_lines(result: dict[str, Any]) -> list[str]:
+    """How soon something is found."""
+    found = result.get("default")
+    if not found:
+        return []
+    first, imported = (
+        found[key]["median"] for key in ("cold_start_to_first_entity_seconds", "import_seconds")
+    )
+    note = found["note_of_200_words_ms"]["median"]
+    sentence = (
+        f"First entity {first:.2f} s after process start, import {imported:.2f} s, a note of 200 words in "
+        f"{note:.0f} ms (`benchmarks/latency.py`, {found['date']})."
+    )
+    return [sentence, ""]
+
+
+def memory_lines(result: dict[str, Any]) -> list[str]:
+    """Memory of bulk jobs."""
+    lines = [
+        (
+            f"A bulk job of {found['documents']:,} documents ({found['megabytes']:,} MB of text) takes up to "
+            f"{max(worker['peak_rss_mb'] for worker in found['workers'])} MB a worker "
+            f"(`benchmarks/memory.py`, {found['date']})."
+        )
+        for found in result.values()
+    ]
+    return [*lines, ""] if lines else []
+
+
 def hardware_line(*results: dict[str, Any]) -> list[str]:
     """What the figures were measured on."""
     seen = {
@@ -101,6 +170,9 @@ def render() -> str:
     speed = read("training_speed.json")
     lines = [
         *shipped_lines(shipped),
+        *beside_lines(read("speed.json")),
+        *latency_lines(read("latency.json")),
+        *memory_lines(read("memory.json")),
         *recipe_lines(recipes),
         *speed_lines(speed),
         *hardware_line(shipped, *(run for entry in recipes.values() for run in entry["runs"])),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from medspan.features import forms as form_tables
 from medspan.features.forms import BLANK, FORM_BLOCK, PADDING, FormTable, shorten
@@ -54,17 +56,41 @@ def test_it_grows_and_keeps_what_it_held():
     assert made.states()[before].tolist() == states.tolist()
 
 
-def test_too_many_forms_are_forgotten(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(form_tables, "_LARGEST_TABLE", 2)
-    made = table(Summing())
-    made.rows(["a", "b"])
+@pytest.mark.parametrize("network", [Summing(), None])
+def test_the_rarer_half_of_too_many_forms_is_forgotten(
+    network: Summing | None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(form_tables, "_LARGEST_TABLE", 4)
+    made = table(network)
+    made.rows(["a", "b", "c", "d", " "])
+    often = made.rows(["d", "b", "d"])
     made.trim()
-    assert made.rows(["b"]).tolist() == [2]
-    made.rows(["c"])
-    made.states()
+    rows = made.rows(["b", "d", "a"])
+    assert rows.tolist() == [1, 2, 3]
+    assert often.tolist() == [4, 2, 4]
+    assert made.word_ids[rows].tolist() == [VOCAB.word_id(form) for form in "bda"]
+    assert made.char_lengths[rows].tolist() == [1, 1, 1]
+    assert not made.char_lengths[4:].any()
+    if network:
+        assert made.states()[rows, 1].tolist() == [VOCAB.char_id(form) for form in "bda"]
+
+
+def test_a_table_that_is_not_full_forgets_nothing():
+    made = table()
+    before = made.rows(["a", "b"])
     made.trim()
-    assert made.rows(["c"]).tolist() == [1]
-    assert made.states()[1].tolist() == [VOCAB.word_id("c"), VOCAB.char_id("c")]
+    assert made.rows(["a", "b"]).tolist() == before.tolist()
+
+
+@given(texts=st.lists(st.lists(st.sampled_from("abcdefghij"), max_size=8), max_size=12))
+def test_what_was_forgotten_comes_back_the_same(texts: list[list[str]]):
+    made, fresh = table(Summing()), table(Summing())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(form_tables, "_LARGEST_TABLE", 4)
+        for forms in texts:
+            rows, plain = made.rows(forms), fresh.rows(forms)
+            assert made.states()[rows].tolist() == fresh.states()[plain].tolist()
+            made.trim()
 
 
 def test_states_are_computed_once_and_always_in_blocks_of_one_shape():

@@ -138,3 +138,18 @@ def test_a_file_that_cannot_be_opened_costs_only_itself(tmp_path, monkeypatch):
     assert rejected == [(str(tmp_path / "b.txt"), "")]
     with pytest.raises(UsageError, match="Permission denied"):
         list(formats.read(tmp_path / "b.txt", options=options))
+
+
+def test_the_folder_of_a_bulk_job_gives_its_documents_only(tmp_path):
+    row = '{"id": "a", "text": "No fever."}\n'
+    for name in ("part-00000.jsonl", "part-00001.jsonl"):
+        (tmp_path / name).write_text(row, encoding="utf-8")
+    for name in ("manifest.jsonl", "part-00001.errors.jsonl", "notes.rejected.jsonl"):
+        (tmp_path / name).write_text("no document\n", encoding="utf-8")
+    assert [document.text for document in formats.read(tmp_path, "jsonl")] == ["No fever."] * 2
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "manifest.jsonl").write_text(
+        row, encoding="utf-8"
+    )  # of somebody else: a file like any other
+    assert len(list(formats.read(elsewhere, "jsonl"))) == 1

@@ -192,3 +192,10 @@ def test_intact_means_size_and_digest_of_part_and_errors(tmp_path: Path):
     assert not is_intact(tmp_path, with_errors)
     (tmp_path / "e.jsonl").write_bytes(b"x")
     assert is_intact(tmp_path, with_errors)
+
+
+def test_a_job_keeps_its_own_size_of_a_batch(path: Path):
+    tuned = msgspec.structs.replace(SETTINGS, batch_words=77)
+    assert differences(SETTINGS, tuned) == []
+    with closing(Manifest.resume(path, tuned)) as manifest:
+        assert manifest.settings == SETTINGS

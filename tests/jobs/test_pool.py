@@ -16,7 +16,7 @@ from stub_worker import COMMAND as STUB
 from medspan.errors import MedspanError, UsageError
 from medspan.jobs import pool as module
 from medspan.jobs.parts import cut
-from medspan.jobs.pool import Pool, StoppedError, failure_of
+from medspan.jobs.pool import Pool, StoppedError, _environment, failure_of
 from medspan.jobs.wire import Done, Failed, Found, Setup
 from medspan.types import Document
 
@@ -87,7 +87,7 @@ def test_after_kill_nothing_runs():
 
 
 def test_a_worker_ends_with_its_parent():
-    process = subprocess.Popen(STUB, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(STUB, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(1))
     try:
         out, _ = process.communicate(timeout=60)  # closes its standard input
     finally:
@@ -96,7 +96,9 @@ def test_a_worker_ends_with_its_parent():
 
 
 def test_a_worker_that_cannot_read_a_message_ends():
-    process = subprocess.Popen(STUB, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        STUB, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(1)
+    )
     try:
         _, said = process.communicate(struct.pack("<Q", 6) + b"secret", timeout=60)
     finally:

@@ -1,7 +1,7 @@
 """The table of distinct words: what depends on a word's form alone is computed once and kept.
 
-A row of the table is a form. Row 0 is padding. The table is bounded: when it is full all is forgotten, and
-the frequent words are back after a few sentences.
+A row of the table is a form. Row 0 is padding. The table is bounded: when it is full, the half that was met
+least often is forgotten, which costs little, as most forms of a text stand in it once.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ BLANK = -1
 FORM_BLOCK = 64
 """Forms whose states are computed at once. Always as many, padded to as many characters: then the numbers of
 a form cannot depend on the forms beside it, nor on which texts came before."""
-_LARGEST_TABLE = 1 << 16
+_LARGEST_TABLE = 1 << 15
 _FIRST_SIZE = 1 << 12
+_ARRAYS = ("word_ids", "case_ids", "char_ids", "char_lengths", "_states", "_uses")
 
 
 class FormStates(Protocol):
@@ -53,27 +54,43 @@ class FormTable:
     def __init__(self, vocab: Vocab, *, max_chars: int, network: FormStates | None = None) -> None:
         self.vocab, self.max_chars = vocab, max_chars
         self._network = network
-        self._clear()
-
-    def _clear(self) -> None:
         self._rows = _Rows(self._add)
         self._size = 1
         self._computed = 1
+        self._uses = np.zeros(_FIRST_SIZE, np.int64)
         self.word_ids = np.zeros(_FIRST_SIZE, np.int64)
         self.case_ids = np.zeros(_FIRST_SIZE, np.int64)
         self.char_lengths = np.zeros(_FIRST_SIZE, np.int64)
         self.char_ids = np.zeros((_FIRST_SIZE, self.max_chars), np.int32)
-        width = self._network.width if self._network else 0
+        width = network.width if network else 0
         self._states = np.zeros((_FIRST_SIZE, width), np.float32)
 
     def trim(self) -> None:
-        """Forget all forms if there are too many; rows given out before are void afterwards."""
-        if len(self._rows) > _LARGEST_TABLE:
-            self._clear()
+        """Forget the rarer half of the forms if there are too many; rows given out are void afterwards."""
+        if len(self._rows) <= _LARGEST_TABLE:
+            return
+        if self._network:
+            self.states()  # so that what is kept has them
+        often = np.argsort(-self._uses[1 : self._size], kind="stable")[: _LARGEST_TABLE // 2] + 1
+        kept = np.sort(often)
+        place = np.zeros(self._size, np.int64)
+        place[kept] = np.arange(1, len(kept) + 1)
+        rows = _Rows(self._add)
+        rows.update((form, int(place[row])) for form, row in self._rows.items() if row > 0 and place[row])
+        self._rows = rows
+        for name in _ARRAYS:
+            array = getattr(self, name)
+            array[1 : len(kept) + 1] = array[kept]
+            array[len(kept) + 1 :] = 0
+        self._size = len(kept) + 1
+        self._computed = self._size
+        self._uses //= 2  # what was frequent long ago counts less
 
     def rows(self, pieces: Sequence[str]) -> Ints:
         """The row of each piece, ``BLANK`` where it is a blank: int64 (pieces,)."""
-        return np.fromiter(map(self._rows.__getitem__, pieces), np.int64, len(pieces))
+        rows = np.fromiter(map(self._rows.__getitem__, pieces), np.int64, len(pieces))
+        np.add.at(self._uses, rows[rows > 0], 1)
+        return rows
 
     def states(self) -> NDArray[np.float32]:
         """States of all rows, float32 (rows, width), zeros for padding; those missing are computed."""
@@ -109,7 +126,7 @@ class FormTable:
         return row
 
     def _grow(self) -> None:
-        for name in ("word_ids", "case_ids", "char_ids", "char_lengths", "_states"):
+        for name in _ARRAYS:
             array = getattr(self, name)
             setattr(self, name, np.concatenate([array, np.zeros_like(array)]))
 

@@ -19,7 +19,7 @@ from medspan.formats.packing import PACKINGS, packing, packing_of, unpacked_name
 from medspan.formats.protocol import ReadOptions, reject, too_long
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from medspan.types import Document
 
@@ -27,6 +27,8 @@ STANDARD = Path("-")
 _PIECE = 1 << 18  # bytes read at a time where a limit must be kept
 # A character takes at most 4 bytes of UTF-8, and as an escape in JSON at most 12.
 _UTF8_BYTES, _JSON_BYTES = 4, 12
+_PART = re.compile(r"part-\d{5,}\.jsonl(?:\.gz|\.zst)?")
+_REJECTED = re.compile(r"part-\d{5,}\.errors\.jsonl|.+\.rejected\.jsonl")
 _LINE_SLACK = 1 << 20  # what a line may hold besides its text: ids, annotations, other columns
 
 
@@ -75,7 +77,8 @@ def files_below(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[Path, s
     A folder's files come sorted, before those of its subfolders. The stem is the file name without
     extension, and in a subfolder the path to it (``2021/a``): it depends on no other file, and two files
     share it only where they differ in nothing but extension or packing. Hidden files and folders are left
-    out; links to folders are not followed. Names are held for one folder at a time.
+    out, and what medspan itself wrote beside documents (`beside_documents`); links to folders are not
+    followed. Names are held for one folder at a time.
 
     Raises:
         UsageError: if there is no such path, it cannot be read, or it holds no such file.
@@ -88,13 +91,20 @@ def files_below(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[Path, s
         below[:] = sorted(name for name in below if not name.startswith("."))
         parent = Path(folder).relative_to(path).as_posix()
         prefix = "" if parent == "." else f"{parent}/"
-        for name in sorted(names):
+        for name in sorted(set(names) - beside_documents(names)):
             file = Path(folder, name)
             if not name.startswith(".") and suffix_of(file) in suffixes and file.is_file():
                 is_empty = False
                 yield file, prefix + bare_name(name, last_only=True)
     if is_empty:
         raise _no_files(path, suffixes)
+
+
+def beside_documents(names: Collection[str]) -> set[str]:
+    """Of the names of a folder's files, those of lists of rejected units and of the manifest of a bulk job."""
+    found = {name for name in names if _REJECTED.fullmatch(name)}
+    is_job = any(_PART.fullmatch(name) for name in names)
+    return found | ({"manifest.jsonl"} if is_job else set())
 
 
 def documents_below(

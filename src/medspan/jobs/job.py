@@ -18,6 +18,7 @@ from medspan.jobs.sources import check_paths, read_units
 from medspan.jobs.wire import Done, PartRow, Setup
 from medspan.model.session import available_cores
 from medspan.model.store import CONFIG, open_model
+from medspan.model.tuning import batch_words_of
 from medspan.pipeline import find_model
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def run_job(request: Request, folder: Path, watcher: Watcher, stop: Stop) -> Out
     settings = settings_of(request)
     with closing(_open_manifest(folder, settings, is_resumed=request.is_resumed)) as manifest:
         drop_leftovers(folder)
-        pool = Pool(setup_of(request, folder), workers_of(request))
+        setup = setup_of(request, folder, batch_words=manifest.settings.batch_words)
+        pool = Pool(setup, workers_of(request))
         stop.at_once = pool.kill
         try:
             return _Run(request, folder, manifest, pool, watcher=watcher, stop=stop).go()
@@ -74,7 +76,7 @@ def workers_of(request: Request) -> int:
     return request.workers or (1 if request.device == "cuda" else available_cores())
 
 
-def setup_of(request: Request, folder: Path | None) -> Setup:
+def setup_of(request: Request, folder: Path | None, *, batch_words: int | None = None) -> Setup:
     """What each worker is told first."""
     return Setup(
         str(find_model(request.model)),
@@ -84,6 +86,7 @@ def setup_of(request: Request, folder: Path | None) -> Setup:
         request.min_score,
         None if folder is None else str(folder),
         SUFFIXES[request.compress],
+        batch_words,
     )
 
 
@@ -97,7 +100,8 @@ def settings_of(request: Request) -> Settings:
     """
     check_packing(SUFFIXES[request.compress])
     place = find_model(request.model)
-    spec = open_model(place).spec
+    model = open_model(place)
+    spec = model.spec
     for label in request.types or ():
         if label not in spec.labels:
             raise UsageError(f"model {spec.name!r} finds no {label!r}; {did_you_mean(label, spec.labels)}")
@@ -114,6 +118,7 @@ def settings_of(request: Request) -> Settings:
         device=request.device,
         compress=request.compress,
         limits=request.limits,
+        batch_words=batch_words_of(model),
     )
 
 

@@ -26,7 +26,10 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that the output of a job depends on."""
+    """All that the output of a job depends on.
+
+    ``batch_words`` is what was fastest when the job was begun (`medspan bench --tune`); a job keeps its own.
+    """
 
     format_version: int = FORMAT_VERSION
     medspan: str
@@ -41,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     device: str = "auto"
     compress: str | None = None
     limits: Limits = Limits()
+    batch_words: int | None = None
 
 
 class Totals(msgspec.Struct):
@@ -76,8 +80,9 @@ class Manifest:
     ``rows`` are those of the finished parts, by number. Adding is safe from several threads.
     """
 
-    def __init__(self, path: Path, handle: IO[bytes]) -> None:
+    def __init__(self, path: Path, settings: Settings, handle: IO[bytes]) -> None:
         self.path = path
+        self.settings = settings
         self.rows: dict[int, PartRow] = {}
         self.is_complete = False
         self._lock = Lock()
@@ -92,7 +97,7 @@ class Manifest:
         """
         with new_file(path) as file:
             file.write(_ENCODER.encode(_First(settings)) + b"\n")
-        return cls(path, _open_to_add(path))
+        return cls(path, settings, _open_to_add(path))
 
     @classmethod
     def resume(cls, path: Path, settings: Settings) -> Manifest:
@@ -102,9 +107,9 @@ class Manifest:
             UsageError: if a setting differs, naming it.
             DataError: if it is damaged.
         """
-        manifest = cls(path, _open_to_add(path))
+        manifest = cls(path, settings, _open_to_add(path))
         try:
-            manifest.rows, manifest.is_complete, size = _read(path, settings)
+            manifest.settings, manifest.rows, manifest.is_complete, size = _read(path, settings)
             manifest._handle.truncate(size)
         except BaseException:
             manifest.close()
@@ -185,14 +190,14 @@ def _write_all(handle: IO[bytes], data: bytes) -> None:
         rest = rest[handle.write(rest) :]
 
 
-def _read(path: Path, settings: Settings) -> tuple[dict[int, PartRow], bool, int]:
-    """Rows by part, whether the job is complete, and how many bytes of the file are whole rows."""
+def _read(path: Path, settings: Settings) -> tuple[Settings, dict[int, PartRow], bool, int]:
+    """Settings, rows by part, whether the job is complete, and how many bytes of the file are whole rows."""
     lines = path.read_bytes().splitlines(keepends=True)
     if lines and not _is_whole(lines[-1]):
         lines.pop()
     if not lines:
         raise DataError(f"{path}: holds no row; delete it and start the job anew")
-    _check_settings(path, lines[0], settings)
+    before = _settings(path, lines[0], settings)
     rows: dict[int, PartRow] = {}
     is_complete = False
     for number, line in enumerate(lines[1:], 2):
@@ -200,7 +205,7 @@ def _read(path: Path, settings: Settings) -> tuple[dict[int, PartRow], bool, int
         is_complete = isinstance(row, _Last)
         if isinstance(row, PartRow):
             rows[row.part] = row
-    return rows, is_complete, sum(map(len, lines))
+    return before, rows, is_complete, sum(map(len, lines))
 
 
 def _is_whole(line: bytes) -> bool:
@@ -221,7 +226,8 @@ def _row(path: Path, number: int, line: bytes) -> PartRow | _Last:
         ) from None
 
 
-def _check_settings(path: Path, line: bytes, settings: Settings) -> None:
+def _settings(path: Path, line: bytes, settings: Settings) -> Settings:
+    """Those the job was begun with, which are to be the same as those it is resumed with."""
     try:
         version = msgspec.json.decode(line)["job"]["format_version"]
         if version != FORMAT_VERSION:
@@ -238,6 +244,7 @@ def _check_settings(path: Path, line: bytes, settings: Settings) -> None:
             f"{path.parent}: the job there was begun with other settings: {'; '.join(differing)}; resume it "
             "with the same command, or name another folder"
         )
+    return before
 
 
 def differences(before: Settings, now: Settings) -> list[str]:
@@ -245,7 +252,7 @@ def differences(before: Settings, now: Settings) -> list[str]:
     return [
         f"{name} was {_shown(old)}, is {_shown(new)}"
         for name in Settings.__struct_fields__
-        if (old := getattr(before, name)) != (new := getattr(now, name))
+        if name != "batch_words" and (old := getattr(before, name)) != (new := getattr(now, name))
     ]
 
 

@@ -15,7 +15,8 @@ Goal = Literal["part", "lines", "documents", "probe"]
 class Setup(msgspec.Struct, frozen=True, tag=True):
     """The first message to a worker: the model, and where parts go.
 
-    ``model``, ``device``, ``threads``, ``labels`` and ``min_score`` are those of `medspan.load`. ``folder``
+    ``model``, ``device``, ``threads``, ``batch_words``, ``labels`` and ``min_score`` are those of
+    `medspan.load`. ``folder``
     and ``suffix`` (``.jsonl`` or ``.jsonl.gz`` ...) say where part files go; None where none are written.
     """
 
@@ -26,6 +27,7 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
     min_score: float = 0.0
     folder: str | None = None
     suffix: str = ".jsonl"
+    batch_words: int | None = None
 
 
 class ErrorRow(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -57,6 +57,7 @@ class Worker:
             setup.model,
             device=cast("Device", setup.device),  # load checks it
             threads=setup.threads,
+            batch_words=setup.batch_words,
             labels=setup.labels,
             min_score=setup.min_score,
         )

@@ -13,7 +13,7 @@ from typing import Final
 
 from medspan.text.marks import JOINERS
 
-_CACHED_WORDS: Final = 1 << 16
+_CACHED_WORDS: Final = 1 << 13
 _LONGEST_KEY: Final = 100  # characters: longer words are no vocabulary entries, and keys stay bounded
 _MOST_ROUNDS: Final = 4
 
