@@ -31,7 +31,8 @@ ROUNDS = 5
 BATCH_SIZES = (500, 1000, 2000, 4000, 8000)
 _SECONDS = 1.0
 _PROBE_ROWS, _PROBE_WORDS = 80, 25
-_NOTE_WORDS, _NOTES = 200, 50
+_NOTE_WORDS, _NOTES = 135, 100  # with punctuation a note has about 200 words
+_LONG_SENTENCE = 60
 _INVENTED_WORDS = 20_000
 
 
@@ -134,8 +135,8 @@ class Latency(NamedTuple):
 def latency(model: Path | str, *, threads: int | None = None) -> Latency:
     """One note at a time."""
     tagger = load_tagger(find_model(model), device="cpu", threads=threads)
-    words = " ".join(text for text in GOLDEN_TEXTS if text.isascii()).split()
-    notes = [" ".join(words[i : i + _NOTE_WORDS]) for i in range(0, _NOTES * 7, 7)]
+    texts = [text for text in GOLDEN_TEXTS if text.isascii() and 1 < len(text.split()) < _LONG_SENTENCE]
+    notes = [_note(texts, first) for first in range(_NOTES)]
     times = []
     for note in notes[:5] + notes:
         started = time.perf_counter()
@@ -143,6 +144,14 @@ def latency(model: Path | str, *, threads: int | None = None) -> Latency:
         times.append(1000 * (time.perf_counter() - started))
     ordered = sorted(times[5:])
     return Latency(statistics.median(ordered), ordered[int(0.95 * len(ordered))])
+
+
+def _note(texts: Sequence[str], first: int) -> str:
+    """Golden texts in turn, up to about the length of a note."""
+    note: list[str] = []
+    while sum(len(text.split()) for text in note) < _NOTE_WORDS:
+        note.append(texts[(first + len(note)) % len(texts)])
+    return "\n".join(note)
 
 
 def tune(

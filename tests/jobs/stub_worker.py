@@ -2,7 +2,8 @@
 
 BOOM raises an error that holds the text, KILL ends the process, TOGETHER fails unless it is alone, LATER waits,
 ONCE ends the process unless the file STUB_MARK is there, which it makes. With STUB_DIES=start the process ends
-before it is ready, with broken it has no model, with fails it fails on every text, with always it ends at each.
+before it is ready, with "first start" only where STUB_MARK is not there, with broken it has no model, with fails
+it fails on every text, with always it ends at each.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ def obey(text: str, company: int) -> None:
 
 
 def load(model: str, **_: object) -> Stub:
+    if os.environ.get("STUB_DIES") == "first start" and not (mark := Path(os.environ["STUB_MARK"])).exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
     if os.environ.get("STUB_DIES") == "start":
         os._exit(7)
     if os.environ.get("STUB_DIES") == "broken":

@@ -42,6 +42,15 @@ def test_a_death_from_outside_costs_nothing(tmp_path: Path, monkeypatch: pytest.
     assert found.data.count(b"\n") == 2
 
 
+def test_a_worker_killed_at_its_start_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STUB_MARK", str(tmp_path / "mark"))
+    monkeypatch.setenv("STUB_DIES", "first start")
+    with closing(stub_pool()) as pool:
+        found = pool.run(part_of("a DRUG"), "lines")
+    assert isinstance(found, Found)
+    assert found.errors == []
+
+
 def test_guilty_documents_are_found_among_others(tmp_path: Path):
     texts = ["a DRUG", "KILL", "b DRUG", "KILL", "BOOM", "c"]
     with closing(stub_pool(tmp_path)) as pool:

@@ -101,7 +101,7 @@ def files_below(path: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[Path, s
 
 
 def beside_documents(names: Collection[str]) -> set[str]:
-    """Of the names of a folder's files, those of lists of rejected units and of the manifest of a bulk job."""
+    """Of the names of a folder's files: lists of rejected units, and the manifest of a bulk job."""
     found = {name for name in names if _REJECTED.fullmatch(name)}
     is_job = any(_PART.fullmatch(name) for name in names)
     return found | ({"manifest.jsonl"} if is_job else set())

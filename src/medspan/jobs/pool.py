@@ -24,11 +24,16 @@ if TYPE_CHECKING:
 
     from medspan.jobs.wire import Goal, Reply
 
+START_TRIES = 3
 COMMAND = (sys.executable, "-P", "-m", "medspan.jobs.worker")
 
 
 class WorkerDiedError(MedspanError):
     """A worker process ended without an answer."""
+
+
+class NotStartedError(MedspanError):
+    """A worker process ended while it loaded the model."""
 
 
 class StoppedError(MedspanError):
@@ -55,7 +60,7 @@ class WorkerProcess:
         try:
             reply = self.ask(setup)
         except WorkerDiedError as error:
-            raise MedspanError(
+            raise NotStartedError(
                 f"a worker process could not start: it {error}; what it wrote above may say why"
             ) from None
         if not isinstance(reply, Ready):
@@ -145,8 +150,7 @@ class Pool:
             if self._is_stopped:
                 raise StoppedError("stopped")
             if worker is None:
-                worker = WorkerProcess(self._setup, self._command)
-                self._alive.add(worker)
+                worker = self._start()
             reply = worker.ask(task)
         except WorkerDiedError:
             self._alive.discard(cast("WorkerProcess", worker))
@@ -159,6 +163,19 @@ class Pool:
         if isinstance(reply, Failed):
             raise failure_of(reply)
         return cast("Done | Found", reply)
+
+    def _start(self) -> WorkerProcess:
+        """A new worker; one that ends at its start may have been ended from outside, and is replaced."""
+        for tries_left in reversed(range(START_TRIES)):
+            try:
+                worker = WorkerProcess(self._setup, self._command)
+            except NotStartedError:
+                if self._is_stopped or not tries_left:
+                    raise
+            else:
+                self._alive.add(worker)
+                return worker
+        raise AssertionError("the last try returns or raises")
 
     def _without_deadly(self, task: Task) -> Task:
         """Try each document by itself; those that end their worker become error rows."""
