@@ -71,7 +71,7 @@ def recipe_lines(result: dict[str, Any]) -> list[str]:
     if not result:
         return []
     lines = [
-        "BLSTM-CNN-CRF from scratch, no text but the training split (`benchmarks/recipes.py`, one thread):",
+        "From scratch, no text but the training split (`benchmarks/recipes.py`, one thread):",
         "",
         "| recipe | seed | dev F1 | test F1 | 95 % interval | minutes |",
         "|---|---|---|---|---|---|",
