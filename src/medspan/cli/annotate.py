@@ -13,6 +13,7 @@ from rich.console import Console
 
 from medspan import formats
 from medspan.cli import bulk
+from medspan.cli.columns import IdColumn, TextColumn
 from medspan.cli.listing import show_document
 from medspan.cli.rejected import OnError, RejectedFile, rejected_path, report
 from medspan.errors import UsageError, did_you_mean
@@ -66,8 +67,6 @@ Errors = Annotated[
         help="Malformed input: stop (the default, except into a folder), or skip it and keep it aside."
     ),
 ]
-TextColumn = Annotated[str, typer.Option(metavar="NAME", help="Notes and Parquet: the column of the text.")]
-IdColumn = Annotated[str, typer.Option(metavar="NAME", help="Notes and Parquet: the column of the id.")]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Worker processes; into a folder, one a core otherwise.")
 ]

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from medspan import formats
+from medspan.cli.columns import IdColumn, TextColumn
 from medspan.cli.rejected import OnError, RejectedFile, rejected_path, report
 from medspan.errors import UsageError
 from medspan.formats import files
@@ -49,6 +50,8 @@ def convert(  # noqa: PLR0917 - typer fills the options by name
     document_text: Annotated[
         bool, typer.Option("--document-text", help="Tables: a column with each document's text.")
     ] = False,
+    text_column: TextColumn = "text",
+    id_column: IdColumn = "id",
 ) -> None:
     """Convert annotated documents from one format to another.
 
@@ -60,7 +63,11 @@ def convert(  # noqa: PLR0917 - typer fills the options by name
     )
     with ExitStack() as stack:
         rejected = RejectedFile(rejected_path(source, target), stack)
-        read_options = ReadOptions(rejected=rejected.add if on_error is OnError.SKIP else None)
+        read_options = ReadOptions(
+            rejected=rejected.add if on_error is OnError.SKIP else None,
+            text_column=text_column,
+            id_column=id_column,
+        )
         documents = formats.read(source, source_format, read_options)
         losses = formats.write(documents, target, target_format, options)
     report(losses, rejected)

@@ -65,7 +65,6 @@ def _stream(documents: Iterable[Document], setup: Setup, workers: int, goal: Goa
 
 def _do(pool: Pool, part: Part, goal: Goal) -> Found:
     found = cast("Found", pool.run(part, goal))
-
     if found.errors:
         first = found.errors[0]
         raise DataError(
