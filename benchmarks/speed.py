@@ -31,7 +31,7 @@ from peers.scores import accuracy, peer_versions, probe
 from peers.systems import MEDSPAN, SYSTEMS
 
 from medspan.model.store import open_model
-from medspan.model.tuning import batch_words_of
+from medspan.model.tuning import settings_for
 from medspan.pipeline import find_model
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def described(contender: Contender, options: argparse.Namespace) -> dict[str, An
         about = {
             "note": OUR_NOTE,
             "graph_sha256": model.spec.files["model.onnx"],
-            "batch_words": batch_words_of(model),
+            "batch_words": settings_for(model, threads=options.threads)[1],
         }
     else:
         about = {"note": SYSTEMS[contender.system].note}

@@ -5,23 +5,31 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from medspan import bench
+from medspan.bench import Rate
 from medspan.cli.main import build_app
 from medspan.errors import UsageError
 from medspan.model import tuning
+from medspan.model.session import available_cores
 from medspan.model.store import open_model
 from medspan.model.tagger import load_tagger
-from medspan.model.tuning import DEFAULT_BATCH_WORDS, Tuning, read_tuning, tuning_file, write_tuning
+from medspan.model.tuning import (
+    DEFAULT_BATCH_WORDS,
+    Tuning,
+    read_tuning,
+    settings_for,
+    tuning_file,
+    write_tuning,
+)
 from medspan.types import Document
 from trained import model_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from medspan.bench import Rate
 
 TEXTS = [Document("a", "No sign of grey fever."), Document("b", "zelvorin was given .")]
 
@@ -58,25 +66,40 @@ def test_latency_is_in_milliseconds_and_ordered():
     assert 0 < found.median <= found.p95
 
 
-def test_tuning_tries_every_size():
-    rates = bench.tune(model_folder(), TEXTS, rounds=1, sizes=(3, 50))
-    assert sorted(rates) == [3, 50]
+def test_tuning_tries_every_setting():
+    rates = bench.tune(model_folder(), TEXTS, threads=(1, 2), rounds=1, sizes=(3, 50))
+    assert sorted(rates) == [(1, 3), (1, 50), (2, 3), (2, 50)]
     assert all(map(is_sound, rates.values()))
+
+
+def test_the_fastest_is_kept_and_each_number_of_threads_keeps_its_own_size():
+    speeds = {(1, 500): 50, (1, 1000): 60, (2, 500): 80, (2, 1000): 70}
+    rates = {each: Rate(float(speed), speed - 1.0, speed + 1.0, 10) for each, speed in speeds.items()}
+    assert bench.fastest(rates, "2026-01-02") == Tuning(2, {1: 1000, 2: 500}, 80, "2026-01-02")
+
+
+KEPT = Tuning(1, {1: 77, 2: 99}, 1234.0, "2026-01-02")
 
 
 def test_what_was_found_is_used_from_then_on():
     model = open_model(model_folder())
     assert read_tuning(model) is None
+    assert settings_for(model) == (available_cores(), DEFAULT_BATCH_WORDS)
     assert load_tagger(model_folder(), threads=1).batch_words == DEFAULT_BATCH_WORDS
-    write_tuning(model, Tuning(77, 1234.0, "2026-01-02"))
+    write_tuning(model, KEPT)
+    assert settings_for(model) == (1, 77)
+    assert settings_for(model, threads=2) == (2, 99)
+    assert settings_for(model, threads=3) == (3, DEFAULT_BATCH_WORDS)
     assert load_tagger(model_folder(), threads=1).batch_words == 77
     assert load_tagger(model_folder(), threads=1, batch_words=5).batch_words == 5
 
 
-@pytest.mark.parametrize("damaged", [b"", b"{}", b'{"batch_words": 0, "words_per_second": 1, "date": ""}'])
+@pytest.mark.parametrize(
+    "damaged", [b"", b"{}", b'{"batch_words": {"1": 0}, "threads": 1, "words_per_second": 1, "date": ""}']
+)
 def test_a_damaged_file_counts_for_nothing(damaged: bytes):
     model = open_model(model_folder())
-    write_tuning(model, Tuning(77, 1234.0, "2026-01-02")).write_bytes(damaged)
+    write_tuning(model, KEPT).write_bytes(damaged)
     assert read_tuning(model) is None
 
 
@@ -107,12 +130,12 @@ def test_the_verb_says_words_a_second(tmp_path: Path):
     assert set(json.loads(run("--probe", "--json"))) == {"model", "threads", "encoder"}
 
 
-def test_the_verb_keeps_the_fastest_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bench, "BATCH_SIZES", (50, 500))
+def test_the_verb_keeps_the_fastest_settings(tmp_path: Path):
     text = tmp_path / "note.txt"
     text.write_text("No sign of grey fever. " * 20, encoding="utf-8")
-    facts = json.loads(run("--tune", str(text), "--json"))
+    facts = json.loads(run("--tune", str(text), "--threads", "1", "--json"))
     found = read_tuning(open_model(model_folder()))
     assert found is not None
-    assert found.batch_words == facts["best_batch_words"]
-    assert set(facts["batch_words"]) <= {"50", "500", "1000", "2000", "4000", "8000"}
+    assert facts["kept"] == {**msgspec.to_builtins(found), "batch_words": {"1": found.batch_words[1]}}
+    assert len(facts["tried"]) == len(bench.BATCH_SIZES)
+    assert "kept in" in run("--tune", str(text), "--threads", "1")

@@ -11,9 +11,10 @@ import numpy as np
 from medspan.errors import UsageError
 from medspan.features.batch import FORM_INPUTS, Featurizer
 from medspan.model.golden import GOLDEN_TEXTS
-from medspan.model.session import OnnxScorer
+from medspan.model.session import OnnxScorer, available_cores
 from medspan.model.store import open_model
 from medspan.model.tagger import load_tagger
+from medspan.model.tuning import Tuning
 from medspan.pipeline import find_model
 from medspan.text.tokenize import tokenize
 from medspan.types import Document
@@ -158,23 +159,34 @@ def tune(
     model: Path | str,
     documents: Sequence[Document],
     *,
-    threads: int | None = 1,
+    threads: Sequence[int] | None = None,
     rounds: int = 3,
     sizes: Sequence[int] = BATCH_SIZES,
-) -> dict[int, Rate]:
-    """The whole way at several sizes of a batch, by size in padded words.
+) -> dict[tuple[int, int], Rate]:
+    """The whole way with some numbers of threads and sizes of a batch, by threads and padded words.
 
-    The sizes take turns, so that a machine that slows down or has other work does not favour one.
+    Without ``threads`` one and all cores are tried. The settings take turns, so that a machine that slows
+    down or has other work does not favour one.
     """
-    single = [
-        {
-            size: whole(model, documents, threads=threads, batch_words=size, rounds=1).words_per_second
-            for size in sizes
-        }
-        for _ in range(rounds)
-    ]
+    tried = [(n, size) for n in (threads or sorted({1, available_cores()})) for size in sizes]
+    rates: dict[tuple[int, int], list[float]] = {each: [] for each in tried}
+    for _ in range(rounds):
+        for n, size in tried:
+            rate = whole(model, documents, threads=n, batch_words=size, rounds=1)
+            rates[n, size].append(rate.words_per_second)
     words = count_words(documents)
-    return {size: _summary([each[size] for each in single], words) for size in sizes}
+    return {each: _summary(found, words) for each, found in rates.items()}
+
+
+def fastest(rates: Mapping[tuple[int, int], Rate], date: str) -> Tuning:
+    """What to keep of `tune`: the fastest threads, and for each number the fastest size of a batch."""
+
+    def speed(each: tuple[int, int]) -> float:
+        return rates[each].words_per_second
+
+    sizes = {n: max((each for each in rates if each[0] == n), key=speed)[1] for n, _ in rates}
+    best = max(rates, key=speed)
+    return Tuning(best[0], sizes, round(speed(best)), date)
 
 
 def _rate(run: Callable[[], object], words: int, rounds: int) -> Rate:

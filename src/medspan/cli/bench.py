@@ -30,10 +30,15 @@ def bench(  # noqa: PLR0917 - typer declares options as defaults
     read_as: Annotated[
         str | None, typer.Option("--from", metavar="FORMAT", help="Format to read, where names do not tell.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of a forward pass.")] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Threads of a forward pass; one otherwise, and with --tune one and all cores."
+        ),
+    ] = None,
     probe: Annotated[bool, typer.Option("--probe", help="Measure the bare encoder only.")] = False,
     tune: Annotated[
-        bool, typer.Option("--tune", help="Find the fastest batch size here, and keep it for this user.")
+        bool, typer.Option("--tune", help="Find the fastest threads and batch size here, and keep them.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write it as JSON.")] = False,
 ) -> None:
@@ -44,7 +49,9 @@ def bench(  # noqa: PLR0917 - typer declares options as defaults
     """
     from medspan import bench as measure  # noqa: PLC0415 - --help stays quick
 
-    facts: dict[str, Any] = {"model": model, "threads": threads}
+    facts: dict[str, Any] = {"model": model}
+    if not tune:
+        threads = facts["threads"] = threads or 1
     if not probe:
         documents = _documents(paths or [], read_as)
         facts["text"] = "given" if paths else "invented"
@@ -68,17 +75,17 @@ def _documents(paths: list[str], read_as: str | None) -> list[Document]:
     return list(islice(found, _MOST_DOCUMENTS)) if paths else invented_documents()
 
 
-def _tune(model: str, documents: list[Document], threads: int) -> dict[str, Any]:
+def _tune(model: str, documents: list[Document], threads: int | None) -> dict[str, Any]:
     from medspan import bench as measure  # noqa: PLC0415 - --help stays quick
     from medspan.model.store import open_model  # noqa: PLC0415 - as above
-    from medspan.model.tuning import Tuning, write_tuning  # noqa: PLC0415 - as above
+    from medspan.model.tuning import write_tuning  # noqa: PLC0415 - as above
     from medspan.pipeline import find_model  # noqa: PLC0415 - as above
 
-    rates = measure.tune(model, documents, threads=threads)
-    best = max(rates, key=lambda size: rates[size].words_per_second)
-    found = Tuning(best, round(rates[best].words_per_second), time.strftime("%Y-%m-%d"))
+    rates = measure.tune(model, documents, threads=[threads] if threads else None)
+    found = measure.fastest(rates, time.strftime("%Y-%m-%d"))
     path = write_tuning(open_model(find_model(model)), found)
-    return {"batch_words": rates, "best_batch_words": best, "kept_in": str(path)}
+    tried = {f"threads {n}, batches of {size} words": rate for (n, size), rate in rates.items()}
+    return {"tried": tried, "kept": msgspec.to_builtins(found), "kept_in": str(path)}
 
 
 def _plain(facts: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +100,8 @@ def _plain(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:
-    lines = [f"model {facts['model']}, threads {facts['threads']}"]
+    threads = f", threads {facts['threads']}" if "threads" in facts else ""
+    lines = [f"model {facts['model']}{threads}"]
     if facts.get("text") == "invented":
         lines.append(
             "on invented text, which repeats itself: give files of your own for a figure to plan with"
@@ -106,11 +114,11 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         lines.append(f"{'share:':<20}{share:.2f} of the bare encoder's speed")
     if note := facts.get("note_of_200_words"):
         lines.append(f"{'note of 200 words:':<20}{note.median:.1f} ms (19 of 20 within {note.p95:.1f})")
-    if "best_batch_words" in facts:
-        lines += [
-            f"batches of {size:>5} words: {_shown(rate)}" for size, rate in facts["batch_words"].items()
-        ]
-        lines.append(f"kept: batches of {facts['best_batch_words']} words, in {facts['kept_in']}")
+    if "kept" in facts:
+        lines += [f"{what + ':':<36}{_shown(rate)}" for what, rate in facts["tried"].items()]
+        kept = facts["kept"]
+        sizes = ", ".join(f"{size} words with threads {n}" for n, size in kept["batch_words"].items())
+        lines.append(f"kept in {facts['kept_in']}: threads {kept['threads']}; batches of {sizes}")
     return lines
 
 

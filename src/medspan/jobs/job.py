@@ -18,7 +18,7 @@ from medspan.jobs.sources import check_paths, read_units
 from medspan.jobs.wire import Done, PartRow, Setup
 from medspan.model.session import available_cores
 from medspan.model.store import CONFIG, open_model
-from medspan.model.tuning import batch_words_of
+from medspan.model.tuning import settings_for
 from medspan.pipeline import find_model
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def settings_of(request: Request) -> Settings:
         device=request.device,
         compress=request.compress,
         limits=request.limits,
-        batch_words=batch_words_of(model),
+        batch_words=settings_for(model, threads=request.threads or 1)[1],
     )
 
 

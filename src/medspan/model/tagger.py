@@ -14,7 +14,7 @@ from medspan.features.forms import PADDING
 from medspan.features.vocab import read_vocab
 from medspan.model.session import OnnxForms, OnnxScorer
 from medspan.model.store import open_model
-from medspan.model.tuning import DEFAULT_BATCH_WORDS, batch_words_of
+from medspan.model.tuning import DEFAULT_BATCH_WORDS, settings_for
 from medspan.model.viterbi import decode_heads
 from medspan.types import Entity, Span
 
@@ -204,7 +204,7 @@ def load_tagger(
     forms = OnnxForms(model.read("forms.onnx"), spec.forms) if spec.forms else None
     max_chars = int(spec.encoder.settings["max_chars"])  # type: ignore[arg-type]
     featurizer = Featurizer(vocab, spec.inputs, max_chars=max_chars, network=forms)
-    scorer = OnnxScorer(model.read("model.onnx"), spec, device=device, threads=threads)
-    return tagger_of(
-        spec, model.decoders(), featurizer, scorer, batch_words=batch_words or batch_words_of(model)
-    )
+    tuned_threads, batch_words = settings_for(model, threads=threads, batch_words=batch_words)
+    chosen = tuned_threads if threads is None else threads
+    scorer = OnnxScorer(model.read("model.onnx"), spec, device=device, threads=chosen)
+    return tagger_of(spec, model.decoders(), featurizer, scorer, batch_words=batch_words)

@@ -23,12 +23,18 @@ if TYPE_CHECKING:
     from medspan.model.store import StoredModel
 
 DEFAULT_BATCH_WORDS = 2000
+Positive = Annotated[int, Meta(ge=1)]
 
 
 class Tuning(msgspec.Struct, frozen=True):
-    """The fastest settings that were found, and when (ISO date)."""
+    """The fastest settings that were found, and when (ISO date).
 
-    batch_words: Annotated[int, Meta(ge=1)]
+    ``threads`` of one process by itself; ``batch_words`` by number of threads, so that a worker of a bulk
+    job, which has one, finds its own.
+    """
+
+    threads: Positive
+    batch_words: dict[int, Positive]
     words_per_second: float
     date: str
 
@@ -64,10 +70,14 @@ def read_tuning(model: StoredModel) -> Tuning | None:
         return None
 
 
-def batch_words_of(model: StoredModel) -> int:
-    """Padded words of a forward pass: what was found to be fastest here, else what usually is."""
+def settings_for(
+    model: StoredModel, *, threads: int | None = None, batch_words: int | None = None
+) -> tuple[int, int]:
+    """Threads and padded words of a forward pass: as asked for, else the fastest here, else the usual."""
     found = read_tuning(model)
-    return found.batch_words if found else DEFAULT_BATCH_WORDS
+    chosen = threads or (found.threads if found else available_cores())
+    tuned = found.batch_words.get(chosen) if found else None
+    return chosen, batch_words or tuned or DEFAULT_BATCH_WORDS
 
 
 def write_tuning(model: StoredModel, tuning: Tuning) -> Path:
