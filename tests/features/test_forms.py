@@ -75,6 +75,17 @@ def test_the_rarer_half_of_too_many_forms_is_forgotten(
         assert made.states()[rows, 1].tolist() == [VOCAB.char_id(form) for form in "bda"]
 
 
+def test_very_long_pieces_are_not_remembered(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(form_tables, "_LARGEST_TABLE", 4)
+    made = table(Summing())
+    rows = made.rows(["x" * 1000, "x" * 1000, " " * 1000, "ab"])
+    assert rows.tolist() == [1, 2, BLANK, 3]
+    assert made.states()[1].tolist() == made.states()[2].tolist()
+    made.rows(["c", "d"])
+    made.trim()
+    assert len(made.rows(["x" * 1000, "ab", "c"])) == 3
+
+
 def test_a_table_that_is_not_full_forgets_nothing():
     made = table()
     before = made.rows(["a", "b"])

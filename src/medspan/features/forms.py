@@ -29,6 +29,7 @@ FORM_BLOCK = 64
 a form cannot depend on the forms beside it, nor on which texts came before."""
 _LARGEST_TABLE = 1 << 15
 _FIRST_SIZE = 1 << 12
+_LONGEST_KEY = 100  # characters: words are shorter, and strange text must not fill memory with keys
 _ARRAYS = ("word_ids", "case_ids", "char_ids", "char_lengths", "_states", "_uses")
 
 
@@ -67,7 +68,7 @@ class FormTable:
 
     def trim(self) -> None:
         """Forget the rarer half of the forms if there are too many; rows given out are void afterwards."""
-        if len(self._rows) <= _LARGEST_TABLE:
+        if max(len(self._rows), self._size) <= _LARGEST_TABLE:
             return
         if self._network:
             self.states()  # so that what is kept has them
@@ -132,7 +133,7 @@ class FormTable:
 
 
 class _Rows(dict[str, int]):
-    """Piece → row; a piece nobody asked for before is added."""
+    """Piece → row; a piece nobody asked for before is added, and remembered unless it is very long."""
 
     __slots__ = ("_add",)
 
@@ -141,7 +142,9 @@ class _Rows(dict[str, int]):
         self._add = add
 
     def __missing__(self, piece: str) -> int:
-        self[piece] = row = self._add(piece)
+        row = self._add(piece)
+        if len(piece) <= _LONGEST_KEY:
+            self[piece] = row
         return row
 
 
