@@ -138,6 +138,16 @@ def test_leaked_sentences_are_left_out(read):
     assert (len(kept.examples), kept.counts.leaked) == (2, 0)
 
 
+def test_a_leaked_sentence_longer_than_a_window_is_left_out_whole(read):
+    long = " ".join(["Fever", *(f"and fever{number}" for number in range(120)), "went away."])
+    gold = Document("d", f"{long} Cough stayed.", entities=(Entity("T1", "Disease", (Span(0, 5),)),))
+    kept = read(recipe_of(), gold)
+    assert len(kept.examples) > 2
+    corpus = read(recipe_of(max_leaked=0.99), gold, test=long)
+    assert [example.forms for example in corpus.examples] == [["Cough", "stayed", "."]]
+    assert corpus.counts.leaked == len(kept.examples) - 1
+
+
 @pytest.mark.parametrize(
     ("train", "gold", "error", "said"),
     [

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from medspan.corpora import catalogue, load, split_path
-from medspan.corpora.leaks import registered_keys, sentence_key
+from medspan.corpora.leaks import leaking_sentences, registered_keys, sentence_key, sentences_of
 from medspan.errors import DataError, TrainingError
 from medspan.features.cut import cut
 from medspan.tags import encode, iobes_tags
@@ -167,6 +167,9 @@ def _examples(
 ) -> Iterable[Example]:
     counts.spans += len(document.entities)
     placed: set[tuple[str, int, int]] = set()
+    # A unit of a long sentence is only a part of it, and has another key than the whole.
+    spans = sentences_of(document) if keys else ()
+    leaks = [(spans[i].start, spans[i].end) for i in (leaking_sentences(document, keys) if keys else ())]
     for unit in cut(document, size=recipe.window.words, overlap=recipe.window.overlap):
         counts.sentences += 1
         chunks = {head: unit_chunks(document, unit, labels) for head, labels in heads.items()}
@@ -175,12 +178,18 @@ def _examples(
             for found in chunks.values()
             for first, stop, label in found
         }
-        if keys and sentence_key(document.text[unit.words[0][0] : unit.words[-1][1]], shortest=0) in keys:
+        if any(start <= unit.words[0][0] < end for start, end in leaks) or _is_leak(document, unit, keys):
             counts.leaked += 1
             continue
         yield Example(unit.forms(document.text), {h: _disjoint(found, counts) for h, found in chunks.items()})
     counts.discontinuous += sum(entity.is_discontinuous for entity in document.entities)
     counts.misaligned += len(_learnable(document, heads) - placed)
+
+
+def _is_leak(document: Document, unit: Unit, keys: frozenset[int]) -> bool:
+    """Whether a run of words that no sentence covers is a test sentence."""
+    text = document.text[unit.words[0][0] : unit.words[-1][1]]
+    return bool(keys) and sentence_key(text, shortest=0) in keys
 
 
 def _learnable(document: Document, heads: dict[str, tuple[str, ...]]) -> set[tuple[str, int, int]]:
