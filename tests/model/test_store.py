@@ -191,7 +191,7 @@ def test_folder_that_is_no_model_or_a_file_is_left_alone(tmp_path: Path, spec_of
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "notes"]
 
 
-@pytest.mark.parametrize("fails", ["_write_durably", "_sync_folder", "_swap"])
+@pytest.mark.parametrize("fails", ["_write_durably", "sync_folder", "_swap"])
 def test_failure_leaves_what_was_there(
     saved: Path, spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch, fails: str
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
@@ -123,3 +124,14 @@ def encoded(raw: IO[bytes]) -> Iterator[IO[str]]:
         ) from error
     finally:
         text.detach() if not raw.closed else None
+
+
+def sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk, so that a rename survives a power cut."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return  # Windows has no handle of a folder to flush
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

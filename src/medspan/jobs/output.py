@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from medspan.errors import MedspanError
 from medspan.formats.packing import packing
+from medspan.formats.sinks import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,17 +145,6 @@ def check_packing(suffix: str) -> None:
     """
     with packing(io.BytesIO(), Path(f"part{suffix}")) as packed:
         packed.write(b"")
-
-
-def sync_folder(path: Path) -> None:
-    """Bring the names in a folder to the disk, so that a rename survives a power cut."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return  # Windows has no handle of a folder to flush
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def drop_leftovers(folder: Path) -> None:

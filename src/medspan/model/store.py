@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from medspan.errors import ModelError, UsageError, did_you_mean
+from medspan.formats.sinks import sync_folder
 from medspan.model.spec import ModelSpec, parse_spec
 from medspan.model.viterbi import TagDecoder
 
@@ -193,12 +194,12 @@ def save_model(folder: Path | str, spec: ModelSpec, files: Mapping[str, bytes]) 
         for name, data in files.items():
             _write_durably(fresh / name, data)
         _write_durably(fresh / CONFIG, spec.replace(files=digests).to_json())
-        _sync_folder(fresh)
+        sync_folder(fresh)
         _swap(fresh, target)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def check_replaceable(target: Path) -> None:
@@ -228,16 +229,6 @@ def _write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    if not hasattr(os, "O_DIRECTORY"):
-        return  # Windows has no handle of a folder to flush
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _swap(fresh: Path, target: Path) -> None:

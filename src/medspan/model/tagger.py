@@ -204,7 +204,6 @@ def load_tagger(
     forms = OnnxForms(model.read("forms.onnx"), spec.forms) if spec.forms else None
     max_chars = int(spec.encoder.settings["max_chars"])  # type: ignore[arg-type]
     featurizer = Featurizer(vocab, spec.inputs, max_chars=max_chars, network=forms)
-    tuned_threads, batch_words = settings_for(model, threads=threads, batch_words=batch_words)
-    chosen = tuned_threads if threads is None else threads
-    scorer = OnnxScorer(model.read("model.onnx"), spec, device=device, threads=chosen)
+    threads, batch_words = settings_for(model, threads=threads, batch_words=batch_words)
+    scorer = OnnxScorer(model.read("model.onnx"), spec, device=device, threads=threads)
     return tagger_of(spec, model.decoders(), featurizer, scorer, batch_words=batch_words)

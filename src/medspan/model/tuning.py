@@ -75,9 +75,10 @@ def settings_for(
 ) -> tuple[int, int]:
     """Threads and padded words of a forward pass: as asked for, else the fastest here, else the usual."""
     found = read_tuning(model)
-    chosen = threads or (found.threads if found else available_cores())
-    tuned = found.batch_words.get(chosen) if found else None
-    return chosen, batch_words or tuned or DEFAULT_BATCH_WORDS
+    if threads is None:
+        threads = found.threads if found else available_cores()
+    tuned = found.batch_words.get(threads) if found else None
+    return threads, batch_words or tuned or DEFAULT_BATCH_WORDS
 
 
 def write_tuning(model: StoredModel, tuning: Tuning) -> Path:
