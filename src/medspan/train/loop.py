@@ -89,7 +89,7 @@ class Trainer:
         Raises:
             TrainingError: if there is none, or it belongs to another recipe.
         """
-        state, parts = load_checkpoint(self.folder)
+        state, parts = load_checkpoint(self.folder, State)
         if state.recipe != self.state.recipe:
             raise TrainingError(
                 f"{self.folder}: its checkpoint belongs to another recipe; compare resolved.toml, "

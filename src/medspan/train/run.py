@@ -16,7 +16,7 @@ from medspan.errors import TrainingError, UsageError
 from medspan.model.spec import CorpusSpec, Provenance
 from medspan.model.store import check_replaceable
 from medspan.train.card import model_card
-from medspan.train.checkpoint import load_checkpoint
+from medspan.train.checkpoint import State, load_checkpoint
 from medspan.train.curve import curve_svg
 from medspan.train.data import digest_path, read_corpora
 from medspan.train.export import Export
@@ -99,7 +99,7 @@ def export_again(
     """
     recipe = load_recipe(path)
     check_replaceable(output)
-    state, parts = load_checkpoint(run)
+    state, parts = load_checkpoint(run, State)
     trained = parse_recipe(tomllib.loads(state.recipe), str(run))
     changed = [part for part in _TRAINED_PARTS if getattr(trained, part) != getattr(recipe, part)]
     if changed:
