@@ -22,6 +22,7 @@ from medspan.train.data import digest_path, read_corpora
 from medspan.train.export import Export
 from medspan.train.loop import Trainer
 from medspan.train.scorer import pick_device
+from medspan.train.transfer import open_donor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from medspan.model.session import Device
     from medspan.train.data import TrainingCorpus
     from medspan.train.loop import Watcher
+    from medspan.train.transfer import Donor
 
-_TRAINED_PARTS = ("encoder", "corpora", "heads", "train", "window")
+_TRAINED_PARTS = ("encoder", "corpora", "heads", "train", "window", "transfer")
 """Parts of a recipe that decide what the weights are."""
 
 
@@ -72,7 +74,9 @@ def train(
     corpora = read_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(describe(corpus))
-    trainer = Trainer(recipe, corpora, run, chosen)
+    trainer = Trainer(recipe, corpora, run, chosen, donor=donor_of(recipe, path.parent))
+    for line in trainer.transferred.lines() if trainer.transferred else []:
+        tell(line)
     if resume:
         trainer.resume()
     (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
@@ -114,10 +118,15 @@ def export_again(
     corpora = read_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(describe(corpus))
-    trainer = Trainer(recipe, corpora, run, torch.device("cpu"))
+    trainer = Trainer(recipe, corpora, run, torch.device("cpu"), donor=donor_of(recipe, path.parent))
     trainer.state = state
     trainer.network.load_state_dict(parts["best"])
     export(trainer, recipe, path, output=output, command=command)
+
+
+def donor_of(recipe: Recipe, base: Path) -> Donor | None:
+    """What a recipe starts from, read; ``base`` is the folder its relative paths start from."""
+    return open_donor(base / recipe.transfer.source) if recipe.transfer else None
 
 
 def run_folder(output: Path, *, resume: bool) -> Path:
