@@ -32,11 +32,11 @@ _AnyRecipe = TypeVar("_AnyRecipe", bound=msgspec.Struct)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
 
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of a recipe; a key nobody knows is an error."""
 
 
-class WordFeatureConfig(_Strict, frozen=True):
+class WordFeatureConfig(Strict, frozen=True):
     """What a word looks like by itself: settings of every encoder over words."""
 
     word_width: Positive = 100
@@ -66,7 +66,7 @@ class BlstmCnn(WordFeatureConfig, frozen=True, tag="blstm_cnn", tag_field="kind"
     """Share of inputs dropped before each layer."""
 
 
-class CharBlstm(_Strict, frozen=True, tag="char_blstm", tag_field="kind"):
+class CharBlstm(Strict, frozen=True, tag="char_blstm", tag_field="kind"):
     """Characters only, a deep LSTM per direction, voting per word (system 0: 3 x 128)."""
 
     char_width: Positive = 128
@@ -109,7 +109,7 @@ EncoderConfig = BlstmCnn | CharBlstm | Window | Cnn
 _ENCODER_KIND = Literal["blstm_cnn", "char_blstm", "window", "cnn"]
 
 
-class CorpusConfig(_Strict, frozen=True):
+class CorpusConfig(Strict, frozen=True):
     """A corpus to learn from: a catalogue name, or a file or folder of your own."""
 
     source: str
@@ -126,7 +126,7 @@ class CorpusConfig(_Strict, frozen=True):
     """How often its sentences are seen in an epoch; 0.5 = every second epoch."""
 
 
-class HeadConfig(_Strict, frozen=True):
+class HeadConfig(Strict, frozen=True):
     """A task on top of the encoder: one tag sequence over its own labels."""
 
     labels: tuple[str, ...]
@@ -141,7 +141,7 @@ class HeadConfig(_Strict, frozen=True):
     """Whether the exported model keeps this head."""
 
 
-class TrainConfig(_Strict, frozen=True):
+class TrainConfig(Strict, frozen=True):
     """How to optimise."""
 
     seed: Count = 13
@@ -182,7 +182,7 @@ class TrainConfig(_Strict, frozen=True):
     """Keep such sentences, as a study of a published protocol may; the model card says so."""
 
 
-class WindowConfig(_Strict, frozen=True):
+class WindowConfig(Strict, frozen=True):
     """How long sentences are cut into overlapping windows."""
 
     words: Positive = 200
@@ -191,7 +191,7 @@ class WindowConfig(_Strict, frozen=True):
     """Words two windows share."""
 
 
-class ExportConfig(_Strict, frozen=True):
+class ExportConfig(Strict, frozen=True):
     """What the model folder holds."""
 
     half: bool = True
@@ -206,7 +206,7 @@ class ExportConfig(_Strict, frozen=True):
     """Which of overlapping entities of different heads are kept."""
 
 
-class TransferConfig(_Strict, frozen=True):
+class TransferConfig(Strict, frozen=True):
     """Where the encoder starts: tensors of another model are copied by name."""
 
     source: str = msgspec.field(name="from")
@@ -219,7 +219,7 @@ class TransferConfig(_Strict, frozen=True):
     """Epochs before the top copied layer learns; each layer below waits as many more (gradual unfreezing)."""
 
 
-class Recipe(_Strict, frozen=True):
+class Recipe(Strict, frozen=True):
     """A whole training run."""
 
     name: str
