@@ -98,7 +98,7 @@ def _read_corpus(name: str, recipe: Recipe, base: Path, keys: frozenset[int]) ->
 
 
 def source_of(source: str, base: Path) -> str | Path:
-    """What to load for the source of a corpus: a path beside the recipe where there is one, else the name or path as it stands."""
+    """What to load for a source: a path beside the recipe where there is one, else the name as it stands."""
     beside = base / source
     return beside if source not in catalogue() and beside.exists() else source
 

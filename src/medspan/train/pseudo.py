@@ -1,8 +1,8 @@
 """Sentences a model is sure of, as training data: thresholds from dev, then a choice from unlabelled text.
 
-A score says how likely a mention is right only as far as it is calibrated; so the thresholds are read off the
-dev split instead of trusted: the lowest score from which on the wanted share of dev mentions (of dev sentences)
-is right.
+A score says how likely a mention is right only as far as it is calibrated; so the thresholds are read off
+the dev split instead of trusted: the lowest score from which on the wanted share of dev mentions (of dev
+sentences) is right.
 """
 
 from __future__ import annotations
@@ -70,12 +70,11 @@ def threshold(judged: Iterable[Judged], share: float, *, fewest: int = FEWEST) -
         A value that occurs, or None where none will do.
     """
     found = None
-    count = right = 0
+    right = 0
     ordered = sorted(judged, reverse=True)
-    for place, (value, is_right) in enumerate(ordered):
-        count += 1
+    for count, (value, is_right) in enumerate(ordered, start=1):
         right += is_right
-        is_last_of_value = place + 1 == len(ordered) or ordered[place + 1][0] < value
+        is_last_of_value = count == len(ordered) or ordered[count][0] < value
         if is_last_of_value and count >= fewest and right >= share * count:
             found = value
     return found

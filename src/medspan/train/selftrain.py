@@ -1,10 +1,9 @@
-"""Self-training: a model labels text, learns from what it is sure of, and keeps the result only if dev agrees.
+"""Self-training: a model labels text, learns from what it is sure of, and keeps the result if dev agrees.
 
-A round labels the text with the present model, keeps sentences it is sure of (`medspan.train.pseudo`), writes them
-beside the round as JSONL, and trains the recipe with that file as one more corpus under the same heads. Where
-the mean dev F1 of the round's models (one a seed) is below that of the model before, the round is dropped
-and the present model stays: self-training may drift, and nothing but annotated text can tell (Yarowsky 1995;
-Scudder 1965).
+A round labels the text with the present model, keeps sentences it is sure of (`medspan.train.pseudo`), writes
+them as JSONL, and trains the recipe with that file as one more corpus under the same heads. Where the mean
+dev F1 of the round's models (one a seed) is below that of the model before, the round is dropped and the
+present model stays: self-training (Yarowsky 1995) may drift, and nothing but annotated text can tell.
 
 Everything stands in the output folder, so a run that was stopped goes on where it was.
 """
@@ -41,9 +40,9 @@ STATE, RESULT, PSEUDO, THRESHOLDS = "state.json", "result.json", "pseudo.jsonl",
 
 
 class TrainModel(Protocol):
-    """Trains the recipe of a path and writes the model, going on with an earlier run where one stands there."""
+    """Trains the recipe of a path and writes the model; goes on with an earlier run where one stands."""
 
-    def __call__(self, recipe: Path, output: Path) -> None:
+    def __call__(self, recipe: Path, output: Path, /) -> None:
         """Train."""
         ...
 
@@ -277,7 +276,7 @@ class _Run:
         return self.dev_f1(load_tagger(output))
 
     def _recipe(self, folder: Path, seed: int) -> Recipe:
-        """The recipe with the pseudo-labelled sentences as one more corpus under each head that can use them."""
+        """The recipe with the pseudo-labelled sentences as one more corpus of each head that can use them."""
         labels = {e.label for document in formats.read(folder / PSEUDO) for e in document.entities}
         heads = {name: head for name, head in self.recipe.heads.items() if set(head.labels) <= labels}
         if not heads:

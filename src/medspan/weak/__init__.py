@@ -1,1 +1,1 @@
-"""Learning without annotators: terms of a dictionary, windows around them, and a model's own sure sentences."""
+"""Learning from a dictionary: terms, an annotator, and windows of text around what it finds."""

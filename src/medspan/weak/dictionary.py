@@ -16,10 +16,11 @@ from medspan.text.marks import JOINERS
 from medspan.text.tokenize import tokenize
 from medspan.types import Concept, Document, Entity, Span
 from medspan.weak.inflection import INFLECTIONS, form_keys
-from medspan.weak.terms import Source, Term, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from medspan.weak.terms import Source, Term, Terms
 
 CaseRule = Literal["smart", "exact", "any"]
 CASE_RULES: tuple[CaseRule, ...] = ("smart", "exact", "any")

@@ -7,7 +7,8 @@ can be wrong only where two nouns differ by nothing but such endings.
 
 The Swedish table holds the five declensions as grammars list them (Teleman et al. 1999, volume 2), the usual
 syncope of -el, -er and -en, and the Latin endings of medicine; a genitive -s may follow any form. Nouns that
-change their vowel (hand, händer) are not in it. The English one holds the regular plurals and those of Greek and Latin words.
+change their vowel (hand, händer) are not in it. The English one holds the regular plurals and those of Greek
+and Latin words.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from typing import Final, NamedTuple
 class Inflection(NamedTuple):
     """The rules of a language.
 
-    paradigms: each the endings of one stem, ``-`` for none; genitive: an ending any form may carry, or
-    empty; shortest: letters a stem has at least.
+    paradigms: each the endings of one stem, ``-`` for none, and behind ``|`` what the stem must end in;
+    genitive: an ending any form may carry, or empty; shortest: letters a stem has at least.
     """
 
     paradigms: tuple[str, ...]
@@ -32,18 +33,18 @@ INFLECTIONS: Final[dict[str, Inflection]] = {
     "sv": Inflection(
         paradigms=(
             "a an or orna",  # lunga
-            "- en ar arna",  # arm
+            "- en ar arna | consonant",  # arm
             "e en ar arna",  # njure
             "el eln lar larna",  # axel
             "er ern rar rarna",  # feber
             "are aren arna",  # hämmare
-            "- en er erna",  # infektion
-            "- n er erna",  # allergi
-            "- n r rna",  # arterie
+            "- en er erna | consonant",  # infektion
+            "- n er erna | vowel",  # allergi
+            "- n r rna | vowel",  # arterie
             "el eln ler lerna",  # muskel
             "er ern rer rerna",  # fiber
-            "- t n na",  # hjärta
-            "- et en",  # ben
+            "- t n na | vowel",  # hjärta
+            "- et en | consonant",  # ben
             "el let len",  # läkemedel
             "er ret ren",  # fönster
             "en net nen",  # tecken
@@ -99,14 +100,19 @@ def form_keys(word: str, language: str) -> tuple[str, ...]:
         dict.fromkeys(
             f"{stem}-{number}"
             for form in forms
-            for number, endings in enumerate(_ENDINGS[language])
+            for number, (endings, stem_ends) in enumerate(_ENDINGS[language])
             for ending in endings
             if form.endswith(ending) and len(stem := form[: len(form) - len(ending)]) >= rules.shortest
+            if not stem_ends or (stem[-1] in _VOWELS) == (stem_ends == "vowel")
         )
     )
 
 
-_ENDINGS: Final = {
-    language: [tuple(ending.removeprefix("-") for ending in row.split()) for row in rules.paradigms]
-    for language, rules in INFLECTIONS.items()
-}
+def _parsed(row: str) -> tuple[tuple[str, ...], str]:
+    """Endings, and what the stem must end in."""
+    endings, _, stem_ends = row.partition("|")
+    return tuple(ending.removeprefix("-") for ending in endings.split()), stem_ends.strip()
+
+
+_VOWELS: Final = frozenset("aeiouyåäöéáàèü")
+_ENDINGS: Final = {language: list(map(_parsed, rules.paradigms)) for language, rules in INFLECTIONS.items()}

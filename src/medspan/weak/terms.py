@@ -63,7 +63,9 @@ def read_terms(path: Path, *, licence: str = UNKNOWN_LICENCE) -> Terms:
         UsageError: if there is no such file.
     """
     if not path.is_file():
-        raise UsageError(f"{path}: no such file of terms; give a .csv or .tsv with the columns term,label[,id]")
+        raise UsageError(
+            f"{path}: no such file of terms; give a .csv or .tsv with the columns term,label[,id]"
+        )
     found = list(_rows(path))
     if not found:
         raise FormatError(path, None, "holds no term", "give a row a term: term,label[,id]")

@@ -83,7 +83,7 @@ def _starts_between(document: Document, rules: WindowRules, count: int) -> list[
     if count < 1:
         return []
     draw = _draw(document, rules, "between")
-    rooms = []
+    rooms: list[int] = []
     edge = 0
     spans = sorted(span for entity in document.entities for span in entity.spans)
     for start, end in [*((span.start, span.end) for span in spans), (len(document.text),) * 2]:
@@ -96,7 +96,7 @@ def _starts_between(document: Document, rules: WindowRules, count: int) -> list[
 
 def _window(document: Document, start: int, end: int) -> Document:
     """A part of a document, with the parts of its mentions that stand in it."""
-    entities = []
+    entities: list[Entity] = []
     for entity in document.entities:
         spans = tuple(
             Span(max(span.start, start) - start, min(span.end, end) - start)
