@@ -95,7 +95,7 @@ def vectors(recipe: Recipe, output: Output, text: TextFolder = None) -> None:
     console.print(f"vectors written to {output}", highlight=False)
 
 
-def bilm(
+def bilm(  # noqa: PLR0917 - options of a verb
     recipe: Recipe,
     output: Output,
     device: DeviceName = "auto",
@@ -110,7 +110,7 @@ def bilm(
     _learn("bilm", recipe, output, device=device, resume=resume, max_minutes=max_minutes, text=text)
 
 
-def charlm(
+def charlm(  # noqa: PLR0917 - options of a verb
     recipe: Recipe,
     output: Output,
     device: DeviceName = "auto",
@@ -152,4 +152,6 @@ def _learn(
             text_folder=text,
             command=command_of(f"pretrain {verb}", recipe, output),
         )
-    console.print(f"encoder written to {output}; [transfer] of a recipe starts from it", highlight=False, markup=False)
+    console.print(
+        f"encoder written to {output}; [transfer] of a recipe starts from it", highlight=False, markup=False
+    )

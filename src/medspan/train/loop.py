@@ -83,6 +83,7 @@ class Trainer:
         self.vocab = extend_vocab(donor.vocab, self.own_vocab) if donor else self.own_vocab
         self.network = Network(recipe, self.vocab).to(device)
         self.transferred = transfer(self.network, donor, self.vocab) if donor else None
+        self.donor = donor._replace(tensors={}) if donor else None  # the names and licences of it
         self.featurizer = Featurizer(self.vocab, self.network.inputs, max_chars=recipe.encoder.max_chars)
         heads = {name: head.labels for name, head in recipe.heads.items()}
         self.examples = [encode_examples(corpus.examples, self.featurizer, heads) for corpus in corpora]

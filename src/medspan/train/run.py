@@ -7,6 +7,7 @@ import time
 import tomllib
 from typing import TYPE_CHECKING
 
+import msgspec
 import torch
 
 import medspan
@@ -160,8 +161,11 @@ def describe(corpus: TrainingCorpus) -> str:
 def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, command: str) -> None:
     """Prove and write the model folder of a finished run."""
     provenance = provenance_of(recipe, path, command)
+    if trainer.donor:
+        provenance = msgspec.structs.replace(provenance, start=trainer.donor.spec, texts=trainer.donor.texts)
     before = {corpus.name: trainer.dev_score(corpus).f1 for corpus in trainer.corpora}
     finished = Export(recipe, trainer.network, trainer.vocab, corpora=trainer.corpora, provenance=provenance)
+    trainer.vocab = finished.vocab
     dev = {corpus.name: trainer.dev_score(corpus) for corpus in trainer.corpora}
     f1 = {name: score.f1 for name, score in dev.items()}
     scores: dict[str, object] = {
@@ -170,8 +174,10 @@ def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, comman
         "compression": {
             "half": recipe.export.half,
             "input_rank": recipe.export.input_rank,
+            "words": len(finished.vocab.words),
             "dev_f1_before": {name: round(f1, 4) for name, f1 in before.items()},
         },
+        "transfer": trainer.transferred,
         "test": {},
         "hours": round(trainer.state.minutes / 60, 3),
         "epochs": len(trainer.state.history),

@@ -1,12 +1,11 @@
 """Weight transfer: an encoder starts from tensors of another, copied by name (after Sachan et al. 2018).
 
 The vocabulary of the donor stays, with the training words it lacks behind it; so its tables are copied row by
-row, and the rows behind them start from the vectors of their n-grams where the donor has some, else at random.
+row. The rows behind them start from the vectors of their n-grams where the donor has some, else at random.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -22,9 +21,13 @@ from medspan.train.pretrain.store import SUBWORDS, TENSORS, is_pretrained, open_
 from medspan.train.pretrain.subwords import Subwords
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor, nn
 
     from medspan.config import TransferConfig
+    from medspan.model.spec import ModelSpec
+    from medspan.train.pretrain.store import PretrainedSpec
 
 WORDS = "encoder.features.words.weight"
 _TABLES = (WORDS, "encoder.features.chars.weight", "encoder.chars.weight")
@@ -32,9 +35,13 @@ _TABLES = (WORDS, "encoder.features.chars.weight", "encoder.chars.weight")
 
 
 class Donor(NamedTuple):
-    """What is copied from: ``tensors`` by name, ``subwords`` where it has vectors of n-grams."""
+    """What is copied from.
 
-    name: str
+    ``spec`` names it, ``tensors`` are by name, ``texts`` is what they were learnt from, ``subwords`` is there
+    where n-grams have vectors.
+    """
+
+    spec: CorpusSpec
     vocab: Vocab
     tensors: dict[str, Tensor]
     texts: tuple[CorpusSpec, ...]
@@ -60,9 +67,7 @@ class Transferred(msgspec.Struct, frozen=True):
         )
         found = [f"transfer from {self.donor}: {counts}"]
         if self.new_words:
-            found.append(
-                f"  words it lacks: {self.new_words}, {self.from_subwords} of them started from their n-grams"
-            )
+            found.append(f"  words it lacks: {self.new_words}, {self.from_subwords} start from their n-grams")
         named = {"new": self.new, "left over": self.left_over, "mis-shaped": self.mis_shaped}
         found.extend(f"  {part}: {', '.join(names)}" for part, names in named.items() if names)
         return found
@@ -83,7 +88,8 @@ def open_donor(folder: Path) -> Donor:
             if SUBWORDS in pretrained.spec.files:
                 shared = load_tensors(pretrained.read(SUBWORDS))["buckets"].float()
                 subwords = Subwords(shared.numpy(), pretrained.spec.subwords)
-            return Donor(pretrained.spec.name, vocab, tensors, pretrained.spec.texts, subwords)
+            spec = _spec_of(pretrained.spec, TENSORS)
+            return Donor(spec, vocab, tensors, pretrained.spec.texts, subwords)
         model = open_model(folder)
         if "model.safetensors" not in model.spec.files:
             raise ModelError(
@@ -92,8 +98,13 @@ def open_donor(folder: Path) -> Donor:
         tensors = _whole(load_tensors(model.read("model.safetensors")))
     except (SafetensorError, KeyError) as error:
         raise ModelError(f"{folder}: its tensors cannot be read ({error}); copy it again") from None
-    texts = model.spec.provenance.corpora
-    return Donor(model.spec.name, read_vocab(model.read("vocab.json")), tensors, texts)
+    texts = (*model.spec.provenance.texts, *model.spec.provenance.corpora)
+    spec = _spec_of(model.spec, "model.safetensors")
+    return Donor(spec, read_vocab(model.read("vocab.json")), tensors, texts)
+
+
+def _spec_of(spec: PretrainedSpec | ModelSpec, file: str) -> CorpusSpec:
+    return CorpusSpec(spec.name, spec.licence, {"weights": spec.files[file]})
 
 
 def _whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -116,8 +127,8 @@ def transfer(network: nn.Module, donor: Donor, vocab: Vocab) -> Transferred:
     loaded = [name for name, tensor in own.items() if name in given and _fits(name, given[name], tensor)]
     if not loaded:
         raise TrainingError(
-            f"transfer.from: no tensor of {donor.name} fits this encoder; give [encoder] the kind and the "
-            "widths it was pretrained with"
+            f"transfer.from: no tensor of {donor.spec.name} fits this encoder; give [encoder] the kind "
+            "and the widths it was pretrained with"
         )
     with torch.no_grad():
         for name in loaded:
@@ -125,7 +136,7 @@ def transfer(network: nn.Module, donor: Donor, vocab: Vocab) -> Transferred:
     new_words = vocab.n_words - donor.vocab.n_words if WORDS in loaded else 0
     made = _start_new_words(own[WORDS], donor, vocab) if new_words else 0
     return Transferred(
-        donor.name,
+        donor.spec.name,
         tuple(loaded),
         tuple(name for name in own if name not in given),
         tuple(name for name in donor.tensors if name not in own),

@@ -1,11 +1,12 @@
 """Language model head: the forward states predict the next word, the backward states the word before.
 
 The border of a sentence is a word too (id 0, the padding of the vocabulary): the last forward state and the
-first backward state predict it. Both directions share one output table, as in ELMo (Peters et al. 2018).
+first backward state predict it. Both directions share one output table, as in ELMo (Peters et al.
+2018).
 
 Training compares a target with some words only: those drawn from the unigram distribution to the power 3/4,
 and all targets of the batch, which cost nothing more. Each logit is corrected by the logarithm of the chance
-that its word is among them (Jean et al. 2015; Jozefowicz et al. 2016). Perplexity is that of the full softmax.
+that its word is among them (Jean et al. 2015; Jozefowicz et al. 2016). Perplexity is of the full softmax.
 """
 
 from __future__ import annotations
@@ -99,7 +100,9 @@ class LmHead(nn.Module):
         """Sums of the full softmax' cross-entropy, in nats: float64 (2,), forward and backward."""
         sums = []
         for states, targets in directions(level, ids, lengths):
-            parts = zip(states.split(_STATES_AT_ONCE), targets.split(_STATES_AT_ONCE), strict=True)
+            parts = zip(
+                torch.split(states, _STATES_AT_ONCE), torch.split(targets, _STATES_AT_ONCE), strict=True
+            )
             costs = [nn.functional.cross_entropy(self.logits(s), t, reduction="sum") for s, t in parts]
             sums.append(torch.stack(costs).double().sum())
         return torch.stack(sums)

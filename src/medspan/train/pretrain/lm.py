@@ -20,7 +20,6 @@ from medspan.errors import TrainingError
 from medspan.features.batch import Featurizer
 from medspan.features.vocab import extend_vocab, vocab_of
 from medspan.train.checkpoint import load_checkpoint, save_checkpoint
-from medspan.train.data import Encoded
 from medspan.train.encoders import build_encoder
 from medspan.train.heads.lm import LmHead
 from medspan.train.optim import Optimizer, learning_rate
@@ -143,7 +142,7 @@ class LmTrainer:
         torch.manual_seed(config.seed)
         self.is_of_characters = isinstance(recipe.encoder, CharBlstm)
         self.vocab = self._vocab(donor)
-        self._featurizer_of(text)
+        self.featurizer = self._featurizer_of(text.forms)
         self.network = LanguageModel(recipe, self.vocab, self._counts()).to(device)
         self.transferred: Transferred | None = transfer(self.network, donor, self.vocab) if donor else None
         self.optimizer = Optimizer(self.network, config.optimiser())
@@ -165,18 +164,14 @@ class LmTrainer:
             min_char_count=reading.min_char_count,
             most_words=0 if self.is_of_characters else reading.most_words,
         )
-        own = msgspec.structs.replace(
-            own,
-            words=tuple(word for word in own.words if word.strip()),
-            counts=tuple(n for word, n in zip(own.words, own.counts, strict=True) if word.strip()),
-        )
         return extend_vocab(donor.vocab, own) if donor else own
 
-    def _featurizer_of(self, text: Text) -> None:
-        """A table of forms whose rows are those of the shards."""
+    def _featurizer_of(self, forms: Sequence[str]) -> Featurizer:
+        """Its table has the forms in the rows they have in the shards."""
         inputs = ("text_ids",) if self.is_of_characters else ("form_index",)
-        self.featurizer = Featurizer(self.vocab, inputs, max_chars=self.recipe.encoder.max_chars)
-        self.featurizer.encode(text.forms)
+        featurizer = Featurizer(self.vocab, inputs, max_chars=self.recipe.encoder.max_chars)
+        featurizer.encode(forms)
+        return featurizer
 
     def _counts(self) -> list[int]:
         """How often each id is predicted: words, or characters of words cut as the encoder sees them."""
@@ -245,7 +240,7 @@ class LmTrainer:
         """Words of each sentence, or characters with the blanks between words."""
         lengths: NDArray[np.int32] = shard.lengths
         if not self.is_of_characters:
-            return lengths.tolist()
+            return [int(length) for length in lengths]
         sizes = self.featurizer.table.char_lengths[shard.rows] + 1
         firsts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         found: list[int] = (np.add.reduceat(sizes, firsts) - 1).tolist()
@@ -291,7 +286,7 @@ class LmTrainer:
     ) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int64]]:
         """The arrays of a batch, nothing hidden, and the id at each place, 0 where padded."""
         rows = [sentence.astype(np.int64) for sentence in sentences]
-        arrays = self.featurizer.arrays([Encoded(row, {}).row for row in rows])
+        arrays = self.featurizer.arrays(rows)
         if self.is_of_characters:
             return arrays, arrays["text_ids"]
         ids = np.where(
@@ -303,7 +298,7 @@ class LmTrainer:
 
     def _loss(self, arrays: Mapping[str, NDArray[np.int64]], ids: NDArray[np.int64]) -> Tensor:
         batch, wanted = to_tensors(arrays, self.device), torch.from_numpy(ids).to(self.device)
-        if self.device.type == "cpu":
+        if self.device.type == "cpu" and not self.recipe.pretrain.bfloat16:
             return self.network.loss(batch, wanted)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             return self.network.loss(batch, wanted)

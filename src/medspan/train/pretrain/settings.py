@@ -1,4 +1,4 @@
-"""Recipes of pretraining: which text, and how to learn from it. Checked as `medspan.config` checks its own."""
+"""Recipes of pretraining: which text, and how to learn from it; checked as those of training."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from medspan.config import (
     Positive,
     PositiveFloat,
     Rate,
+    Strict,
     TrainConfig,
     TransferConfig,
-    Strict,
     convert,
     read_toml,
 )
@@ -63,7 +63,7 @@ class PretrainConfig(Strict, frozen=True):
     epochs: Positive = 1
     """Passes over the text."""
     words: Count = 0
-    """Words to learn from in all, 0 for all words of all epochs; the learning rate falls towards their end."""
+    """Words to learn from in all, 0 for all of all epochs; the learning rate falls towards their end."""
     batch_words: Positive = 2000
     """Padded words (characters, for charlm) a batch holds at most."""
     learning_rate: PositiveFloat = 2e-3
@@ -82,6 +82,8 @@ class PretrainConfig(Strict, frozen=True):
     """Share of characters replaced by their unknown character."""
     negatives: Count = 1024
     """Words drawn for the sampled softmax of a batch, beside its own; 0 for the full softmax."""
+    bfloat16: bool = False
+    """Multiply in bfloat16 on a CPU too: faster where the processor can, slower where it cannot."""
     checkpoint_steps: Positive = 500
     """Steps between checkpoints."""
     evaluate_words: Positive = 2_000_000

@@ -1,8 +1,8 @@
 """A pretrained folder: tensors an encoder can start from, and what they were learnt from.
 
-``config.json`` (``"kind": "pretrained"``) · ``vocab.json`` · ``encoder.safetensors`` (names as in
-``model.safetensors`` of a model: ``encoder.*``) · ``subwords.safetensors`` (vectors only) · ``metrics.json`` ·
-``README.md`` · ``recipe.toml``. Digests are checked as files are read, as in a model folder.
+``config.json`` (``"kind": "pretrained"``), ``vocab.json``, ``encoder.safetensors`` (names as in
+``model.safetensors`` of a model: ``encoder.*``), ``subwords.safetensors`` (vectors only), ``metrics.json``,
+``README.md``, ``recipe.toml``. Digests are checked as files are read, as in a model folder.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class Pretrained(NamedTuple):
         data = read_inside(self.path, name)
         if hashlib.sha256(data).hexdigest() != self.spec.files[name]:
             raise ModelError(
-                f"{self.path / name}: differs from the digest in {CONFIG}: it was damaged or changed after it "
-                "was saved; copy or pretrain it again"
+                f"{self.path / name}: differs from the digest in {CONFIG}: it was damaged or changed after "
+                "it was saved; copy or pretrain it again"
             )
         return data
 
@@ -96,8 +96,9 @@ def open_pretrained(folder: Path | str) -> Pretrained:
         spec = msgspec.json.decode(read_inside(path, CONFIG), type=PretrainedSpec)
     except msgspec.MsgspecError as error:
         raise ModelError(f"{where}: {error}; this is no pretrained folder of this medspan") from None
-    if wrong := [n for n in spec.files if n not in KNOWN_FILES] + [n for n in _NEEDED if n not in spec.files]:
-        raise ModelError(f"{where}: files: {wrong[0]!r} is unknown or missing; pretrain again")
+    strange = set(spec.files) - set(KNOWN_FILES) | (set(_NEEDED) - set(spec.files))
+    if strange:
+        raise ModelError(f"{where}: files: {min(strange)!r} is unknown or missing; pretrain again")
     return Pretrained(path, spec)
 
 
@@ -155,7 +156,8 @@ _CARD = """\
 |---|---|
 {texts}
 
-No text is in this folder beyond single words. Articles of PubMed Central have licences of their own, which vary.
+No text is in this folder beyond single words. Articles of PubMed Central have licences of their own, which
+vary.
 
 ## Use
 

@@ -76,7 +76,7 @@ class _Index(msgspec.Struct):
 
 
 class Text(NamedTuple):
-    """Text that was read: ``forms[i]`` stands in row i + 1 and was met ``counts[i]`` times in training text."""
+    """Text that was read; ``forms[i]`` stands in row i + 1, and ``counts[i]`` times in training text."""
 
     folder: Path
     forms: list[str]
@@ -177,9 +177,9 @@ def read_text(
 def describe(name: str, counts: SourceCounts) -> str:
     """One line on what was read of a source."""
     return (
-        f"{name}: {counts.documents:,} documents ({counts.held_out:,} of them held out), {counts.sentences:,} "
-        f"sentences, {counts.words:,} words, {counts.leaked:,} sentences left out (equal to a registered test "
-        "sentence)"
+        f"{name}: {counts.documents:,} documents ({counts.held_out:,} of them held out), "
+        f"{counts.sentences:,} sentences, {counts.words:,} words, {counts.leaked:,} sentences left out "
+        "(equal to a registered test sentence)"
     )
 
 
@@ -191,8 +191,6 @@ def source_path(config: TextConfig, base: Path) -> tuple[Path, str | None]:
         DataError: if it is absent.
     """
     known = catalogue().get(config.source)
-    if known is None and (base / config.source).is_file():
-        return base / config.source, config.format
     if known is not None and known.task.startswith("language-model text"):
         found = (root / file.path for root in corpus_roots() for file in known.files)
         for path in found:
@@ -202,15 +200,11 @@ def source_path(config: TextConfig, base: Path) -> tuple[Path, str | None]:
             f"corpus {config.source!r} is not on this machine; set MEDSPAN_DATA to a folder that holds "
             f"{known.files[0].path}, or name a file or folder"
         )
-    if known is None and (base / config.source).is_dir():
-        return _own_folder(base / config.source, config)
+    if known is None and (base / config.source).exists():
+        return base / config.source, config.format
     if split_name(config.split) == "test":
         raise ConfigError(f"{config.source}: the test split is nothing to learn from; choose train or dev")
     return split_path(config.source, config.split), config.format
-
-
-def _own_folder(folder: Path, config: TextConfig) -> tuple[Path, str | None]:
-    return folder, config.format
 
 
 def held_out(document: Document, share: float) -> bool:
