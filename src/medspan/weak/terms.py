@@ -51,7 +51,7 @@ class Terms(NamedTuple):
     source: Source
 
 
-def read_terms(path: Path, *, licence: str = UNKNOWN_LICENCE) -> Terms:
+def read_terms(path: Path | str, *, licence: str = UNKNOWN_LICENCE) -> Terms:
     """The terms of a CSV or TSV file whose header names the columns ``term`` and ``label``, and maybe ``id``.
 
     Args:
@@ -62,6 +62,7 @@ def read_terms(path: Path, *, licence: str = UNKNOWN_LICENCE) -> Terms:
         FormatError: if a column or a value is absent, naming the line.
         UsageError: if there is no such file.
     """
+    path = Path(path)
     if not path.is_file():
         raise UsageError(
             f"{path}: no such file of terms; give a .csv or .tsv with the columns term,label[,id]"
