@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -20,6 +20,9 @@ from medspan.train.pretrain.subwords import Subwords
 from medspan.train.prune import prune_words
 from medspan.train.transfer import WORDS, Donor, Transferred, open_donor, rate_factors, transfer
 from tiny_training import exported, lively_network, tiny_corpus, tiny_recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SPEC = CorpusSpec("donor", "CC0", {"weights": "0" * 64})
 
@@ -142,7 +145,7 @@ def test_a_model_starts_another(tmp_path: Path, keeps: bool):  # noqa: FBT001 - 
     corpus = tiny_corpus(recipe)
     exported(recipe, corpus).save(tmp_path / "model", {}, "card")
     if not keeps:
-        with pytest.raises(ModelError, match="no model.safetensors"):
+        with pytest.raises(ModelError, match=r"no model\.safetensors"):
             open_donor(tmp_path / "model")
         return
     donor = open_donor(tmp_path / "model")
@@ -167,7 +170,7 @@ def test_a_recipe_says_where_it_starts():
     assert parsed.transfer == TransferConfig(source="there", word_rate=0.5)
     assert 'from = "there"' in recipe_toml(parsed)
     raw["transfer"] = {"form": "there"}
-    with pytest.raises(ConfigError, match="transfer.form: unknown key; did you mean from"):
+    with pytest.raises(ConfigError, match=r"transfer\.form: unknown key; did you mean from"):
         parse_recipe(raw, "t.toml")
     raw["transfer"] = {"from": 3}
     with pytest.raises(ConfigError, match=r"transfer\.from: expected `str`"):

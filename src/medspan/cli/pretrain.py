@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from medspan.cli.train import command_of, need_training_extra
+from medspan.cli.train import Start, command_of, need_training_extra
 from medspan.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -101,13 +101,16 @@ def bilm(  # noqa: PLR0917 - options of a verb
     device: DeviceName = "auto",
     resume: Resume = False,
     max_minutes: Minutes = None,
+    start: Start = None,
     text: TextFolder = None,
 ) -> None:
     """Learn language models in both directions over words.
 
     Checkpoints and metrics.jsonl stand in FOLDER.run. The folder can start a tagger ([transfer] of a recipe).
     """
-    _learn("bilm", recipe, output, device=device, resume=resume, max_minutes=max_minutes, text=text)
+    _learn(
+        "bilm", recipe, output, device=device, resume=resume, max_minutes=max_minutes, start=start, text=text
+    )
 
 
 def charlm(  # noqa: PLR0917 - options of a verb
@@ -116,13 +119,23 @@ def charlm(  # noqa: PLR0917 - options of a verb
     device: DeviceName = "auto",
     resume: Resume = False,
     max_minutes: Minutes = None,
+    start: Start = None,
     text: TextFolder = None,
 ) -> None:
     """Learn language models in both directions over characters.
 
     Checkpoints and metrics.jsonl stand in FOLDER.run. The folder can start a char_blstm tagger.
     """
-    _learn("charlm", recipe, output, device=device, resume=resume, max_minutes=max_minutes, text=text)
+    _learn(
+        "charlm",
+        recipe,
+        output,
+        device=device,
+        resume=resume,
+        max_minutes=max_minutes,
+        start=start,
+        text=text,
+    )
 
 
 def _learn(
@@ -133,6 +146,7 @@ def _learn(
     device: str,
     resume: bool,
     max_minutes: float | None,
+    start: Path | None,
     text: Path | None,
 ) -> None:
     need_training_extra()
@@ -149,6 +163,7 @@ def _learn(
             device=device,  # type: ignore[arg-type]
             resume=resume,
             max_minutes=max_minutes,
+            start=start,
             text_folder=text,
             command=command_of(f"pretrain {verb}", recipe, output),
         )

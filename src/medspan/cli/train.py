@@ -68,7 +68,15 @@ def need_training_extra() -> None:
             raise MissingExtraError("training", package, "train")
 
 
-def train(
+Start = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", metavar="FOLDER", help="Start from the encoder of this folder: pretrained, or a model."
+    ),
+]
+
+
+def train(  # noqa: PLR0917 - options of a verb
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe (.toml); see recipes/.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL", help="Model folder to write.")],
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")] = "auto",
@@ -76,6 +84,7 @@ def train(
     max_minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Stop after so many minutes and keep the best so far.")
     ] = None,
+    start: Start = None,
 ) -> None:
     """Train a model from a recipe.
 
@@ -95,6 +104,7 @@ def train(
             device=device,  # type: ignore[arg-type]
             resume=resume,
             max_minutes=max_minutes,
+            start=start,
             command=command_of("train", recipe, output),
         )
     console.print(f"model written to {output}; try: medspan annotate --model {output} FILE", highlight=False)

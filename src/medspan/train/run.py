@@ -23,7 +23,7 @@ from medspan.train.data import digest_path, read_corpora
 from medspan.train.export import Export
 from medspan.train.loop import Trainer
 from medspan.train.scorer import pick_device
-from medspan.train.transfer import open_donor
+from medspan.train.transfer import find_donor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from medspan.model.session import Device
     from medspan.train.data import TrainingCorpus
     from medspan.train.loop import Watcher
-    from medspan.train.transfer import Donor
 
 _TRAINED_PARTS = ("encoder", "corpora", "heads", "train", "window", "transfer")
 """Parts of a recipe that decide what the weights are."""
@@ -48,6 +47,7 @@ def train(
     device: Device = "auto",
     resume: bool = False,
     max_minutes: float | None = None,
+    start: Path | None = None,
     command: str = "",
 ) -> None:
     """Train a recipe and write the model.
@@ -60,13 +60,14 @@ def train(
         device: where to compute; ``cuda`` where there is none is an error.
         resume: go on from the checkpoint of the run folder.
         max_minutes: stop after this time and keep the best weights so far.
+        start: a folder whose encoder is copied; takes the place of ``transfer.from`` in the recipe.
         command: the command line, for the model card.
 
     Raises:
         UsageError: if the device is not there, or the output is something else than a model.
         ConfigError, DataError, TrainingError, ModelError: as the parts do.
     """
-    recipe = load_recipe(path)
+    recipe, donor = find_donor(load_recipe(path), path.parent, start)
     chosen = pick_device(device)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
@@ -75,7 +76,7 @@ def train(
     corpora = read_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(describe(corpus))
-    trainer = Trainer(recipe, corpora, run, chosen, donor=donor_of(recipe, path.parent))
+    trainer = Trainer(recipe, corpora, run, chosen, donor=donor)
     for line in trainer.transferred.lines() if trainer.transferred else []:
         tell(line)
     if resume:
@@ -87,7 +88,13 @@ def train(
 
 
 def export_again(
-    path: Path, run: Path, output: Path, *, tell: Callable[[str], None], command: str = ""
+    path: Path,
+    run: Path,
+    output: Path,
+    *,
+    tell: Callable[[str], None],
+    start: Path | None = None,
+    command: str = "",
 ) -> None:
     """Write the model of an earlier run anew, as the ``[export]`` part of its recipe says now.
 
@@ -96,13 +103,14 @@ def export_again(
         run: the run folder.
         output: the model folder.
         tell: hears what a person should read once.
+        start: what the run started from, where that was not named in the recipe.
         command: the command line, for the model card.
 
     Raises:
         TrainingError: if the run has no finished epoch, is damaged, or was made with another recipe.
         ConfigError, DataError, ModelError: as the parts do.
     """
-    recipe = load_recipe(path)
+    recipe, donor = find_donor(load_recipe(path), path.parent, start)
     check_replaceable(output)
     state, parts = load_checkpoint(run, State)
     trained = parse_recipe(tomllib.loads(state.recipe), str(run))
@@ -119,15 +127,10 @@ def export_again(
     corpora = read_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(describe(corpus))
-    trainer = Trainer(recipe, corpora, run, torch.device("cpu"), donor=donor_of(recipe, path.parent))
+    trainer = Trainer(recipe, corpora, run, torch.device("cpu"), donor=donor)
     trainer.state = state
     trainer.network.load_state_dict(parts["best"])
     export(trainer, recipe, path, output=output, command=command)
-
-
-def donor_of(recipe: Recipe, base: Path) -> Donor | None:
-    """What a recipe starts from, read; ``base`` is the folder its relative paths start from."""
-    return open_donor(base / recipe.transfer.source) if recipe.transfer else None
 
 
 def run_folder(output: Path, *, resume: bool) -> Path:

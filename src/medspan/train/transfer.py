@@ -6,17 +6,19 @@ row. The rows behind them start from the vectors of their n-grams where the dono
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 
+from medspan.config import Recipe, TransferConfig
 from medspan.errors import ModelError, TrainingError
 from medspan.features.vocab import Vocab, read_vocab
 from medspan.model.spec import CorpusSpec
 from medspan.model.store import open_model
+from medspan.train.pretrain.settings import LmRecipe
 from medspan.train.pretrain.store import SUBWORDS, TENSORS, is_pretrained, open_pretrained
 from medspan.train.pretrain.subwords import Subwords
 
@@ -25,10 +27,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from medspan.config import TransferConfig
     from medspan.model.spec import ModelSpec
     from medspan.train.pretrain.store import PretrainedSpec
 
+_Recipe = TypeVar("_Recipe", Recipe, LmRecipe)
 WORDS = "encoder.features.words.weight"
 _TABLES = (WORDS, "encoder.features.chars.weight", "encoder.chars.weight")
 """Tables whose rows are ids of a vocabulary."""
@@ -101,6 +103,26 @@ def open_donor(folder: Path) -> Donor:
     texts = (*model.spec.provenance.texts, *model.spec.provenance.corpora)
     spec = _spec_of(model.spec, "model.safetensors")
     return Donor(spec, read_vocab(model.read("vocab.json")), tensors, texts)
+
+
+def find_donor(recipe: _Recipe, base: Path, start: Path | None) -> tuple[_Recipe, Donor | None]:
+    """What a recipe starts from, read, and the recipe that says so.
+
+    Args:
+        recipe: its ``transfer`` may name a folder.
+        base: folder that relative paths in it start from.
+        start: a folder to start from instead; the recipe then keeps its name alone, since a path tells of the
+            machine it was on.
+
+    Raises:
+        ModelError: if it cannot be read.
+    """
+    config = recipe.transfer
+    if start is not None:
+        kept = TransferConfig(source=start.name) if config is None else config
+        config = msgspec.structs.replace(kept, source=start.name)
+        recipe = msgspec.structs.replace(recipe, transfer=config)
+    return recipe, open_donor(start or base / config.source) if config else None
 
 
 def _spec_of(spec: PretrainedSpec | ModelSpec, file: str) -> CorpusSpec:

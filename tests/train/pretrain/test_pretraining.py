@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from medspan import formats
+from medspan.config import BlstmCnn
 from medspan.errors import ConfigError, ModelError, TrainingError, UsageError
 from medspan.train.pretrain.lm import LmRow, LmState, LmTrainer
 from medspan.train.pretrain.run import pretrain_lm, pretrain_vectors
@@ -21,10 +22,11 @@ from medspan.train.transfer import open_donor
 from medspan.types import Document
 from tiny_training import SIZES, tiny_document
 
+RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 ENCODERS = {"bilm": "blstm_cnn", "charlm": "char_blstm"}
 
 
-class Stop(Exception):
+class KilledError(Exception):
     """Stands for a kill."""
 
 
@@ -33,9 +35,9 @@ class Watcher:
         self.rows: list[LmRow] = []
         self._stop_at = stop_at
 
-    def on_step(self, state: LmState, total_words: int, loss: float) -> None:
+    def on_step(self, state: LmState, total_words: int, loss: float) -> None:  # noqa: ARG002 - a watcher's signature
         if state.step == self._stop_at:
-            raise Stop
+            raise KilledError
 
     def on_row(self, row: LmRow) -> None:
         self.rows.append(row)
@@ -103,7 +105,7 @@ def test_a_language_model_learns_and_its_folder_is_read(verb: str, tmp_path: Pat
 def test_a_killed_run_ends_byte_for_byte_like_an_uninterrupted_one(verb: str, tmp_path: Path):
     path = recipe_file(tmp_path, verb)
     learn(path, tmp_path / "whole", verb)
-    with pytest.raises(Stop):
+    with pytest.raises(KilledError):
         learn(path, tmp_path / "killed", verb, Watcher(stop_at=11))
     with pytest.raises(UsageError, match="--resume"):
         learn(path, tmp_path / "killed", verb)
@@ -151,11 +153,22 @@ def test_the_verb_and_the_encoder_must_fit(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"encoder.kind: is 'blstm_cnn'; .*charlm learns a 'char_blstm'"):
         load_lm_recipe(recipe_file(tmp_path, "bilm"), "charlm")
     path = recipe_file(tmp_path, "bilm", pretrain={"learn_rate": 1})
-    with pytest.raises(ConfigError, match="pretrain.learn_rate: unknown key; did you mean learning_rate"):
+    with pytest.raises(ConfigError, match=r"pretrain\.learn_rate: unknown key; did you mean learning_rate"):
         load_lm_recipe(path, "bilm")
     path.write_text('name = "x"\n[encoder]\nkind = "blstm_cnn"\n[text]\n')
     with pytest.raises(ConfigError, match="text: name at least one source"):
         load_lm_recipe(path, "bilm")
+
+
+def test_the_recipes_of_the_project_are_right():
+    recipes = {path.name: path for path in RECIPES.glob("pretrain-*.toml")}
+    vectors = load_vector_recipe(recipes.pop("pretrain-vectors-en.toml"))
+    words = load_lm_recipe(recipes.pop("pretrain-bilm-en.toml"), "bilm")
+    assert (words.text, words.reading) == (vectors.text, vectors.reading)  # so that they can share --text
+    assert isinstance(words.encoder, BlstmCnn)
+    assert words.encoder.word_width == vectors.vectors.width
+    load_lm_recipe(recipes.pop("pretrain-charlm-sv.toml"), "charlm")
+    assert not recipes
 
 
 def test_a_changed_recipe_does_not_go_on(tmp_path: Path):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from medspan import formats
@@ -16,6 +15,11 @@ from medspan.train.pretrain.settings import ReadingConfig, TextConfig
 from medspan.train.pretrain.text import STAND_IN, Text, held_out, read_text, source_path
 from medspan.types import Document
 from tiny_training import tiny_document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
 
 READING = ReadingConfig(held_out=0.2)
 
@@ -73,7 +77,7 @@ def test_what_was_read_is_not_read_again(tmp_path: Path):
     (tmp_path / "notes.jsonl").unlink()
     again = read(tmp_path)
     assert again.forms == first.forms
-    with pytest.raises(DataError, match="notes.jsonl"):
+    with pytest.raises(DataError, match=r"notes\.jsonl"):
         read(tmp_path, ReadingConfig(held_out=0.3))
 
 

@@ -22,7 +22,7 @@ from medspan.train.pretrain.text import read_text
 from medspan.train.pretrain.vectors import learn_vectors
 from medspan.train.run import run_folder
 from medspan.train.scorer import pick_device
-from medspan.train.transfer import WORDS, open_donor
+from medspan.train.transfer import WORDS, find_donor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,7 @@ def pretrain_lm(
     device: Device = "auto",
     resume: bool = False,
     max_minutes: float | None = None,
+    start: Path | None = None,
     text_folder: Path | None = None,
     command: str = "",
 ) -> None:
@@ -63,19 +64,19 @@ def pretrain_lm(
         device: where to compute.
         resume: go on from the checkpoint of the run folder.
         max_minutes: stop after this time of learning and write what there is.
+        start: a folder to start from; takes the place of ``transfer.from`` in the recipe.
         text_folder: where the text is kept once it was read; in the run folder where None.
         command: the command line, for the card.
 
     Raises:
         UsageError, ConfigError, DataError, TrainingError, ModelError: as the parts do.
     """
-    recipe = load_lm_recipe(path, verb)
+    recipe, donor = find_donor(load_lm_recipe(path, verb), path.parent, start)
     chosen = pick_device(device)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     check_replaceable(output, KNOWN_FILES)
     run = run_folder(output, resume=resume)
-    donor = open_donor(path.parent / recipe.transfer.source) if recipe.transfer else None
     text = read_text(recipe.text, recipe.reading, text_folder or run / "text", base=path.parent, tell=tell)
     trainer = LmTrainer(recipe, text, run, device=chosen, donor=donor)
     for line in trainer.transferred.lines() if trainer.transferred else []:
