@@ -11,7 +11,8 @@ steps that teach.
 
 Every run is a folder OUT/SEED-STRATEGY-ROUND and is kept in active_learning.json beside this file as it
 finishes; a run that is there is not repeated, and a training that was stopped goes on. The summary says, for
-each round, F1 by strategy and which share of the random choice's sentences ``suggest`` needs for the same F1.
+each round, F1 by strategy and which share of the random choice's sentences, and of its words, a strategy
+needs for the same F1.
 """
 
 from __future__ import annotations
@@ -40,10 +41,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from medspan.config import Recipe
+    from medspan.suggest import Measure
     from medspan.types import Document
 
 HERE = Path(__file__).resolve()
-STRATEGIES = ("suggest", "random")
+STRATEGIES: dict[str, Measure | None] = {"suggest": "sentence", "suggest-by-word": "word", "random": None}
+"""By name, the measure of uncertainty; None draws at random."""
 MOST_EPOCHS = 4
 """Times the recipe's epochs that a small set gets at most."""
 
@@ -116,10 +119,11 @@ def more_of(
     left: Sequence[Document], count: int, model: Path, draw_name: str, strategy: str
 ) -> list[Document]:
     """The sentences a strategy adds."""
-    if strategy == "random":
+    by = STRATEGIES[strategy]
+    if by is None:
         return draw(left, count, 0, draw_name)
     by_id = {document.id: document for document in left}
-    found = suggest(medspan.load(model, device="cpu"), left, count=count)
+    found = suggest(medspan.load(model, device="cpu"), left, count=count, by=by)
     return [by_id[document.meta["sentence"]["document"]] for document in found]
 
 
@@ -154,8 +158,8 @@ def run(plan: Plan, pool: Sequence[Document], seed: int, strategy: str, number: 
     )
 
 
-def sentences_needed(curve: Sequence[tuple[float, float]], f1: float) -> float | None:
-    """Where a curve of (sentences, F1) first reaches an F1, between its points by a straight line."""
+def amount_needed(curve: Sequence[tuple[float, float]], f1: float) -> float | None:
+    """Where a curve of (sentences or words, F1) first reaches an F1, straight between its points."""
     before: tuple[float, float] | None = None
     for count, value in curve:
         if value >= f1:
@@ -167,34 +171,38 @@ def sentences_needed(curve: Sequence[tuple[float, float]], f1: float) -> float |
 
 
 def summary(runs: dict[str, Any]) -> dict[str, Any]:
-    """Mean test F1 by strategy and number of sentences, and the share of sentences ``suggest`` needs.
+    """Mean test F1 by strategy and number of sentences, and the share of sentences, and of words, it needs.
 
-    Only numbers that every seed of both strategies has are in it.
+    A share is of what the random choice needs for the same F1: sentences taken for uncertainty are long, so
+    both are told. Only rounds that every seed of every strategy begun has are in it.
     """
     seeds = sorted({row["seed"] for row in runs.values()})
     rounds = sorted({row["round"] for row in runs.values()})
+    begun = {row["strategy"] for row in runs.values() if row["round"]} | {"random"}
     table = []
     for number in rounds:
-        keys = {s: [key_of(seed, s, number) for seed in seeds] for s in STRATEGIES}
+        keys = {s: [key_of(seed, s, number) for seed in seeds] for s in STRATEGIES if s in begun}
         if all(key in runs for found in keys.values() for key in found):
             table.append(_row(runs, keys, number))
-    curves = {s: [(row["sentences"], row[s]["mean"]) for row in table] for s in STRATEGIES}
-    for row in table:
-        needed = sentences_needed(curves["suggest"], row["random"]["mean"])
-        row["share_needed"] = None if needed is None else round(needed / row["sentences"], 3)
+    for strategy in begun - {"random"}:
+        for unit in ("sentences", "words"):
+            curve = [(row[strategy][unit], row[strategy]["mean"]) for row in table]
+            for row in table:
+                needed = amount_needed(curve, row["random"]["mean"])
+                share = None if needed is None else round(needed / row["random"][unit], 3)
+                row[strategy][f"share_of_{unit}"] = share
     return {"seeds": seeds, "rounds": table}
 
 
 def _row(runs: dict[str, Any], keys: dict[str, list[str]], number: int) -> dict[str, Any]:
     scores = {s: [runs[key]["test"]["f1"] for key in found] for s, found in keys.items()}
-    first = runs[keys["random"][0]]
     return {
         "round": number,
-        "sentences": first["sentences"],
         **{
             s: {
                 "mean": round(statistics.fmean(found), 4),
                 "std": round(statistics.stdev(found), 4) if len(found) > 1 else None,
+                "sentences": runs[keys[s][0]]["sentences"],
                 "words": round(statistics.fmean(runs[key]["words"] for key in keys[s])),
             }
             for s, found in scores.items()
@@ -209,6 +217,7 @@ def main() -> int:
     )
     parser.add_argument("--recipe", type=Path, default=HERE.parents[1] / "recipes" / "ncbi-disease.toml")
     parser.add_argument("--seeds", type=int, nargs="+", default=[13, 14, 15])
+    parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=["suggest", "random"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--start", type=int, default=250, help="sentences both strategies begin with")
     parser.add_argument("--step", type=int, default=250, help="sentences a round adds")
@@ -220,7 +229,8 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     plan = Plan(recipe, options.out, options.output, options.start, options.step, options.rounds)
     pool = pool_of(next(iter(recipe.corpora.values())).source)
-    wanted = [(seed, s, n) for seed in options.seeds for n in range(options.rounds + 1) for s in STRATEGIES]
+    numbers = range(options.rounds + 1)
+    wanted = [(seed, s, n) for seed in options.seeds for n in numbers for s in options.strategies]
     for seed, strategy, number in wanted if not options.summary else []:
         results = read_json(plan.results)
         key = key_of(seed, strategy, number)

@@ -58,7 +58,7 @@ def test_small_sets_get_more_epochs(script) -> None:
 
 
 def test_sentences_needed_between_the_points(script) -> None:
-    needed = script("active_learning").sentences_needed
+    needed = script("active_learning").amount_needed
     curve = [(100, 0.5), (200, 0.7), (300, 0.7), (400, 0.8)]
     assert needed(curve, 0.4) == 100
     assert needed(curve, 0.6) == pytest.approx(150)
@@ -67,9 +67,10 @@ def test_sentences_needed_between_the_points(script) -> None:
     assert needed([], 0.1) is None
 
 
-def active_run(seed: int, number: int, f1: float) -> dict[str, object]:
-    row = {"seed": seed, "round": number, "sentences": 100 * (number + 1), "words": 2000}
-    return {**row, "test": {"f1": f1}}
+def active_run(seed: int, strategy: str, number: int, f1: float) -> dict[str, object]:
+    count = number + 1
+    row = {"seed": seed, "strategy": strategy, "round": number, "sentences": 100 * count}
+    return {**row, "words": count * (4000 if strategy == "suggest" else 2000), "test": {"f1": f1}}
 
 
 def test_summary_holds_complete_rounds(script) -> None:
@@ -77,9 +78,10 @@ def test_summary_holds_complete_rounds(script) -> None:
     runs = {}
     for number, (ours, theirs) in enumerate(((0.5, 0.5), (0.7, 0.6), (0.8, 0.7))):
         for strategy, f1 in (("suggest", ours), ("random", theirs)):
-            runs[study.key_of(13, strategy, number)] = active_run(13, number, f1)
+            runs[study.key_of(13, strategy, number)] = active_run(13, strategy, number, f1)
     found = study.summary(runs)
-    assert [row["share_needed"] for row in found["rounds"]] == [1.0, 0.75, 0.667]
+    assert [row["suggest"]["share_of_sentences"] for row in found["rounds"]] == [1.0, 0.75, 0.667]
+    assert [row["suggest"]["share_of_words"] for row in found["rounds"]] == [1.0, 1.25, 1.333]
     del runs["13-random-2"]
     assert len(study.summary(runs)["rounds"]) == 2
     assert study.summary({})["rounds"] == []
