@@ -145,7 +145,7 @@ def self_train(
     result = Result(start, before, tuple(rounds))
     if result.is_better:
         _copy_model(present, output / "model")
-    (output / RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    _write(output / RESULT, msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     return result
 
 
@@ -164,7 +164,7 @@ def _claim(settings: SelfTraining, output: Path) -> None:
     if output.exists() and any(output.iterdir()):
         raise UsageError(f"{output}: is not empty and holds no run; name another -o")
     output.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(state)
+    _write(path, state)
 
 
 def _verdict(done: Round) -> str:
@@ -223,7 +223,7 @@ class _Run:
         scores = {str(seed): self._train_seed(folder, seed) for seed in self._seeds}
         after = fmean(scores.values())
         done = Round(number, *chosen, before, after, scores, is_kept=after >= before)
-        result.write_bytes(msgspec.json.encode(done))
+        _write(result, msgspec.json.encode(done))
         return done
 
     def _label(self, folder: Path, number: int, present: Path) -> tuple[int, int, int]:
@@ -233,7 +233,7 @@ class _Run:
             return msgspec.json.decode(counts.read_bytes(), type=tuple[int, int, int])
         tagger = load_tagger(present)
         thresholds = calibrated(tagger, self.dev, self.labels, self.settings.share)
-        (folder / THRESHOLDS).write_bytes(msgspec.json.encode(thresholds))
+        _write(folder / THRESHOLDS, msgspec.json.encode(thresholds))
         self._tell(f"round {number}: {_describe(thresholds)}")
         chosen = choose(
             tagger,
@@ -250,7 +250,7 @@ class _Run:
             )
         formats.write(chosen.documents, folder / PSEUDO, "jsonl")
         result = (chosen.read, chosen.trusted, len(chosen.documents))
-        counts.write_bytes(msgspec.json.encode(result))
+        _write(counts, msgspec.json.encode(result))
         return result
 
     def _texts(self) -> Iterable[Document]:
@@ -338,6 +338,13 @@ def _describe(thresholds: Thresholds) -> str:
         for label, limit in thresholds.entity.items()
     )
     return f"mentions are trusted: {limits or 'none'}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, so that its being there means that a step is done."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
 
 
 def _copy_model(source: Path, target: Path) -> None:
