@@ -84,11 +84,11 @@ class PretrainConfig(Strict, frozen=True):
     """Words drawn for the sampled softmax of a batch, beside its own; 0 for the full softmax."""
     bfloat16: bool = False
     """Multiply in bfloat16 on a CPU too: faster where the processor can, slower where it cannot."""
-    checkpoint_steps: Positive = 500
+    checkpoint_steps: Positive = 1000
     """Steps between checkpoints."""
-    evaluate_words: Positive = 2_000_000
+    evaluate_words: Positive = 3_000_000
     """Words between measurements of held-out perplexity."""
-    held_out_words: Positive = 20_000
+    held_out_words: Positive = 15_000
     """Held-out words perplexity is measured on at most."""
 
     def optimiser(self) -> TrainConfig:
