@@ -77,7 +77,7 @@ class LmHead(nn.Module):
         self.register_buffer("cumulative", torch.from_numpy(np.cumsum(drawn)), persistent=False)
         nn.init.normal_(self.output.weight, 0.0, width**-0.5)
         with torch.no_grad():
-            self.bias.weight[:, 0] = 0.0 if is_sparse else torch.from_numpy(np.log(share)).float()
+            self.bias.weight[:, 0] = torch.from_numpy(np.log(share)).float()  # states need not say it
 
     def loss(self, level: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
         """Mean cross-entropy of both directions, in nats; shapes as in `directions`."""
@@ -88,9 +88,9 @@ class LmHead(nn.Module):
             return nn.functional.cross_entropy(self.logits(states), targets)
         words, labels = self._candidates(targets)
         correction = self._log_chance(words, len(forward.targets))
-        bias = self.bias(words)[:, 0] - correction
-        logits = torch.addmm(bias.to(states.dtype), states, self.output(words).to(states.dtype).t())
-        return nn.functional.cross_entropy(logits.float(), labels)
+        products = states @ self.output(words).to(states.dtype).t()  # where half precision saves most
+        logits = products.float().add_(self.bias(words)[:, 0] - correction)
+        return nn.functional.cross_entropy(logits, labels)
 
     def logits(self, states: Tensor) -> Tensor:
         """Over all ids: float (predictions, ids)."""
