@@ -21,12 +21,13 @@ LEVELS = {
     **dict.fromkeys(("types", "config", "errors"), 0),
     **dict.fromkeys(("text", "formats", "corpora", "tags", "metrics"), 1),
     "features": 2,
+    "weak": 2,
     **dict.fromkeys(("model", "train"), 3),
     "tasks": 4,
-    **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report"), 5),
+    **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report", "suggest"), 5),
     **dict.fromkeys(("cli", "__main__", "__init__"), 6),
 }
-MAY_START_TRAINING = {"cli/train.py", "cli/export.py"}
+MAY_START_TRAINING = {"cli/train.py", "cli/export.py", "cli/selftrain.py", "cli/pretrain.py"}
 
 # Where a package from outside may be imported: path prefixes under src/medspan.
 ONLY_IN = {

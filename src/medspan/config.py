@@ -11,7 +11,7 @@ import re
 import tomllib
 import types
 import typing
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -28,14 +28,15 @@ Rate = Annotated[float, Meta(ge=0.0, lt=1.0)]
 PositiveFloat = Annotated[float, Meta(gt=0.0, le=_LARGEST)]
 NonNegativeFloat = Annotated[float, Meta(ge=0.0, le=_LARGEST)]
 HEAD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_AnyRecipe = TypeVar("_AnyRecipe", bound=msgspec.Struct)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
 
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of a recipe; a key nobody knows is an error."""
 
 
-class WordFeatureConfig(_Strict, frozen=True):
+class WordFeatureConfig(Strict, frozen=True):
     """What a word looks like by itself: settings of every encoder over words."""
 
     word_width: Positive = 100
@@ -65,7 +66,7 @@ class BlstmCnn(WordFeatureConfig, frozen=True, tag="blstm_cnn", tag_field="kind"
     """Share of inputs dropped before each layer."""
 
 
-class CharBlstm(_Strict, frozen=True, tag="char_blstm", tag_field="kind"):
+class CharBlstm(Strict, frozen=True, tag="char_blstm", tag_field="kind"):
     """Characters only, a deep LSTM per direction, voting per word (system 0: 3 x 128)."""
 
     char_width: Positive = 128
@@ -108,7 +109,7 @@ EncoderConfig = BlstmCnn | CharBlstm | Window | Cnn
 _ENCODER_KIND = Literal["blstm_cnn", "char_blstm", "window", "cnn"]
 
 
-class CorpusConfig(_Strict, frozen=True):
+class CorpusConfig(Strict, frozen=True):
     """A corpus to learn from: a catalogue name, or a file or folder of your own."""
 
     source: str
@@ -125,7 +126,7 @@ class CorpusConfig(_Strict, frozen=True):
     """How often its sentences are seen in an epoch; 0.5 = every second epoch."""
 
 
-class HeadConfig(_Strict, frozen=True):
+class HeadConfig(Strict, frozen=True):
     """A task on top of the encoder: one tag sequence over its own labels."""
 
     labels: tuple[str, ...]
@@ -140,7 +141,7 @@ class HeadConfig(_Strict, frozen=True):
     """Whether the exported model keeps this head."""
 
 
-class TrainConfig(_Strict, frozen=True):
+class TrainConfig(Strict, frozen=True):
     """How to optimise."""
 
     seed: Count = 13
@@ -181,7 +182,7 @@ class TrainConfig(_Strict, frozen=True):
     """Keep such sentences, as a study of a published protocol may; the model card says so."""
 
 
-class WindowConfig(_Strict, frozen=True):
+class WindowConfig(Strict, frozen=True):
     """How long sentences are cut into overlapping windows."""
 
     words: Positive = 200
@@ -190,7 +191,7 @@ class WindowConfig(_Strict, frozen=True):
     """Words two windows share."""
 
 
-class ExportConfig(_Strict, frozen=True):
+class ExportConfig(Strict, frozen=True):
     """What the model folder holds."""
 
     half: bool = True
@@ -199,11 +200,26 @@ class ExportConfig(_Strict, frozen=True):
     """Directions of the word features the first layer reads, 0 for all; fewer make the model faster."""
     keep_weights: bool = True
     """Keep model.safetensors, which only further training needs."""
+    most_words: Count = 0
+    """Words the table keeps at most, 0 for all; those of the training text always stay, others by use."""
     overlap: Literal["all", "longest", "best"] = "all"
     """Which of overlapping entities of different heads are kept."""
 
 
-class Recipe(_Strict, frozen=True):
+class TransferConfig(Strict, frozen=True):
+    """Where the encoder starts: tensors of another model are copied by name."""
+
+    source: str = msgspec.field(name="from")
+    """A folder `medspan pretrain` wrote, or a model folder that holds model.safetensors."""
+    encoder_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 1.0
+    """Learning rate of copied tensors, as a factor; 0 never changes them."""
+    word_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 1.0
+    """The same for a copied table of words, on top of `encoder_rate`."""
+    freeze_epochs: Count = 0
+    """Epochs before the top copied layer learns; each layer below waits as many more (gradual unfreezing)."""
+
+
+class Recipe(Strict, frozen=True):
     """A whole training run."""
 
     name: str
@@ -213,6 +229,7 @@ class Recipe(_Strict, frozen=True):
     train: TrainConfig = TrainConfig()
     window: WindowConfig = WindowConfig()
     export: ExportConfig = ExportConfig()
+    transfer: TransferConfig | None = None
     description: str = ""
     language: str = "en"
     licence: str = "Apache-2.0"
@@ -225,25 +242,42 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         ConfigError: naming the file, the key, and what is allowed there.
     """
+    return parse_recipe(read_toml(path), str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a recipe, unchecked.
+
+    Raises:
+        ConfigError: if there is no such file or it is not TOML.
+    """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such recipe; give the path of a .toml file") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; give the path of a .toml file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    return parse_recipe(raw, str(path))
 
 
 def parse_recipe(raw: dict[str, Any], where: str) -> Recipe:
     """Check a recipe that is already a dict; ``where`` names it in errors."""
-    try:
-        recipe = msgspec.convert(raw, Recipe)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {_explain(str(error), raw)}") from None
+    recipe = convert(raw, Recipe, where)
     _check_references(recipe, where)
     return recipe
+
+
+def convert(raw: dict[str, Any], kind: type[_AnyRecipe], where: str) -> _AnyRecipe:
+    """A recipe of some kind from its tables; ``where`` names it in errors.
+
+    Raises:
+        ConfigError: naming ``where``, the key, and what is allowed there.
+    """
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {_explain(str(error), raw, kind)}") from None
 
 
 def _check_references(recipe: Recipe, where: str) -> None:
@@ -281,13 +315,13 @@ def _check_head(place: str, name: str, head: HeadConfig) -> None:
             raise ConfigError(f"{place}.{key}: holds a name twice or an empty one")
 
 
-def _explain(message: str, raw: dict[str, Any]) -> str:
+def _explain(message: str, raw: dict[str, Any], root: type) -> str:
     """Turn a msgspec message into `key.path: problem; hint`."""
     problem, _, path = message.partition(" - at `$")
-    keys, kind = _walk(path.rstrip("`"), raw)
+    keys, kind = _walk(path.rstrip("`"), raw, root)
     unknown = re.search(r"unknown field `([^`]+)`", problem)
     if unknown:
-        known = [field.name for field in msgspec.structs.fields(kind)]
+        known = [field.encode_name for field in msgspec.structs.fields(kind)]
         return f"{'.'.join([*keys, _key(unknown[1])])}: unknown key; {did_you_mean(unknown[1], known)}"
     missing = re.search(r"missing required field `([^`]+)`", problem)
     if missing:
@@ -300,12 +334,12 @@ def _explain(message: str, raw: dict[str, Any]) -> str:
     return f"{place}: {problem[:1].lower()}{problem[1:]}"
 
 
-def _walk(path: str, raw: dict[str, Any]) -> tuple[list[str], Any]:
+def _walk(path: str, raw: dict[str, Any], root: type) -> tuple[list[str], Any]:
     """The keys along a path of msgspec and the type at its end.
 
     msgspec writes ``[...]`` for any key of a table; the key is the first whose value does not convert.
     """
-    kind: Any = Recipe
+    kind: Any = root
     value: Any = raw
     keys: list[str] = []
     for name, index in _STEP.findall(path):
@@ -319,11 +353,16 @@ def _walk(path: str, raw: dict[str, Any]) -> tuple[list[str], Any]:
             keys[-1] += f"[{index}]"
             value = value[int(index)]
         else:
-            kind = typing.get_type_hints(kind).get(name, _ENCODER_KIND)
+            kind = _field_type(kind, name)
             keys.append(name)
             value = value.get(name)
         kind = _chosen(kind, value)
     return keys, kind
+
+
+def _field_type(kind: Any, name: str) -> Any:  # noqa: ANN401 - a struct type and the type of its field
+    found = [field.type for field in msgspec.structs.fields(kind) if field.encode_name == name]
+    return found[0] if found else _ENCODER_KIND  # the tag of a union stands in no field
 
 
 def _converts(value: Any, kind: Any) -> bool:  # noqa: ANN401 - any TOML value and type
@@ -348,7 +387,7 @@ def _tag_of(kind: Any) -> Any:  # noqa: ANN401 - a struct type or None
     return config.tag if config else None
 
 
-def recipe_toml(recipe: Recipe) -> str:
+def recipe_toml(recipe: msgspec.Struct) -> str:
     """The resolved recipe, every default written out, as TOML."""
     lines: list[str] = []
     _write_table(msgspec.to_builtins(recipe), [], lines)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from medspan.cli.train import command_of, need_training_extra
+from medspan.cli.train import Start, command_of, need_training_extra
 
 
 def export(
@@ -16,6 +16,7 @@ def export(
     run: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Run folder of the training; MODEL.run otherwise.")
     ] = None,
+    start: Start = None,
 ) -> None:
     """Write the model of an earlier run anew.
 
@@ -30,6 +31,7 @@ def export(
         run or output.with_name(f"{output.name}.run"),
         output,
         tell=lambda line: typer.echo(line, err=True),
+        start=start,
         command=command_of("train", recipe, output),
     )
     typer.echo(f"model written to {output}; try: medspan annotate --model {output} FILE", err=True)

@@ -38,6 +38,14 @@ class Verb(NamedTuple):
 VERBS: dict[str, Verb] = {
     "annotate": Verb("annotate:annotate", "Find entities in text, files or folders."),
     "train": Verb("train:train", "Train a model from a recipe."),
+    "pretrain vectors": Verb("pretrain:vectors", "Learn word vectors from unannotated text."),
+    "pretrain bilm": Verb("pretrain:bilm", "Learn language models in both directions over words."),
+    "pretrain charlm": Verb("pretrain:charlm", "Learn language models in both directions over characters."),
+    "weak label": Verb("weak:label", "Label text with the terms of a dictionary."),
+    "weak selftrain": Verb(
+        "selftrain:selftrain", "Train on what a model finds in unlabelled text and is sure of."
+    ),
+    "suggest": Verb("suggest:suggest", "Choose the sentences to annotate next."),
     "export": Verb("export:export", "Write the model of an earlier run anew."),
     "evaluate": Verb("evaluate:evaluate", "Score a model, or predictions, against gold annotations."),
     "check": Verb("check:check", "Check a corpus, or a model folder."),
@@ -48,7 +56,11 @@ VERBS: dict[str, Verb] = {
     "info": Verb("info:info", "Show versions, models and extras, or describe a model."),
 }
 
-GROUPS = {"corpora": "Public corpora: list them, get them."}
+GROUPS = {
+    "corpora": "Public corpora: list them, get them.",
+    "weak": "Learn without annotators: from a dictionary, from a model's own sure sentences.",
+    "pretrain": "Learn from unannotated text what a tagger can start from.",
+}
 
 _PACKAGE = str(Path(__file__).parent.parent)
 

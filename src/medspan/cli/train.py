@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shlex
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from medspan.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from medspan.train.checkpoint import EpochRow, State
 
 
@@ -38,10 +41,24 @@ class _Bar:
         )
 
 
+@contextmanager
+def progress_bar(console: Console) -> Iterator[_Bar]:
+    """A watcher that shows one training on stderr."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[f1]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield _Bar(console, progress)
+
+
 def command_of(verb: str, recipe: Path, output: Path) -> str:
     """What the card says made the model: names only, since a path tells of the machine it was made on."""
     known = f"recipes/{recipe.name}" if recipe.parent.name == "recipes" else recipe.name
-    return shlex.join(["medspan", verb, known, "-o", output.name])
+    return shlex.join(["medspan", *verb.split(), known, "-o", output.name])
 
 
 def need_training_extra() -> None:
@@ -51,7 +68,15 @@ def need_training_extra() -> None:
             raise MissingExtraError("training", package, "train")
 
 
-def train(
+Start = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", metavar="FOLDER", help="Start from the encoder of this folder: pretrained, or a model."
+    ),
+]
+
+
+def train(  # noqa: PLR0917 - options of a verb
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe (.toml); see recipes/.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL", help="Model folder to write.")],
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")] = "auto",
@@ -59,6 +84,7 @@ def train(
     max_minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Stop after so many minutes and keep the best so far.")
     ] = None,
+    start: Start = None,
 ) -> None:
     """Train a model from a recipe.
 
@@ -69,22 +95,16 @@ def train(
     from medspan.train.run import train as run  # noqa: PLC0415 - torch loads only when training
 
     console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[f1]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with progress_bar(console) as watcher:
         run(
             recipe,
             output,
-            watcher=_Bar(console, progress),
+            watcher=watcher,
             tell=lambda line: console.print(line, highlight=False),
             device=device,  # type: ignore[arg-type]
             resume=resume,
             max_minutes=max_minutes,
+            start=start,
             command=command_of("train", recipe, output),
         )
     console.print(f"model written to {output}; try: medspan annotate --model {output} FILE", highlight=False)

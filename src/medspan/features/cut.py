@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from medspan.features.forms import FormTable
     from medspan.types import Document
 
     Ints = NDArray[np.int64]
@@ -72,6 +71,17 @@ class Units(NamedTuple):
         return Unit(int(self.document[index]), words, owned)
 
 
+class RowTable(Protocol):
+    """What `read_units` asks of a table of words, such as `medspan.features.forms.FormTable`."""
+
+    def rows(self, pieces: Sequence[str], /) -> Ints:
+        """The row of each piece, ``BLANK`` where it is a blank: int64 (pieces,)."""
+        ...
+
+    def trim(self) -> None:
+        """Forget what need not be kept; rows given out may be void afterwards."""
+
+
 def cut(document: Document, *, index: int = 0, size: int = 200, overlap: int = 40) -> Iterator[Unit]:
     """Cut one document into units of at most ``size`` words; sentences the document marks are kept."""
     words = tokenize(document.text)
@@ -81,7 +91,7 @@ def cut(document: Document, *, index: int = 0, size: int = 200, overlap: int = 4
 
 
 def read_units(
-    documents: Sequence[Document], table: FormTable, *, size: int, overlap: int, most_words: int
+    documents: Sequence[Document], table: RowTable, *, size: int, overlap: int, most_words: int
 ) -> Iterator[Units]:
     """The units of some documents, about ``most_words`` words at a time.
 
@@ -105,7 +115,7 @@ def read_units(
 
 
 def _read(
-    text: str, first: int, stop: int, borders: Ints, *, table: FormTable, window: tuple[int, int]
+    text: str, first: int, stop: int, borders: Ints, *, table: RowTable, window: tuple[int, int]
 ) -> Units:
     """The units of one stretch."""
     found = pieces(text, first, stop)

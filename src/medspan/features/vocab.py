@@ -17,7 +17,7 @@ from medspan.errors import ModelError
 from medspan.text.normalize import normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 PAD = 0
 UNKNOWN_WORD = 1
@@ -99,15 +99,46 @@ def read_vocab(data: bytes) -> Vocab:
 
 def build_vocab(sentences: Iterable[Iterable[str]], *, min_count: int = 1, min_char_count: int = 3) -> Vocab:
     """Count normal forms and characters of training sentences; ties are broken by spelling."""
-    words: Counter[str] = Counter()
-    characters: Counter[str] = Counter()
     forms: Counter[str] = Counter()
     for sentence in sentences:
         forms.update(sentence)
+    return vocab_of(forms, min_count=min_count, min_char_count=min_char_count)
+
+
+def vocab_of(
+    forms: Mapping[str, int], *, min_count: int = 1, min_char_count: int = 3, most_words: int | None = None
+) -> Vocab:
+    """The vocabulary of a text whose words, as they stand in it, were counted.
+
+    Args:
+        forms: how often each word stands in the text.
+        min_count: normal forms met less often are left out.
+        min_char_count: characters met less often are left out.
+        most_words: normal forms kept at most.
+    """
+    words: Counter[str] = Counter()
+    characters: Counter[str] = Counter()
     for form, count in forms.items():
         words[normalize(form)] += count
         for character in form:
             characters[character] += count
-    kept = sorted(((-n, w) for w, n in words.items() if n >= min_count))
-    chars = sorted(((-n, c) for c, n in characters.items() if n >= min_char_count))
+    kept = sorted((-n, w) for w, n in words.items() if n >= min_count)[:most_words]
+    chars = sorted((-n, c) for c, n in characters.items() if n >= min_char_count)
     return Vocab(tuple(w for _, w in kept), tuple(-n for n, _ in kept), tuple(c for _, c in chars))
+
+
+def extend_vocab(known: Vocab, own: Vocab) -> Vocab:
+    """The words and characters of ``known`` in their places, then those only ``own`` has; counts are added.
+
+    A word both know counts as often as in both texts: training hides it the less (see `Feeder`), for its
+    vector was learnt from more than the training sentences.
+    """
+    counts = dict(zip(own.words, own.counts, strict=True))
+    added = [counts.get(word, 0) for word in known.words]
+    present, letters = set(known.words), set(known.characters)
+    new = [word for word in own.words if word not in present]
+    return Vocab(
+        (*known.words, *new),
+        (*(a + b for a, b in zip(known.counts, added, strict=True)), *(counts[word] for word in new)),
+        (*known.characters, *(c for c in own.characters if c not in letters)),
+    )

@@ -87,7 +87,10 @@ class FormSpec(_Strict, frozen=True):
 
 
 class Provenance(_Strict, frozen=True):
-    """How the model came to be: enough to repeat it."""
+    """How the model came to be: enough to repeat it.
+
+    ``start`` is what the encoder started from, with its digest; ``texts`` is what that was learnt from.
+    """
 
     medspan: str
     torch: str
@@ -96,6 +99,8 @@ class Provenance(_Strict, frozen=True):
     command: str
     recipe: Digest
     corpora: tuple[CorpusSpec, ...] = ()
+    start: CorpusSpec | None = None
+    texts: tuple[CorpusSpec, ...] = ()
 
 
 class ModelSpec(_Strict, frozen=True):

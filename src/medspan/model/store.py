@@ -22,7 +22,7 @@ from medspan.model.spec import ModelSpec, parse_spec
 from medspan.model.viterbi import TagDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -59,7 +59,7 @@ class StoredModel(NamedTuple):
             raise ModelError(
                 f"{self.path}: this model has no file {name!r}; {did_you_mean(name, self.spec.files)}"
             )
-        data = _read_inside(self.path, name)
+        data = read_inside(self.path, name)
         if hashlib.sha256(data).hexdigest() != self.spec.files[name]:
             raise ModelError(
                 f"{self.path / name}: differs from the digest in {CONFIG}: it was damaged or changed after "
@@ -141,7 +141,7 @@ def open_model(folder: Path | str) -> StoredModel:
         raise ModelError(
             f"{path}: has no {CONFIG}, so it is not a model; give the folder `medspan train` wrote"
         )
-    spec = parse_spec(_read_inside(path, CONFIG), str(path / CONFIG))
+    spec = parse_spec(read_inside(path, CONFIG), str(path / CONFIG))
     for name in spec.files:
         if name not in KNOWN_FILES or name == CONFIG:
             raise ModelError(
@@ -153,7 +153,12 @@ def open_model(folder: Path | str) -> StoredModel:
     return StoredModel(path, spec)
 
 
-def _read_inside(folder: Path, name: str) -> bytes:
+def read_inside(folder: Path, name: str) -> bytes:
+    """The bytes of a file of a folder, which may not be a link out of it.
+
+    Raises:
+        ModelError: if it is missing, unreadable or outside.
+    """
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ModelError(f"{path}: is a link to outside the model folder; copy the file itself there")
@@ -187,13 +192,17 @@ def save_model(folder: Path | str, spec: ModelSpec, files: Mapping[str, bytes]) 
     target = Path(folder).resolve()
     check_replaceable(target)
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+    write_folder(target, {**files, CONFIG: spec.replace(files=digests).to_json()})
+
+
+def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder of files to a place beside it, then put it where ``target`` is."""
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
     fresh.mkdir()
     try:
         for name, data in files.items():
             _write_durably(fresh / name, data)
-        _write_durably(fresh / CONFIG, spec.replace(files=digests).to_json())
         sync_folder(fresh)
         _swap(fresh, target)
     except BaseException:
@@ -202,8 +211,12 @@ def save_model(folder: Path | str, spec: ModelSpec, files: Mapping[str, bytes]) 
     sync_folder(target.parent)
 
 
-def check_replaceable(target: Path) -> None:
+def check_replaceable(target: Path, known: Collection[str] = KNOWN_FILES) -> None:
     """Only an empty folder or a model may be replaced: a run folder or someone's documents may not.
+
+    Args:
+        target: the folder to be written.
+        known: names a model of this kind has.
 
     Raises:
         UsageError: if something else stands there.
@@ -213,7 +226,7 @@ def check_replaceable(target: Path) -> None:
     if not target.is_dir():
         raise UsageError(f"{target}: is a file; name a folder for the model")
     present = {entry.name for entry in target.iterdir()}
-    if strangers := sorted(present - set(KNOWN_FILES)):
+    if strangers := sorted(present - set(known)):
         raise UsageError(
             f"{target}: holds {strangers[0]!r}, which is no part of a model, so it is not replaced; "
             "name another folder, or empty this one"

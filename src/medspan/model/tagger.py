@@ -12,6 +12,7 @@ from medspan.features.batch import Featurizer, group_by_words
 from medspan.features.cut import read_units
 from medspan.features.forms import PADDING
 from medspan.features.vocab import read_vocab
+from medspan.model.confidence import Rated, path_log_probabilities
 from medspan.model.session import OnnxForms, OnnxScorer
 from medspan.model.store import open_model
 from medspan.model.tuning import DEFAULT_BATCH_WORDS, settings_for
@@ -90,6 +91,30 @@ class Tagger:
         return [
             document.replace(entities=self._entities(found[i]), relations=())
             for i, document in enumerate(documents)
+        ]
+
+    def rate(self, documents: Sequence[Document]) -> list[Rated]:
+        """The documents as `annotate` gives them, each with how sure the model is of all of it.
+
+        Of a sentence that is read in several windows, each window counts.
+        """
+        found: dict[int, list[Found]] = defaultdict(list)
+        sure = np.zeros(len(documents))
+        words = np.zeros(len(documents), np.int64)
+        with self._lock:
+            for scored in self.score(documents):
+                self._decode(scored, found)
+                document = scored.units.document[scored.members]
+                owned = scored.units.owned_stop[scored.members] - scored.units.owned_first[scored.members]
+                np.add.at(words, document, owned)
+                for name, decoder in self.decoders.items():
+                    logs = path_log_probabilities(decoder, scored.emissions[name], scored.lengths)
+                    np.add.at(sure, document, logs)
+        return [
+            Rated(document.replace(entities=self._entities(found[i]), relations=()), logs, count)
+            for i, (document, logs, count) in enumerate(
+                zip(documents, sure.tolist(), words.tolist(), strict=True)
+            )
         ]
 
     def score(self, documents: Sequence[Document]) -> Iterator[Scored]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from medspan.model.confidence import Rated
     from medspan.model.session import Device
     from medspan.model.spec import ModelSpec
 
@@ -77,20 +78,21 @@ class EntityRecognizer:
 
     def annotate(self, documents: Iterable[Document | str]) -> Iterator[Document]:
         """Find the entities of many documents, in order and in flat memory; texts are numbered as ids."""
-        chunk: list[Document] = []
-        size = 0
-        for document in as_documents(documents):
-            chunk.append(document)
-            size += len(document.text)
-            if len(chunk) >= _CHUNK_DOCUMENTS or size >= _CHUNK_CHARACTERS:
-                yield from self._annotate(chunk)
-                chunk, size = [], 0
-        yield from self._annotate(chunk)
+        for chunk in _chunks(as_documents(documents)):
+            yield from self._annotate(chunk)
+
+    def rate(self, documents: Iterable[Document | str]) -> Iterator[Rated]:
+        """As `annotate`, and how sure the model is of each whole document: give it single sentences."""
+        for chunk in _chunks(as_documents(documents)):
+            for rated in self._tagger.rate(chunk):
+                yield rated._replace(document=self._wanted(rated.document))
 
     def _annotate(self, documents: Sequence[Document]) -> list[Document]:
-        found = self._tagger.annotate(documents)
+        return [self._wanted(document) for document in self._tagger.annotate(documents)]
+
+    def _wanted(self, document: Document) -> Document:
         is_everything = self._min_score <= 0 and len(self._labels) == len(self.spec.labels)
-        return found if is_everything else [self._kept(document) for document in found]
+        return document if is_everything else self._kept(document)
 
     def _kept(self, document: Document) -> Document:
         return document.replace(
@@ -100,6 +102,20 @@ class EntityRecognizer:
                 if e.label in self._labels and (e.score or 0.0) >= self._min_score
             )
         )
+
+
+def _chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Documents by the chunk: enough to sort by length, few enough to keep memory flat."""
+    chunk: list[Document] = []
+    size = 0
+    for document in documents:
+        chunk.append(document)
+        size += len(document.text)
+        if len(chunk) >= _CHUNK_DOCUMENTS or size >= _CHUNK_CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def as_documents(items: Iterable[Document | str]) -> Iterator[Document]:

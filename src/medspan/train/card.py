@@ -32,10 +32,13 @@ def model_card(
         "licence of the weights": recipe.licence,
         "made": f"{provenance.date}, medspan {provenance.medspan}, torch {provenance.torch}",
         "seed": provenance.seed,
+        **({"started from": provenance.start.name} if provenance.start else {}),
         "command": f"`{provenance.command}`",
     }
     rows = [_row(name, dev.get(name), tests.get(name)) for name in dict.fromkeys([*dev, *tests])]
     corpora = [f"| {corpus.name} | {corpus.licence} |" for corpus in provenance.corpora]
+    texts = [text for text in provenance.texts if text not in provenance.corpora]
+    corpora.extend(f"| {text.name}, to start from | {text.licence} |" for text in texts)
     return _CARD.format(
         name=recipe.name,
         description=recipe.description or "A medspan model.",

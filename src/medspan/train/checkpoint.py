@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from safetensors import SafetensorError, safe_open
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NAME = "checkpoint.safetensors"
+_State = TypeVar("_State", bound=msgspec.Struct)
 
 
 class EpochRow(msgspec.Struct, frozen=True):
@@ -49,7 +50,7 @@ class State(msgspec.Struct):
     history: list[EpochRow] = []
 
 
-def save_checkpoint(folder: Path, state: State, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
+def save_checkpoint(folder: Path, state: msgspec.Struct, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Write ``part/name`` tensors and the state to a temporary file, then rename it."""
     tensors = {
         f"{part}/{name}": tensor.detach().cpu().contiguous()
@@ -63,8 +64,8 @@ def save_checkpoint(folder: Path, state: State, parts: Mapping[str, Mapping[str,
     temporary.replace(folder / NAME)
 
 
-def load_checkpoint(folder: Path) -> tuple[State, dict[str, dict[str, Tensor]]]:
-    """The state and the tensors by part.
+def load_checkpoint(folder: Path, kind: type[_State]) -> tuple[_State, dict[str, dict[str, Tensor]]]:
+    """The state, of the kind it was saved as, and the tensors by part.
 
     Raises:
         TrainingError: if there is no checkpoint or it is damaged.
@@ -75,7 +76,7 @@ def load_checkpoint(folder: Path) -> tuple[State, dict[str, dict[str, Tensor]]]:
     parts: dict[str, dict[str, Tensor]] = {}
     try:
         with safe_open(path, framework="pt") as file:
-            state = msgspec.json.decode((file.metadata() or {})["state"], type=State)
+            state = msgspec.json.decode((file.metadata() or {})["state"], type=kind)
             for key in file.keys():  # noqa: SIM118 - not a mapping
                 part, _, name = key.partition("/")
                 parts.setdefault(part, {})[name] = file.get_tensor(key)

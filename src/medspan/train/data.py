@@ -83,7 +83,7 @@ def _read_corpus(name: str, recipe: Recipe, base: Path, keys: frozenset[int]) ->
     config = recipe.corpora[name]
     heads = {h: head.labels for h, head in recipe.heads.items() if name in head.corpora}
     labels = frozenset(label for wanted in heads.values() for label in wanted)
-    source = _source(config.source, base)
+    source = source_of(config.source, base)
     documents = relabel(load_split(source, config.train, base, config), config.labels)
     _check_labels(name, documents, labels)
     counts = Counts()
@@ -97,8 +97,8 @@ def _read_corpus(name: str, recipe: Recipe, base: Path, keys: frozenset[int]) ->
     return TrainingCorpus(name, tuple(heads), labels, examples, dev, counts, config.weight)
 
 
-def _source(source: str, base: Path) -> str | Path:
-    """A path beside the recipe where there is one, else the name or path as it stands."""
+def source_of(source: str, base: Path) -> str | Path:
+    """What to load for a source: a path beside the recipe where there is one, else the name as it stands."""
     beside = base / source
     return beside if source not in catalogue() and beside.exists() else source
 
@@ -114,7 +114,7 @@ def load_split(source: str | Path, split: str, base: Path, config: CorpusConfig)
 def digest_path(config: CorpusConfig, split: str, base: Path) -> Path:
     """The file whose digest goes into the provenance of a model."""
     own = base / split
-    return own if own.suffix and own.exists() else split_path(_source(config.source, base), split)
+    return own if own.suffix and own.exists() else split_path(source_of(config.source, base), split)
 
 
 def relabel(documents: Iterable[Document], labels: dict[str, str] | None) -> list[Document]:

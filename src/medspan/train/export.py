@@ -24,6 +24,7 @@ from medspan.train.compress import narrow
 from medspan.train.data import unit_chunks
 from medspan.train.graph import Graph
 from medspan.train.loop import head_decoder
+from medspan.train.prune import prune_words
 from medspan.train.scorer import TorchScorer
 from medspan.types import Document
 
@@ -48,8 +49,8 @@ class Export:
 
     Args:
         recipe: what was trained.
-        network: its best weights; narrowed and rounded in place where the recipe says so.
-        vocab: its vocabulary.
+        network: its best weights; pruned, narrowed and rounded in place where the recipe says so.
+        vocab: its vocabulary; ``self.vocab`` is what is left of it.
         corpora: dev splits fit the temperatures and prove the graph on real text.
         provenance: goes into ``config.json``.
     """
@@ -66,6 +67,9 @@ class Export:
         self.recipe, self.vocab, self.corpora = recipe, vocab, corpora
         self.network = network.cpu().eval()
         self.heads = [name for name, head in recipe.heads.items() if head.ships]
+        if recipe.export.most_words:
+            forms = (form for corpus in corpora for example in corpus.examples for form in example.forms)
+            self.vocab = prune_words(self.network, vocab, forms, most=recipe.export.most_words)
         self._round()
         self.weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         if recipe.export.input_rank:

@@ -16,7 +16,7 @@ import torch
 from medspan.config import recipe_toml
 from medspan.errors import TrainingError
 from medspan.features.batch import Featurizer
-from medspan.features.vocab import build_vocab
+from medspan.features.vocab import build_vocab, extend_vocab
 from medspan.metrics.counts import Score
 from medspan.metrics.matching import Mention, strict_counts
 from medspan.model.tagger import Tagger
@@ -27,6 +27,7 @@ from medspan.train.network import Network
 from medspan.train.optim import Average, Optimizer, learning_rate
 from medspan.train.sampler import Feeder, epoch_groups
 from medspan.train.scorer import TorchScorer, to_tensors
+from medspan.train.transfer import rate_factors, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from medspan.config import Recipe
     from medspan.train.data import TrainingCorpus
+    from medspan.train.transfer import Donor
     from medspan.types import Document
 
 
@@ -59,25 +61,36 @@ class Trainer:
         corpora: the recipe's corpora, read.
         folder: the run folder, for checkpoints and ``metrics.jsonl``.
         device: where to compute.
+        donor: what the encoder starts from, if anything.
     """
 
     def __init__(
-        self, recipe: Recipe, corpora: Sequence[TrainingCorpus], folder: Path, device: torch.device
+        self,
+        recipe: Recipe,
+        corpora: Sequence[TrainingCorpus],
+        folder: Path,
+        device: torch.device,
+        *,
+        donor: Donor | None = None,
     ) -> None:
         self.recipe, self.corpora, self.folder, self.device = recipe, corpora, folder, device
         config = recipe.train
         torch.manual_seed(config.seed)
-        self.vocab = build_vocab(
+        self.own_vocab = build_vocab(
             (example.forms for corpus in corpora for example in corpus.examples),
             min_count=getattr(recipe.encoder, "min_count", 1),
         )
+        self.vocab = extend_vocab(donor.vocab, self.own_vocab) if donor else self.own_vocab
         self.network = Network(recipe, self.vocab).to(device)
+        self.transferred = transfer(self.network, donor, self.vocab) if donor else None
+        self.donor = donor._replace(tensors={}) if donor else None  # the names and licences of it
         self.featurizer = Featurizer(self.vocab, self.network.inputs, max_chars=recipe.encoder.max_chars)
         heads = {name: head.labels for name, head in recipe.heads.items()}
         self.examples = [encode_examples(corpus.examples, self.featurizer, heads) for corpus in corpora]
         self.lengths = [[len(example.row) for example in examples] for examples in self.examples]
         self.feeder = Feeder(self.featurizer, self.vocab, config.word_dropout, config.char_dropout)
-        self.optimizer = Optimizer(self.network, config)
+        copied = self.transferred.loaded if self.transferred else ()
+        self.optimizer = Optimizer(self.network, config, copied)
         self.average = Average(self.network, config.average)
         self.best: dict[str, Tensor] = {}
         self.state = State(recipe_toml(recipe))
@@ -89,7 +102,7 @@ class Trainer:
         Raises:
             TrainingError: if there is none, or it belongs to another recipe.
         """
-        state, parts = load_checkpoint(self.folder)
+        state, parts = load_checkpoint(self.folder, State)
         if state.recipe != self.state.recipe:
             raise TrainingError(
                 f"{self.folder}: its checkpoint belongs to another recipe; compare resolved.toml, "
@@ -153,7 +166,7 @@ class Trainer:
                 f"the loss at step {state.step} is not finite: the run diverged; lower train.learning_rate "
                 "or train.clip, and start anew"
             )
-        self.optimizer.step(learning_rate(config, state.step, self.total_steps))
+        self.optimizer.step(learning_rate(config, state.step, self.total_steps), self._factors())
         self.average.update(state.step)
         state.step += 1
         state.position += len(chosen)
@@ -161,6 +174,12 @@ class Trainer:
         state.loss_count += 1
         watcher.on_step(state, self.total_steps, total)
         return words
+
+    def _factors(self) -> dict[str, float]:
+        """Factors of the learning rate of copied tensors in this epoch."""
+        if self.transferred is None or self.recipe.transfer is None:
+            return {}
+        return rate_factors(self.recipe.transfer, self.transferred, self.state.epoch)
 
     def _loss(
         self, arrays: Mapping[str, NDArray[np.int64]], targets: Mapping[str, NDArray[np.int64]]

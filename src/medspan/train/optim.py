@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from medspan.config import TrainConfig
 
@@ -32,9 +32,10 @@ class Optimizer:
     Args:
         network: its parameters by name.
         config: rates, decay and clipping.
+        named: parameters that can have a learning rate of their own.
     """
 
-    def __init__(self, network: nn.Module, config: TrainConfig) -> None:
+    def __init__(self, network: nn.Module, config: TrainConfig, named: Collection[str] = ()) -> None:
         self.config = config
         sparse = {
             f"{name}.weight" for name, part in network.named_modules() if getattr(part, "sparse", False)
@@ -48,19 +49,32 @@ class Optimizer:
         decayed = [p for p in self._dense if p.ndim > 1 and id(p) not in tables]
         kept = [p for p in self._dense if p.ndim <= 1 or id(p) in tables]
         groups = [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": kept, "weight_decay": 0.0},
+            {**group, "weight_decay": decay}
+            for members, decay in ((decayed, config.weight_decay), (kept, 0.0))
+            for group in self._groups(members, named)
         ]
         self._parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=1.0, fused=True)]
         if self._sparse:
-            self._parts.append(torch.optim.SparseAdam(self._sparse, lr=1.0))
+            self._parts.append(torch.optim.SparseAdam(self._groups(self._sparse, named), lr=1.0))
 
-    def step(self, rate: float) -> float:
-        """Clip, update with a learning rate, clear the gradients; the gradient norm before clipping."""
+    def _groups(self, members: list[nn.Parameter], named: Collection[str]) -> list[dict[str, Any]]:
+        """Parameters without a factor of their own together, each of the others alone."""
+        own = {id(self._names[name]): name for name in named if name in self._names}
+        together = [p for p in members if id(p) not in own]
+        apart = [{"params": [p], "name": own[id(p)]} for p in members if id(p) in own]
+        return [{"params": together, "name": ""}, *apart] if together or not apart else apart
+
+    def step(self, rate: float, factors: Mapping[str, float] | None = None) -> float:
+        """Clip, update with a learning rate, clear the gradients; the gradient norm before clipping.
+
+        Args:
+            rate: learning rate.
+            factors: of the parameters ``named`` at the start; 1 where absent.
+        """
         norm = self._clip()
         for part in self._parts:
             for group in part.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * (factors or {}).get(group["name"], 1.0)
             part.step()
             part.zero_grad(set_to_none=True)
         return norm

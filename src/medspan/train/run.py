@@ -7,6 +7,7 @@ import time
 import tomllib
 from typing import TYPE_CHECKING
 
+import msgspec
 import torch
 
 import medspan
@@ -16,12 +17,13 @@ from medspan.errors import TrainingError, UsageError
 from medspan.model.spec import CorpusSpec, Provenance
 from medspan.model.store import check_replaceable
 from medspan.train.card import model_card
-from medspan.train.checkpoint import load_checkpoint
+from medspan.train.checkpoint import State, load_checkpoint
 from medspan.train.curve import curve_svg
 from medspan.train.data import digest_path, read_corpora
 from medspan.train.export import Export
 from medspan.train.loop import Trainer
 from medspan.train.scorer import pick_device
+from medspan.train.transfer import find_donor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from medspan.train.data import TrainingCorpus
     from medspan.train.loop import Watcher
 
-_TRAINED_PARTS = ("encoder", "corpora", "heads", "train", "window")
+_TRAINED_PARTS = ("encoder", "corpora", "heads", "train", "window", "transfer")
 """Parts of a recipe that decide what the weights are."""
 
 
@@ -45,6 +47,7 @@ def train(
     device: Device = "auto",
     resume: bool = False,
     max_minutes: float | None = None,
+    start: Path | None = None,
     command: str = "",
 ) -> None:
     """Train a recipe and write the model.
@@ -57,13 +60,14 @@ def train(
         device: where to compute; ``cuda`` where there is none is an error.
         resume: go on from the checkpoint of the run folder.
         max_minutes: stop after this time and keep the best weights so far.
+        start: a folder whose encoder is copied; takes the place of ``transfer.from`` in the recipe.
         command: the command line, for the model card.
 
     Raises:
         UsageError: if the device is not there, or the output is something else than a model.
         ConfigError, DataError, TrainingError, ModelError: as the parts do.
     """
-    recipe = load_recipe(path)
+    recipe, donor = find_donor(load_recipe(path), path.parent, start)
     chosen = pick_device(device)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
@@ -72,7 +76,9 @@ def train(
     corpora = read_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(describe(corpus))
-    trainer = Trainer(recipe, corpora, run, chosen)
+    trainer = Trainer(recipe, corpora, run, chosen, donor=donor)
+    for line in trainer.transferred.lines() if trainer.transferred else []:
+        tell(line)
     if resume:
         trainer.resume()
     (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
@@ -82,7 +88,13 @@ def train(
 
 
 def export_again(
-    path: Path, run: Path, output: Path, *, tell: Callable[[str], None], command: str = ""
+    path: Path,
+    run: Path,
+    output: Path,
+    *,
+    tell: Callable[[str], None],
+    start: Path | None = None,
+    command: str = "",
 ) -> None:
     """Write the model of an earlier run anew, as the ``[export]`` part of its recipe says now.
 
@@ -91,15 +103,16 @@ def export_again(
         run: the run folder.
         output: the model folder.
         tell: hears what a person should read once.
+        start: what the run started from, where that was not named in the recipe.
         command: the command line, for the model card.
 
     Raises:
         TrainingError: if the run has no finished epoch, is damaged, or was made with another recipe.
         ConfigError, DataError, ModelError: as the parts do.
     """
-    recipe = load_recipe(path)
+    recipe, donor = find_donor(load_recipe(path), path.parent, start)
     check_replaceable(output)
-    state, parts = load_checkpoint(run)
+    state, parts = load_checkpoint(run, State)
     trained = parse_recipe(tomllib.loads(state.recipe), str(run))
     changed = [part for part in _TRAINED_PARTS if getattr(trained, part) != getattr(recipe, part)]
     if changed:
@@ -114,7 +127,7 @@ def export_again(
     corpora = read_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(describe(corpus))
-    trainer = Trainer(recipe, corpora, run, torch.device("cpu"))
+    trainer = Trainer(recipe, corpora, run, torch.device("cpu"), donor=donor)
     trainer.state = state
     trainer.network.load_state_dict(parts["best"])
     export(trainer, recipe, path, output=output, command=command)
@@ -151,8 +164,11 @@ def describe(corpus: TrainingCorpus) -> str:
 def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, command: str) -> None:
     """Prove and write the model folder of a finished run."""
     provenance = provenance_of(recipe, path, command)
+    if trainer.donor:
+        provenance = msgspec.structs.replace(provenance, start=trainer.donor.spec, texts=trainer.donor.texts)
     before = {corpus.name: trainer.dev_score(corpus).f1 for corpus in trainer.corpora}
     finished = Export(recipe, trainer.network, trainer.vocab, corpora=trainer.corpora, provenance=provenance)
+    trainer.vocab = finished.vocab
     dev = {corpus.name: trainer.dev_score(corpus) for corpus in trainer.corpora}
     f1 = {name: score.f1 for name, score in dev.items()}
     scores: dict[str, object] = {
@@ -161,8 +177,10 @@ def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, comman
         "compression": {
             "half": recipe.export.half,
             "input_rank": recipe.export.input_rank,
+            "words": len(finished.vocab.words),
             "dev_f1_before": {name: round(f1, 4) for name, f1 in before.items()},
         },
+        "transfer": trainer.transferred,
         "test": {},
         "hours": round(trainer.state.minutes / 60, 3),
         "epochs": len(trainer.state.history),

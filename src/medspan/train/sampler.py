@@ -91,6 +91,11 @@ class Feeder:
     def batch(self, examples: Sequence[Encoded], *, seed: int, step: int) -> Batch:
         """The batch of one step; what is hidden is a function of seed and step."""
         arrays = self._featurizer.arrays([example.row for example in examples])
+        self.hide(arrays, seed=seed, step=step)
+        return Batch(arrays, self._targets(examples, arrays["lengths"]))
+
+    def hide(self, arrays: dict[str, NDArray[np.int64]], *, seed: int, step: int) -> None:
+        """Replace the arrays of words and characters by those with some of them hidden."""
         rng = np.random.default_rng([seed, step, 1])
         if "word_ids" in arrays:
             ids = arrays["word_ids"]
@@ -101,7 +106,6 @@ class Feeder:
                 arrays[name] = np.where(
                     rng.random(ids.shape) < self._char_dropout, self._char_class[ids], ids
                 )
-        return Batch(arrays, self._targets(examples, arrays["lengths"]))
 
     @staticmethod
     def _targets(examples: Sequence[Encoded], lengths: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:

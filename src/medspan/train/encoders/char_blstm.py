@@ -42,10 +42,15 @@ class CharBlstmEncoder(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> list[Tensor]:
         """One (batch, words, width) tensor a layer: the mean of the states of each word's characters."""
+        levels = self.of_characters(batch)
+        share = char_share(batch["word_first"], batch["word_stop"], levels[0].shape[1])
+        return [torch.bmm(share.to(level.dtype), level) for level in levels]
+
+    def of_characters(self, batch: Mapping[str, Tensor]) -> list[Tensor]:
+        """One (batch, characters, width) tensor a layer."""
         states = self.chars(batch["text_ids"]).transpose(0, 1)  # (characters, batch, char width)
         levels = self.directions(states, batch["text_lengths"])
-        share = char_share(batch["word_first"], batch["word_stop"], len(states))
-        return [torch.bmm(share.to(level.dtype), level.transpose(0, 1)) for level in levels]
+        return [level.transpose(0, 1) for level in levels]
 
     def to_graph(self, graph: Graph) -> list[str]:
         """The same as ONNX nodes; one name a layer."""

@@ -1,0 +1,1 @@
+"""Learning from text nobody labelled: word vectors and language models over the encoders of the tagger."""

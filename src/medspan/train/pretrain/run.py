@@ -1,0 +1,201 @@
+"""A whole pretraining run: recipe → run folder with text, log and checkpoint → pretrained folder."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+import torch
+from safetensors.torch import save as save_tensors
+
+import medspan
+from medspan.config import recipe_toml
+from medspan.model.spec import CorpusSpec
+from medspan.model.store import check_replaceable
+from medspan.text.tokenize import TOKENIZER_ID
+from medspan.train.pretrain.lm import LmTrainer
+from medspan.train.pretrain.settings import load_lm_recipe, load_vector_recipe
+from medspan.train.pretrain.store import KNOWN_FILES, SUBWORDS, TENSORS, PretrainedSpec, save_pretrained
+from medspan.train.pretrain.text import read_text
+from medspan.train.pretrain.vectors import learn_vectors
+from medspan.train.run import run_folder
+from medspan.train.scorer import pick_device
+from medspan.train.transfer import WORDS, find_donor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Literal
+
+    from torch import Tensor
+
+    from medspan.model.session import Device
+    from medspan.model.spec import Setting
+    from medspan.train.pretrain.lm import LmWatcher
+    from medspan.train.pretrain.settings import LmRecipe, VectorRecipe
+    from medspan.train.pretrain.text import Text
+    from medspan.train.transfer import Donor
+
+
+def pretrain_lm(
+    path: Path,
+    output: Path,
+    verb: Literal["bilm", "charlm"],
+    *,
+    watcher: LmWatcher,
+    tell: Callable[[str], None],
+    device: Device = "auto",
+    resume: bool = False,
+    max_minutes: float | None = None,
+    start: Path | None = None,
+    text_folder: Path | None = None,
+    command: str = "",
+) -> None:
+    """Learn a language model and write what a tagger can start from.
+
+    Args:
+        path: the recipe.
+        output: the pretrained folder; the run folder stands beside it, with ``.run`` behind its name.
+        verb: which kind of encoder learns.
+        watcher: hears of every step and measurement.
+        tell: hears what a person should read once.
+        device: where to compute.
+        resume: go on from the checkpoint of the run folder.
+        max_minutes: stop after this time of learning and write what there is.
+        start: a folder to start from; takes the place of ``transfer.from`` in the recipe.
+        text_folder: where the text is kept once it was read; in the run folder where None.
+        command: the command line, for the card.
+
+    Raises:
+        UsageError, ConfigError, DataError, TrainingError, ModelError: as the parts do.
+    """
+    recipe, donor = find_donor(load_lm_recipe(path, verb), path.parent, start)
+    chosen = pick_device(device)
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    check_replaceable(output, KNOWN_FILES)
+    run = run_folder(output, resume=resume)
+    text = read_text(recipe.text, recipe.reading, text_folder or run / "text", base=path.parent, tell=tell)
+    trainer = LmTrainer(recipe, text, run, device=chosen, donor=donor)
+    for line in trainer.transferred.lines() if trainer.transferred else []:
+        tell(line)
+    if resume:
+        trainer.resume()
+    (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
+    trainer.run(watcher, max_minutes=max_minutes)
+    tensors = {
+        name: tensor for name, tensor in trainer.network.state_dict().items() if name.startswith("encoder.")
+    }
+    rows = trainer.state.history
+    metrics = {
+        "words_learnt": trainer.state.words,
+        "words_planned": trainer.total_words,
+        "vocabulary": len(trainer.vocab.words),
+        "characters": len(trainer.vocab.characters),
+        "perplexity_forward": rows[-1].perplexity_forward,
+        "perplexity_backward": rows[-1].perplexity_backward,
+        "hours": round(trainer.state.minutes / 60, 3),
+        "history": rows,
+    }
+    spec = _spec(recipe, verb, path, text=text, command=command, donor=donor)
+    files = {
+        "vocab.json": trainer.vocab.to_json(),
+        TENSORS: _pack(tensors),
+        "metrics.json": _json(metrics),
+        "recipe.toml": recipe_toml(recipe).encode(),
+    }
+    save_pretrained(output, spec, files)
+
+
+def pretrain_vectors(
+    path: Path,
+    output: Path,
+    *,
+    progress: Callable[[int, int], None],
+    tell: Callable[[str], None],
+    text_folder: Path | None = None,
+    command: str = "",
+) -> None:
+    """Learn word vectors and write them.
+
+    Args:
+        path: the recipe.
+        output: the pretrained folder; the text that was read stands beside it.
+        progress: hears the words passed and the words in all.
+        tell: hears what a person should read once.
+        text_folder: where the text is kept once it was read; in the run folder where None.
+        command: the command line, for the card.
+
+    Raises:
+        UsageError, ConfigError, DataError, TrainingError: as the parts do.
+    """
+    recipe = load_vector_recipe(path)
+    check_replaceable(output, KNOWN_FILES)
+    run = run_folder(output, resume=True)
+    text = read_text(recipe.text, recipe.reading, text_folder or run / "text", base=path.parent, tell=tell)
+    total, started = text.words * recipe.vectors.epochs, time.monotonic()
+    vectors = learn_vectors(recipe, text, lambda words: progress(words, total))
+    minutes = (time.monotonic() - started) / 60
+    metrics = {
+        "words_learnt": total,
+        "vocabulary": len(vectors.vocab.words),
+        "width": recipe.vectors.width,
+        "hours": round(minutes / 60, 3),
+    }
+    files = {
+        "vocab.json": vectors.vocab.to_json(),
+        TENSORS: _pack({WORDS: torch.from_numpy(vectors.words)}),
+        "metrics.json": _json(metrics),
+        "recipe.toml": recipe_toml(recipe).encode(),
+    }
+    if vectors.subwords is not None:
+        files[SUBWORDS] = _pack({"buckets": torch.from_numpy(vectors.subwords)})
+    spec = _spec(recipe, "vectors", path, text=text, command=command)
+    save_pretrained(output, spec, files)
+    tell(f"{len(vectors.vocab.words):,} words, {total / 60 / max(minutes, 1e-9):,.0f} words/s")
+
+
+def _pack(tensors: dict[str, Tensor]) -> bytes:
+    """Tensors in half precision: training goes on in single precision from there."""
+    return save_tensors({name: tensor.detach().cpu().half().contiguous() for name, tensor in tensors.items()})
+
+
+def _json(value: object) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def _spec(
+    recipe: LmRecipe | VectorRecipe,
+    what: Literal["vectors", "bilm", "charlm"],
+    path: Path,
+    *,
+    text: Text,
+    command: str,
+    donor: Donor | None = None,
+) -> PretrainedSpec:
+    is_vectors = hasattr(recipe, "vectors")
+    part = recipe.vectors if is_vectors else recipe.encoder  # type: ignore[union-attr]
+    settings: dict[str, Setting] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in msgspec.to_builtins(part).items()
+    }
+    own = [CorpusSpec(source.source, source.licence) for source in text.sources.values()]
+    texts = {spec.name: spec for spec in [*(donor.texts if donor else ()), *own]}
+    return PretrainedSpec(
+        name=recipe.name,
+        what=what,
+        language=recipe.language,
+        licence=recipe.licence,
+        tokenizer=TOKENIZER_ID,
+        settings=settings,
+        texts=tuple(texts.values()),
+        medspan=medspan.__version__,
+        seed=recipe.vectors.seed if is_vectors else recipe.pretrain.seed,  # type: ignore[union-attr]
+        date=time.strftime("%Y-%m-%d"),
+        command=command,
+        recipe=hashlib.sha256(path.read_bytes()).hexdigest(),
+        subwords=recipe.vectors.subwords if is_vectors else (0, 0),  # type: ignore[union-attr]
+        description=recipe.description,
+    )

@@ -1,0 +1,213 @@
+"""Weight transfer: an encoder starts from tensors of another, copied by name (after Sachan et al. 2018).
+
+The vocabulary of the donor stays, with the training words it lacks behind it; so its tables are copied row by
+row. The rows behind them start from the vectors of their n-grams where the donor has some, else at random.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+
+from medspan.config import Recipe, TransferConfig
+from medspan.errors import ModelError, TrainingError
+from medspan.features.vocab import Vocab, read_vocab
+from medspan.model.spec import CorpusSpec
+from medspan.model.store import open_model
+from medspan.train.pretrain.settings import LmRecipe
+from medspan.train.pretrain.store import SUBWORDS, TENSORS, is_pretrained, open_pretrained
+from medspan.train.pretrain.subwords import Subwords
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+
+    from medspan.model.spec import ModelSpec
+    from medspan.train.pretrain.store import PretrainedSpec
+
+_Recipe = TypeVar("_Recipe", Recipe, LmRecipe)
+WORDS = "encoder.features.words.weight"
+_TABLES = (WORDS, "encoder.features.chars.weight", "encoder.chars.weight")
+"""Tables whose rows are ids of a vocabulary."""
+
+
+class Donor(NamedTuple):
+    """What is copied from.
+
+    ``spec`` names it, ``tensors`` are by name, ``texts`` is what they were learnt from, ``subwords`` is there
+    where n-grams have vectors.
+    """
+
+    spec: CorpusSpec
+    vocab: Vocab
+    tensors: dict[str, Tensor]
+    texts: tuple[CorpusSpec, ...]
+    subwords: Subwords | None = None
+
+
+class Transferred(msgspec.Struct, frozen=True):
+    """What a transfer did, by names of tensors; ``new_words`` are rows the donor's table lacked."""
+
+    donor: str
+    loaded: tuple[str, ...]
+    new: tuple[str, ...]
+    left_over: tuple[str, ...]
+    mis_shaped: tuple[str, ...]
+    new_words: int = 0
+    from_subwords: int = 0
+
+    def lines(self) -> list[str]:
+        """What a person should read once."""
+        counts = ", ".join(
+            f"{len(getattr(self, part))} {part.replace('_', ' ').replace('mis s', 'mis-s')}"
+            for part in ("loaded", "new", "left_over", "mis_shaped")
+        )
+        found = [f"transfer from {self.donor}: {counts}"]
+        if self.new_words:
+            found.append(f"  words it lacks: {self.new_words}, {self.from_subwords} start from their n-grams")
+        named = {"new": self.new, "left over": self.left_over, "mis-shaped": self.mis_shaped}
+        found.extend(f"  {part}: {', '.join(names)}" for part, names in named.items() if names)
+        return found
+
+
+def open_donor(folder: Path) -> Donor:
+    """Read what a recipe wants to start from.
+
+    Raises:
+        ModelError: if the folder is neither a pretrained one nor a model with its weights, or is damaged.
+    """
+    try:
+        if is_pretrained(folder):
+            pretrained = open_pretrained(folder)
+            vocab = read_vocab(pretrained.read("vocab.json"))
+            tensors = _whole(load_tensors(pretrained.read(TENSORS)))
+            subwords = None
+            if SUBWORDS in pretrained.spec.files:
+                shared = load_tensors(pretrained.read(SUBWORDS))["buckets"].float()
+                subwords = Subwords(shared.numpy(), pretrained.spec.subwords)
+            spec = _spec_of(pretrained.spec, TENSORS)
+            return Donor(spec, vocab, tensors, pretrained.spec.texts, subwords)
+        model = open_model(folder)
+        if "model.safetensors" not in model.spec.files:
+            raise ModelError(
+                f"{folder}: has no model.safetensors to start from; train it with export.keep_weights = true"
+            )
+        tensors = _whole(load_tensors(model.read("model.safetensors")))
+    except (SafetensorError, KeyError) as error:
+        raise ModelError(f"{folder}: its tensors cannot be read ({error}); copy it again") from None
+    texts = (*model.spec.provenance.texts, *model.spec.provenance.corpora)
+    spec = _spec_of(model.spec, "model.safetensors")
+    return Donor(spec, read_vocab(model.read("vocab.json")), tensors, texts)
+
+
+def find_donor(recipe: _Recipe, base: Path, start: Path | None) -> tuple[_Recipe, Donor | None]:
+    """What a recipe starts from, read, and the recipe that says so.
+
+    Args:
+        recipe: its ``transfer`` may name a folder.
+        base: folder that relative paths in it start from.
+        start: a folder to start from instead; the recipe then keeps its name alone, since a path tells of the
+            machine it was on.
+
+    Raises:
+        ModelError: if it cannot be read.
+    """
+    config = recipe.transfer
+    if start is not None:
+        kept = TransferConfig(source=start.name) if config is None else config
+        config = msgspec.structs.replace(kept, source=start.name)
+        recipe = msgspec.structs.replace(recipe, transfer=config)
+    return recipe, open_donor(start or base / config.source) if config else None
+
+
+def _spec_of(spec: PretrainedSpec | ModelSpec, file: str) -> CorpusSpec:
+    return CorpusSpec(spec.name, spec.licence, {"weights": spec.files[file]})
+
+
+def _whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def transfer(network: nn.Module, donor: Donor, vocab: Vocab) -> Transferred:
+    """Copy the donor's encoder into a network whose vocabulary extends the donor's.
+
+    Args:
+        network: its tensors are changed in place; heads start afresh.
+        donor: where the tensors come from.
+        vocab: ``extend_vocab(donor.vocab, ...)``, which the network was built with.
+
+    Raises:
+        TrainingError: if no tensor fits.
+    """
+    own = {n: t for n, t in network.state_dict().items() if n.startswith("encoder.")}
+    given = {n: t for n, t in donor.tensors.items() if n.startswith("encoder.")}
+    loaded = [name for name, tensor in own.items() if name in given and _fits(name, given[name], tensor)]
+    if not loaded:
+        raise TrainingError(
+            f"transfer.from: no tensor of {donor.spec.name} fits this encoder; give [encoder] the kind "
+            "and the widths it was pretrained with"
+        )
+    with torch.no_grad():
+        for name in loaded:
+            own[name][: len(given[name])] = given[name]
+    new_words = vocab.n_words - donor.vocab.n_words if WORDS in loaded else 0
+    made = _start_new_words(own[WORDS], donor, vocab) if new_words else 0
+    return Transferred(
+        donor.spec.name,
+        tuple(loaded),
+        tuple(name for name in own if name not in given),
+        tuple(name for name in donor.tensors if name not in own),
+        tuple(name for name in own if name in given and name not in loaded),
+        new_words,
+        made,
+    )
+
+
+def _fits(name: str, given: Tensor, own: Tensor) -> bool:
+    if name in _TABLES:
+        return given.shape[1:] == own.shape[1:] and len(given) <= len(own)
+    return given.shape == own.shape
+
+
+def _start_new_words(table: Tensor, donor: Donor, vocab: Vocab) -> int:
+    """Give words behind the donor's the vectors of their n-grams; how many have some.
+
+    Others keep a random start, as wide as the donor's vectors are.
+    """
+    first = donor.vocab.n_words
+    known = table[2:first]
+    with torch.no_grad():
+        table[first:] *= known.std() / table[first:].std().clamp(min=1e-9)
+        if donor.subwords is None:
+            return 0
+        vectors, has_some = donor.subwords.vectors(vocab.words[first - 2 :])
+        places = first + torch.from_numpy(has_some.nonzero()[0])
+        table[places] = torch.from_numpy(vectors[has_some])
+    return len(places)
+
+
+def rate_factors(config: TransferConfig, done: Transferred, epoch: int) -> dict[str, float]:
+    """Factors of the learning rate by name of tensor; others have 1.
+
+    Gradual unfreezing (Howard & Ruder 2018): the top layer waits ``freeze_epochs`` epochs, each part below
+    it as many more.
+    """
+    depths = {name: _depth(name) for name in done.loaded}
+    top = max(depths.values())
+    factors = {}
+    for name, depth in depths.items():
+        is_frozen = epoch < config.freeze_epochs * (top - depth + 1)
+        rate = config.encoder_rate * (config.word_rate if name == WORDS else 1.0)
+        factors[name] = 0.0 if is_frozen else rate
+    return factors
+
+
+def _depth(name: str) -> int:
+    """0 for what sees words or characters by themselves, then 1 for the first layer and so on."""
+    found = [int(part) for part in name.split(".") if part.isdigit()]
+    return 1 + found[0] if found and "features" not in name else 0

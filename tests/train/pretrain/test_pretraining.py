@@ -1,0 +1,215 @@
+"""Runs of language models and vectors on tiny text: they learn, resume to the byte, and write folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+
+from medspan import formats
+from medspan.config import BlstmCnn
+from medspan.errors import ConfigError, ModelError, TrainingError, UsageError
+from medspan.train.pretrain.lm import LmRow, LmState, LmTrainer
+from medspan.train.pretrain.run import pretrain_lm, pretrain_vectors
+from medspan.train.pretrain.settings import load_lm_recipe, load_vector_recipe
+from medspan.train.pretrain.store import open_pretrained
+from medspan.train.pretrain.subwords import hash_of, n_grams
+from medspan.train.pretrain.text import read_text
+from medspan.train.transfer import open_donor
+from medspan.types import Document
+from tiny_training import SIZES, tiny_document
+
+RECIPES = Path(__file__).resolve().parents[3] / "recipes"
+ENCODERS = {"bilm": "blstm_cnn", "charlm": "char_blstm"}
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+class Watcher:
+    def __init__(self, stop_at: int | None = None) -> None:
+        self.rows: list[LmRow] = []
+        self._stop_at = stop_at
+
+    def on_step(self, state: LmState, total_words: int, loss: float) -> None:  # noqa: ARG002 - a watcher's signature
+        if state.step == self._stop_at:
+            raise KilledError
+
+    def on_row(self, row: LmRow) -> None:
+        self.rows.append(row)
+
+
+def toml(table: dict[str, Any]) -> str:
+    lines = [f"{k} = {msgspec.json.encode(v).decode()}" for k, v in table.items() if not isinstance(v, dict)]
+    for name, part in table.items():
+        if isinstance(part, dict):
+            lines.append(f"[{name}]")
+            lines += [f"{k} = {msgspec.json.encode(v).decode()}" for k, v in part.items()]
+    return "\n".join(lines)
+
+
+def recipe_file(folder: Path, verb: str, **parts: dict[str, Any]) -> Path:
+    documents = [Document(f"d{i}", tiny_document(i).text) for i in range(60)]
+    formats.write(documents, folder / "notes.jsonl")
+    table: dict[str, Any] = {
+        "name": "tiny",
+        "text.notes": {"source": "notes.jsonl"},
+        "reading": {"held_out": 0.2, "min_count": 2, "min_char_count": 1},
+    }
+    if verb == "vectors":
+        table["vectors"] = {"width": 12, "epochs": 4, "buckets": 200, "sample": 0.0}
+    else:
+        table["encoder"] = {"kind": ENCODERS[verb], "dropout": 0.1, **SIZES[ENCODERS[verb]]}
+        table["pretrain"] = {
+            "epochs": 6,
+            "batch_words": 150 if verb == "bilm" else 600,
+            "negatives": 20,
+            "learning_rate": 0.02,
+            "checkpoint_steps": 4,
+            "evaluate_words": 1500,
+        }
+    for name, part in parts.items():
+        table[name] = {**table.get(name, {}), **part}
+    path = folder / f"{verb}.toml"
+    path.write_text(toml(table))
+    return path
+
+
+def learn(path: Path, output: Path, verb: str, watcher: Watcher | None = None, **options: Any) -> list[LmRow]:
+    watcher = watcher or Watcher()
+    pretrain_lm(path, output, verb, watcher=watcher, tell=lambda _: None, device="cpu", **options)  # type: ignore[arg-type]
+    return watcher.rows
+
+
+@pytest.mark.parametrize("verb", ["bilm", "charlm"])
+def test_a_language_model_learns_and_its_folder_is_read(verb: str, tmp_path: Path):
+    rows = learn(recipe_file(tmp_path, verb), tmp_path / "out", verb)
+    assert len(rows) > 2
+    assert rows[-1].perplexity_forward < 0.7 * rows[0].perplexity_forward
+    assert rows[-1].perplexity_backward < 0.7 * rows[0].perplexity_backward
+    pretrained = open_pretrained(tmp_path / "out")
+    assert pretrained.spec.what == verb
+    assert pretrained.spec.texts[0].name == "notes.jsonl"
+    donor = open_donor(tmp_path / "out")
+    assert all(name.startswith("encoder.") for name in donor.tensors)
+    assert (len(donor.vocab.words) > 0) == (verb == "bilm")
+    assert " " in donor.vocab.characters or verb == "bilm"
+    assert "perplexity forward" in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("verb", ["bilm", "charlm"])
+def test_a_killed_run_ends_byte_for_byte_like_an_uninterrupted_one(verb: str, tmp_path: Path):
+    path = recipe_file(tmp_path, verb)
+    learn(path, tmp_path / "whole", verb)
+    with pytest.raises(KilledError):
+        learn(path, tmp_path / "killed", verb, Watcher(stop_at=11))
+    with pytest.raises(UsageError, match="--resume"):
+        learn(path, tmp_path / "killed", verb)
+    learn(path, tmp_path / "killed", verb, resume=True)
+    for name in ("encoder.safetensors", "vocab.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
+    kept = ("step", "words", "loss", "perplexity_forward", "perplexity_backward")
+    histories = [
+        [
+            [row[key] for key in kept]
+            for row in msgspec.json.decode((tmp_path / n / "metrics.json").read_bytes())["history"]
+        ]
+        for n in ("whole", "killed")
+    ]
+    assert histories[0] == histories[1]
+
+
+def test_minutes_and_words_end_a_run(tmp_path: Path):
+    path = recipe_file(tmp_path, "bilm", pretrain={"words": 400})
+    rows = learn(path, tmp_path / "few", "bilm")
+    assert 400 <= rows[-1].words < 600
+    path = recipe_file(tmp_path, "bilm", pretrain={"epochs": 10_000})
+    rows = learn(path, tmp_path / "late", "bilm", max_minutes=0.02)
+    assert 0 < rows[-1].words < 500_000
+    more = learn(path, tmp_path / "late", "bilm", max_minutes=0.03, resume=True)
+    assert more[-1].words > rows[-1].words
+
+
+def test_bfloat16_learns_too(tmp_path: Path):
+    rows = learn(recipe_file(tmp_path, "bilm", pretrain={"bfloat16": True}), tmp_path / "out", "bilm")
+    assert rows[-1].perplexity_forward < 0.7 * rows[0].perplexity_forward
+
+
+def test_held_out_words_are_limited_and_the_same(tmp_path: Path):
+    path = recipe_file(tmp_path, "bilm", pretrain={"held_out_words": 50})
+    recipe = load_lm_recipe(path, "bilm")
+    text = read_text(recipe.text, recipe.reading, tmp_path / "t", base=tmp_path, tell=lambda _: None)
+    trainers = [LmTrainer(recipe, text, tmp_path, device=torch.device("cpu")) for _ in range(2)]
+    counts = [sum(len(s) for group in trainer._held for s in group) for trainer in trainers]
+    assert 50 <= counts[0] < 120
+    assert trainers[0].perplexity() == trainers[1].perplexity()
+
+
+def test_the_verb_and_the_encoder_must_fit(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"encoder.kind: is 'blstm_cnn'; .*charlm learns a 'char_blstm'"):
+        load_lm_recipe(recipe_file(tmp_path, "bilm"), "charlm")
+    path = recipe_file(tmp_path, "bilm", pretrain={"learn_rate": 1})
+    with pytest.raises(ConfigError, match=r"pretrain\.learn_rate: unknown key; did you mean learning_rate"):
+        load_lm_recipe(path, "bilm")
+    path.write_text('name = "x"\n[encoder]\nkind = "blstm_cnn"\n[text]\n')
+    with pytest.raises(ConfigError, match="text: name at least one source"):
+        load_lm_recipe(path, "bilm")
+
+
+def test_the_recipes_of_the_project_are_right():
+    recipes = {path.name: path for path in RECIPES.glob("pretrain-*.toml")}
+    vectors = load_vector_recipe(recipes.pop("pretrain-vectors-en.toml"))
+    words = load_lm_recipe(recipes.pop("pretrain-bilm-en.toml"), "bilm")
+    assert (words.text, words.reading) == (vectors.text, vectors.reading)  # so that they can share --text
+    assert isinstance(words.encoder, BlstmCnn)
+    assert words.encoder.word_width == vectors.vectors.width
+    load_lm_recipe(recipes.pop("pretrain-charlm-sv.toml"), "charlm")
+    assert not recipes
+
+
+def test_a_changed_recipe_does_not_go_on(tmp_path: Path):
+    path = recipe_file(tmp_path, "bilm", pretrain={"words": 200})
+    learn(path, tmp_path / "out", "bilm")
+    path = recipe_file(tmp_path, "bilm", pretrain={"words": 300})
+    with pytest.raises(TrainingError, match="another recipe"):
+        learn(path, tmp_path / "out", "bilm", resume=True)
+
+
+def test_a_changed_file_is_refused(tmp_path: Path):
+    learn(recipe_file(tmp_path, "bilm", pretrain={"words": 200}), tmp_path / "out", "bilm")
+    (tmp_path / "out" / "vocab.json").write_bytes(b'{"words":[],"counts":[],"characters":[]}')
+    with pytest.raises(ModelError, match="differs from the digest"):
+        open_donor(tmp_path / "out")
+
+
+def test_vectors_have_subwords_that_equal_those_of_gensim(tmp_path: Path):
+    fasttext = pytest.importorskip("gensim.models.fasttext")
+    path = recipe_file(tmp_path, "vectors")
+    pretrain_vectors(path, tmp_path / "vec", progress=lambda _words, _total: None, tell=lambda _: None)
+    donor = open_donor(tmp_path / "vec")
+    (table,) = donor.tensors.values()
+    assert table.shape == (donor.vocab.n_words, 12)
+    assert abs(float(table[2:].square().mean().sqrt()) - load_vector_recipe(path).vectors.spread) < 1e-2
+    assert not table[0].any()
+    assert donor.subwords is not None
+    found, has_some = donor.subwords.vectors(["feverish", ""])
+    assert has_some.tolist() == [True, False]
+    assert found.shape == (2, 12)
+    for word in ("fever", "β-blocker", "ö", "日本"):
+        for shortest, longest in ((3, 5), (1, 4)):
+            own = [hash_of(gram) % 97 for gram in n_grams(word, shortest, longest)]
+            assert own == list(fasttext.ft_ngram_hashes(word, shortest, longest, 97))
+
+
+def test_vectors_start_a_language_model(tmp_path: Path):
+    pytest.importorskip("gensim")
+    vectors = recipe_file(tmp_path, "vectors")
+    pretrain_vectors(vectors, tmp_path / "vec", progress=lambda _words, _total: None, tell=lambda _: None)
+    path = recipe_file(tmp_path, "bilm", transfer={"from": "vec"}, pretrain={"words": 100})
+    lines: list[str] = []
+    pretrain_lm(path, tmp_path / "out", "bilm", watcher=Watcher(), tell=lines.append, device="cpu")
+    assert any("transfer from tiny: 1 loaded" in line for line in lines)
