@@ -19,23 +19,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
 import sys
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 from facts import facts, figures, numbered, read_json, write_json
 from recipes import train
+from subsets import amount_needed, draw, pool_of, subset_recipe
 
 import medspan
 from medspan import formats
 from medspan.config import load_recipe
 from medspan.corpora import load
 from medspan.suggest import suggest
-from medspan.weak.sentences import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +44,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve()
 STRATEGIES: dict[str, Measure | None] = {"suggest": "sentence", "suggest-by-word": "word", "random": None}
 """By name, the measure of uncertainty; None draws at random."""
-MOST_EPOCHS = 4
-"""Times the recipe's epochs that a small set gets at most."""
 
 
 class Plan(NamedTuple):
@@ -60,32 +55,6 @@ class Plan(NamedTuple):
     start: int
     step: int
     rounds: int
-
-
-def pool_of(corpus: str) -> list[Document]:
-    """The sentences of the training split with their gold mentions, under ids that are unique."""
-    return list(sentences(numbered(load(corpus, "train"))))
-
-
-def draw(pool: Sequence[Document], count: int, seed: int, *more: object) -> list[Document]:
-    """Some sentences at random."""
-    return Random(f"{seed}-{more}").sample(list(pool), min(count, len(pool)))  # noqa: S311 - no secret
-
-
-def subset_recipe(recipe: Recipe, source: str, share: float, seed: int, beside: Path) -> Recipe:
-    """The recipe on a part of its corpus: as many more epochs as the root of the share is smaller."""
-    ((name, corpus),) = recipe.corpora.items()
-    more = min(MOST_EPOCHS, 1 / math.sqrt(share))
-    epochs, patience = (round(more * count) for count in (recipe.train.epochs, recipe.train.patience))
-    start = recipe.transfer
-    if start is not None and (beside / start.source).exists():
-        start = msgspec.structs.replace(start, source=str((beside / start.source).resolve()))
-    return msgspec.structs.replace(
-        recipe,
-        corpora={name: msgspec.structs.replace(corpus, train=source)},
-        train=msgspec.structs.replace(recipe.train, seed=seed, epochs=epochs, patience=patience),
-        transfer=start,
-    )
 
 
 def key_of(seed: int, strategy: str, number: int) -> str:
@@ -156,18 +125,6 @@ def run(plan: Plan, pool: Sequence[Document], seed: int, strategy: str, number: 
         epochs=recipe.train.epochs,
         **scores,
     )
-
-
-def amount_needed(curve: Sequence[tuple[float, float]], f1: float) -> float | None:
-    """Where a curve of (sentences or words, F1) first reaches an F1, straight between its points."""
-    before: tuple[float, float] | None = None
-    for count, value in curve:
-        if value >= f1:
-            if before is None or value == before[1]:
-                return count
-            return before[0] + (count - before[0]) * (f1 - before[1]) / (value - before[1])
-        before = (count, value)
-    return None
 
 
 def summary(runs: dict[str, Any]) -> dict[str, Any]:

@@ -38,12 +38,14 @@ def with_seed(recipe: Recipe, seed: int) -> Recipe:
     return msgspec.structs.replace(recipe, train=msgspec.structs.replace(recipe.train, seed=seed))
 
 
-def train(recipe: Recipe, folder: Path) -> None:
-    """Run ``medspan train``; an interrupted run goes on where it stood."""
+def train(recipe: Recipe, folder: Path, start: Path | None = None) -> None:
+    """Run ``medspan train``, from a pretrained folder where one is given; an interrupted run goes on."""
     path = folder.with_name(f"{folder.name}.toml")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(recipe_toml(recipe), encoding="utf-8")
     command = [sys.executable, "-m", "medspan", "train", str(path), "-o", str(folder), "--device", "cpu"]
+    if start is not None:
+        command += ["--from", str(start)]
     if (folder.with_name(f"{folder.name}.run") / "checkpoint.safetensors").exists():
         command.append("--resume")
     subprocess.run(command, check=True)
