@@ -1,4 +1,4 @@
-"""Parts of a training split: its sentences, some of them at random, and the recipe that learns from a part."""
+"""Parts of a training split: its sentences, some at random, and the recipe that learns from a part."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What transfer gains: tag models from a random start, from word vectors, and from language models.
 
-    MEDSPAN_DATA=DIR python benchmarks/transfer.py recipes/transfer-ncbi.toml --vectors vectors-en --bilm bilm-en \\
-        --seeds 13 14 15 --shares 100 -o OUT
+    MEDSPAN_DATA=DIR python benchmarks/transfer.py recipes/transfer-ncbi.toml -o OUT --seeds 13 14 15
+        --shares 100 --vectors vectors-en --bilm bilm-en
     python benchmarks/transfer.py --summary
 
 Everything but the start is the same: recipe, seed, sentences, epochs. A share below 100 trains on so many
@@ -101,9 +101,8 @@ def do(recipe: Recipe, run: Run, folder: Path, starts: dict[str, Path]) -> dict[
         train(chosen, model, starts.get(run.start))
     test, counts = scored(recipe, model, "test")
     write_json(folder / f"{run.key}.counts.json", {"test": counts})
-    rows = [
-        json.loads(line) for line in (folder / f"{run.key}.run" / "metrics.jsonl").read_text().splitlines()
-    ]
+    log = (folder / f"{run.key}.run" / "metrics.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in log.splitlines()]
     metrics = json.loads(open_model(model).read("metrics.json"))
     return facts(
         run.seed,
