@@ -2,6 +2,10 @@
 
 What is drawn is a function of seed, epoch, shard and step, as in `medspan.train.loop`; the state of a run
 says where in the text it stands.
+
+Back-propagation is truncated at the borders of sentences, which are cut at ``reading.window`` words: states
+start afresh there, so gradients never run further. The taggers read single sentences, so states carried over
+a border would be of a kind they never meet.
 """
 
 from __future__ import annotations
