@@ -65,7 +65,7 @@ def test_minutes_and_words_end_a_run(tmp_path: Path):
     path = recipe_file(tmp_path, "bilm", pretrain={"epochs": 10_000})
     rows = learn(path, tmp_path / "late", "bilm", max_minutes=0.02)
     assert 0 < rows[-1].words < 500_000
-    more = learn(path, tmp_path / "late", "bilm", max_minutes=0.03, resume=True)
+    more = learn(path, tmp_path / "late", "bilm", max_minutes=rows[-1].minutes + 0.02, resume=True)
     assert more[-1].words > rows[-1].words
 
 
