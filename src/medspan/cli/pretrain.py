@@ -16,6 +16,7 @@ from medspan.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from medspan.train.pretrain.lm import LmRow, LmState
+    from medspan.train.pretrain.vectors import VectorRow
 
 _PLAIN_SECONDS = 60.0
 
@@ -48,6 +49,19 @@ class _Bar:
             self._said = now
             self._console.print(f"{words:,} of {total:,} words{more}", highlight=False)
 
+    def on_words(self, words: int, total_words: int) -> None:
+        """So many words were passed by vectors."""
+        self.at(words, total_words)
+
+    def on_epoch(self, row: VectorRow) -> None:
+        """An epoch of vectors is done."""
+        loss = "none measured" if row.held_out_loss is None else f"{row.held_out_loss:.4f} nats a pair"
+        self._console.print(
+            f"epoch {row.epoch}: held-out loss {loss}, {row.words_per_second:,.0f} words/s, "
+            f"{row.minutes:.1f} min",
+            highlight=False,
+        )
+
     def on_step(self, state: LmState, total_words: int, loss: float) -> None:
         """A batch was learnt."""
         self.at(state.words, total_words, f", loss {loss:.3f}, {state.minutes:.1f} min")
@@ -72,10 +86,11 @@ def _progress(console: Console) -> Progress:
     return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
-def vectors(recipe: Recipe, output: Output, text: TextFolder = None) -> None:
+def vectors(recipe: Recipe, output: Output, resume: Resume = False, text: TextFolder = None) -> None:
     """Learn word vectors from unannotated text.
 
-    The folder can start a tagger ([transfer] of a recipe) or a language model.
+    A checkpoint an epoch and metrics.jsonl stand in FOLDER.run. The folder can start a tagger ([transfer] of
+    a recipe) or a language model.
     """
     if importlib.util.find_spec("gensim") is None:
         raise MissingExtraError("learning vectors", "gensim", "train")
@@ -87,8 +102,9 @@ def vectors(recipe: Recipe, output: Output, text: TextFolder = None) -> None:
         pretrain_vectors(
             recipe,
             output,
-            progress=_Bar(console, progress).at,
+            watcher=_Bar(console, progress),
             tell=lambda line: console.print(line, highlight=False, markup=False),
+            resume=resume,
             text_folder=text,
             command=command_of("pretrain vectors", recipe, output),
         )

@@ -19,7 +19,7 @@ from medspan.features.vocab import Vocab, read_vocab
 from medspan.model.spec import CorpusSpec
 from medspan.model.store import open_model
 from medspan.train.pretrain.settings import LmRecipe
-from medspan.train.pretrain.store import SUBWORDS, TENSORS, is_pretrained, open_pretrained
+from medspan.train.pretrain.store import BUCKETS, SUBWORDS, TENSORS, is_pretrained, open_pretrained
 from medspan.train.pretrain.subwords import Subwords
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def open_donor(folder: Path) -> Donor:
             tensors = _whole(load_tensors(pretrained.read(TENSORS)))
             subwords = None
             if SUBWORDS in pretrained.spec.files:
-                shared = load_tensors(pretrained.read(SUBWORDS))["buckets"].float()
+                shared = load_tensors(pretrained.read(SUBWORDS))[BUCKETS].float()
                 subwords = Subwords(shared.numpy(), pretrained.spec.subwords)
             spec = _spec_of(pretrained.spec, TENSORS)
             return Donor(spec, vocab, tensors, pretrained.spec.texts, subwords)

@@ -1,88 +1,23 @@
-"""Runs of language models and vectors on tiny text: they learn, resume to the byte, and write folders."""
+"""Runs of language models on tiny text: they learn, resume to the byte, and write folders."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 import torch
 
-from medspan import formats
 from medspan.config import BlstmCnn
 from medspan.errors import ConfigError, ModelError, TrainingError, UsageError
-from medspan.train.pretrain.lm import LmRow, LmState, LmTrainer
-from medspan.train.pretrain.run import pretrain_lm, pretrain_vectors
+from medspan.train.pretrain.lm import LmTrainer
 from medspan.train.pretrain.settings import load_lm_recipe, load_vector_recipe
 from medspan.train.pretrain.store import open_pretrained
-from medspan.train.pretrain.subwords import hash_of, n_grams
 from medspan.train.pretrain.text import read_text
 from medspan.train.transfer import open_donor
-from medspan.types import Document
-from tiny_training import SIZES, tiny_document
+from tiny_pretraining import KilledError, Watcher, learn, recipe_file
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"
-ENCODERS = {"bilm": "blstm_cnn", "charlm": "char_blstm"}
-
-
-class KilledError(Exception):
-    """Stands for a kill."""
-
-
-class Watcher:
-    def __init__(self, stop_at: int | None = None) -> None:
-        self.rows: list[LmRow] = []
-        self._stop_at = stop_at
-
-    def on_step(self, state: LmState, total_words: int, loss: float) -> None:  # noqa: ARG002 - a watcher's signature
-        if state.step == self._stop_at:
-            raise KilledError
-
-    def on_row(self, row: LmRow) -> None:
-        self.rows.append(row)
-
-
-def toml(table: dict[str, Any]) -> str:
-    lines = [f"{k} = {msgspec.json.encode(v).decode()}" for k, v in table.items() if not isinstance(v, dict)]
-    for name, part in table.items():
-        if isinstance(part, dict):
-            lines.append(f"[{name}]")
-            lines += [f"{k} = {msgspec.json.encode(v).decode()}" for k, v in part.items()]
-    return "\n".join(lines)
-
-
-def recipe_file(folder: Path, verb: str, **parts: dict[str, Any]) -> Path:
-    documents = [Document(f"d{i}", tiny_document(i).text) for i in range(60)]
-    formats.write(documents, folder / "notes.jsonl")
-    table: dict[str, Any] = {
-        "name": "tiny",
-        "text.notes": {"source": "notes.jsonl"},
-        "reading": {"held_out": 0.2, "min_count": 2, "min_char_count": 1},
-    }
-    if verb == "vectors":
-        table["vectors"] = {"width": 12, "epochs": 4, "buckets": 200, "sample": 0.0}
-    else:
-        table["encoder"] = {"kind": ENCODERS[verb], "dropout": 0.1, **SIZES[ENCODERS[verb]]}
-        table["pretrain"] = {
-            "epochs": 6,
-            "batch_words": 150 if verb == "bilm" else 600,
-            "negatives": 20,
-            "learning_rate": 0.02,
-            "checkpoint_steps": 4,
-            "evaluate_words": 1500,
-        }
-    for name, part in parts.items():
-        table[name] = {**table.get(name, {}), **part}
-    path = folder / f"{verb}.toml"
-    path.write_text(toml(table))
-    return path
-
-
-def learn(path: Path, output: Path, verb: str, watcher: Watcher | None = None, **options: Any) -> list[LmRow]:
-    watcher = watcher or Watcher()
-    pretrain_lm(path, output, verb, watcher=watcher, tell=lambda _: None, device="cpu", **options)  # type: ignore[arg-type]
-    return watcher.rows
 
 
 @pytest.mark.parametrize("verb", ["bilm", "charlm"])
@@ -130,7 +65,7 @@ def test_minutes_and_words_end_a_run(tmp_path: Path):
     path = recipe_file(tmp_path, "bilm", pretrain={"epochs": 10_000})
     rows = learn(path, tmp_path / "late", "bilm", max_minutes=0.02)
     assert 0 < rows[-1].words < 500_000
-    more = learn(path, tmp_path / "late", "bilm", max_minutes=0.03, resume=True)
+    more = learn(path, tmp_path / "late", "bilm", max_minutes=rows[-1].minutes + 0.02, resume=True)
     assert more[-1].words > rows[-1].words
 
 
@@ -184,32 +119,3 @@ def test_a_changed_file_is_refused(tmp_path: Path):
     (tmp_path / "out" / "vocab.json").write_bytes(b'{"words":[],"counts":[],"characters":[]}')
     with pytest.raises(ModelError, match="differs from the digest"):
         open_donor(tmp_path / "out")
-
-
-def test_vectors_have_subwords_that_equal_those_of_gensim(tmp_path: Path):
-    fasttext = pytest.importorskip("gensim.models.fasttext")
-    path = recipe_file(tmp_path, "vectors")
-    pretrain_vectors(path, tmp_path / "vec", progress=lambda _words, _total: None, tell=lambda _: None)
-    donor = open_donor(tmp_path / "vec")
-    (table,) = donor.tensors.values()
-    assert table.shape == (donor.vocab.n_words, 12)
-    assert abs(float(table[2:].square().mean().sqrt()) - load_vector_recipe(path).vectors.spread) < 1e-2
-    assert not table[0].any()
-    assert donor.subwords is not None
-    found, has_some = donor.subwords.vectors(["feverish", ""])
-    assert has_some.tolist() == [True, False]
-    assert found.shape == (2, 12)
-    for word in ("fever", "β-blocker", "ö", "日本"):
-        for shortest, longest in ((3, 5), (1, 4)):
-            own = [hash_of(gram) % 97 for gram in n_grams(word, shortest, longest)]
-            assert own == list(fasttext.ft_ngram_hashes(word, shortest, longest, 97))
-
-
-def test_vectors_start_a_language_model(tmp_path: Path):
-    pytest.importorskip("gensim")
-    vectors = recipe_file(tmp_path, "vectors")
-    pretrain_vectors(vectors, tmp_path / "vec", progress=lambda _words, _total: None, tell=lambda _: None)
-    path = recipe_file(tmp_path, "bilm", transfer={"from": "vec"}, pretrain={"words": 100})
-    lines: list[str] = []
-    pretrain_lm(path, tmp_path / "out", "bilm", watcher=Watcher(), tell=lines.append, device="cpu")
-    assert any("transfer from tiny: 1 loaded" in line for line in lines)

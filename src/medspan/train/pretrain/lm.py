@@ -2,6 +2,10 @@
 
 What is drawn is a function of seed, epoch, shard and step, as in `medspan.train.loop`; the state of a run
 says where in the text it stands.
+
+Back-propagation is truncated at the borders of sentences, which are cut at ``reading.window`` words: states
+start afresh there, so gradients never run further. The taggers read single sentences, so states carried over
+a border would be of a kind they never meet.
 """
 
 from __future__ import annotations
@@ -137,7 +141,7 @@ class LmTrainer:
     def __init__(
         self, recipe: LmRecipe, text: Text, folder: Path, *, device: torch.device, donor: Donor | None = None
     ) -> None:
-        self.recipe, self.text, self.folder, self.device = recipe, text, folder, device
+        self.recipe, self.text, self.folder, self.device, self.donor = recipe, text, folder, device, donor
         config = recipe.pretrain
         torch.manual_seed(config.seed)
         self.is_of_characters = isinstance(recipe.encoder, CharBlstm)
@@ -306,9 +310,7 @@ class LmTrainer:
     def _held_groups(self) -> list[list[NDArray[np.int32]]]:
         """Batches of held-out sentences, the same in every run, of some words in all."""
         config, shard = self.recipe.pretrain, self.text.held_out()
-        order = np.random.default_rng([config.seed, 4]).permutation(len(shard.lengths))
-        words = np.cumsum(shard.lengths[order])
-        chosen = np.sort(order[: int(np.searchsorted(words, config.held_out_words)) + 1]).tolist()
+        chosen = shard.some(config.held_out_words, config.seed)
         sentences, sizes = shard.sentences(), self._sizes(shard)
         some = [sizes[i] for i in chosen]
         groups = epoch_groups([some], [1.0], budget=config.batch_words, seed=config.seed, epoch=0)

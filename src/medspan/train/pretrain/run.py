@@ -17,9 +17,17 @@ from medspan.model.store import check_replaceable
 from medspan.text.tokenize import TOKENIZER_ID
 from medspan.train.pretrain.lm import LmTrainer
 from medspan.train.pretrain.settings import load_lm_recipe, load_vector_recipe
-from medspan.train.pretrain.store import KNOWN_FILES, SUBWORDS, TENSORS, PretrainedSpec, save_pretrained
+from medspan.train.pretrain.store import (
+    BUCKETS,
+    KNOWN_FILES,
+    SUBWORDS,
+    TENSORS,
+    PretrainedSpec,
+    save_pretrained,
+)
+from medspan.train.pretrain.subwords import follow
 from medspan.train.pretrain.text import read_text
-from medspan.train.pretrain.vectors import learn_vectors
+from medspan.train.pretrain.vectors import VectorTrainer
 from medspan.train.run import run_folder
 from medspan.train.scorer import pick_device
 from medspan.train.transfer import WORDS, find_donor
@@ -35,7 +43,9 @@ if TYPE_CHECKING:
     from medspan.model.spec import Setting
     from medspan.train.pretrain.lm import LmWatcher
     from medspan.train.pretrain.settings import LmRecipe, VectorRecipe
+    from medspan.train.pretrain.subwords import Subwords
     from medspan.train.pretrain.text import Text
+    from medspan.train.pretrain.vectors import VectorWatcher
     from medspan.train.transfer import Donor
 
 
@@ -106,15 +116,30 @@ def pretrain_lm(
         "metrics.json": _json(metrics),
         "recipe.toml": recipe_toml(recipe).encode(),
     }
+    subwords = _subwords(trainer)
+    if subwords is not None:
+        spec = msgspec.structs.replace(spec, subwords=subwords.lengths)
+        files[SUBWORDS] = _pack({BUCKETS: torch.from_numpy(subwords.buckets)})
     save_pretrained(output, spec, files)
+
+
+def _subwords(trainer: LmTrainer) -> Subwords | None:
+    """The donor's n-grams, for words the vocabulary lacks; None where it has none or its words do not fit."""
+    donor, done = trainer.donor, trainer.transferred
+    if donor is None or done is None or donor.subwords is None or WORDS not in done.loaded:
+        return None
+    known = slice(2, donor.vocab.n_words)
+    now = trainer.network.state_dict()[WORDS][known].float().cpu()
+    return follow(donor.subwords, donor.tensors[WORDS][known].numpy(), now.numpy())
 
 
 def pretrain_vectors(
     path: Path,
     output: Path,
     *,
-    progress: Callable[[int, int], None],
+    watcher: VectorWatcher,
     tell: Callable[[str], None],
+    resume: bool = False,
     text_folder: Path | None = None,
     command: str = "",
 ) -> None:
@@ -122,9 +147,10 @@ def pretrain_vectors(
 
     Args:
         path: the recipe.
-        output: the pretrained folder; the text that was read stands beside it.
-        progress: hears the words passed and the words in all.
+        output: the pretrained folder; the run folder stands beside it, with ``.run`` behind its name.
+        watcher: hears the words passed, and of every epoch.
         tell: hears what a person should read once.
+        resume: go on from the checkpoint of the run folder, which is that of the last whole epoch.
         text_folder: where the text is kept once it was read; in the run folder where None.
         command: the command line, for the card.
 
@@ -133,16 +159,21 @@ def pretrain_vectors(
     """
     recipe = load_vector_recipe(path)
     check_replaceable(output, KNOWN_FILES)
-    run = run_folder(output, resume=True)
+    run = run_folder(output, resume=resume)
     text = read_text(recipe.text, recipe.reading, text_folder or run / "text", base=path.parent, tell=tell)
-    total, started = text.words * recipe.vectors.epochs, time.monotonic()
-    vectors = learn_vectors(recipe, text, lambda words: progress(words, total))
-    minutes = (time.monotonic() - started) / 60
+    trainer = VectorTrainer(recipe, text, run)
+    if resume:
+        trainer.resume()
+    (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
+    trainer.run(watcher)
+    vectors, rows = trainer.vectors(), trainer.state.history
     metrics = {
-        "words_learnt": total,
+        "words_learnt": trainer.total_words,
         "vocabulary": len(vectors.vocab.words),
         "width": recipe.vectors.width,
-        "hours": round(minutes / 60, 3),
+        "held_out_loss": rows[-1].held_out_loss,
+        "hours": round(trainer.state.minutes / 60, 3),
+        "history": rows,
     }
     files = {
         "vocab.json": vectors.vocab.to_json(),
@@ -151,10 +182,9 @@ def pretrain_vectors(
         "recipe.toml": recipe_toml(recipe).encode(),
     }
     if vectors.subwords is not None:
-        files[SUBWORDS] = _pack({"buckets": torch.from_numpy(vectors.subwords)})
+        files[SUBWORDS] = _pack({BUCKETS: torch.from_numpy(vectors.subwords)})
     spec = _spec(recipe, "vectors", path, text=text, command=command)
     save_pretrained(output, spec, files)
-    tell(f"{len(vectors.vocab.words):,} words, {total / 60 / max(minutes, 1e-9):,.0f} words/s")
 
 
 def _pack(tensors: dict[str, Tensor]) -> bytes:

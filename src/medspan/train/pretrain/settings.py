@@ -124,6 +124,8 @@ class VectorConfig(Strict, frozen=True):
     """Vectors the n-grams share."""
     spread: PositiveFloat = 0.15
     """Root mean square of the numbers that are saved: the encoders' other features have about this size."""
+    held_out_words: Positive = 5_000
+    """Held-out words the loss is measured on at most, after every epoch."""
 
 
 class LmRecipe(Strict, frozen=True):

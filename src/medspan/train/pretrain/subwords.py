@@ -36,6 +36,24 @@ class Subwords:
         return found, has_some
 
 
+def follow(subwords: Subwords, before: NDArray[np.float32], after: NDArray[np.float32]) -> Subwords:
+    """Vectors of n-grams at the scale a table of words has now, which they came with.
+
+    Training goes on with the words alone and stretches or shrinks their vectors; the factor is that of least
+    squares between the two tables.
+
+    Args:
+        subwords: what has not moved.
+        before: the words' vectors they came with, (words, width).
+        after: the same words' vectors now.
+    """
+    square = float(np.square(before, dtype=np.float64).sum())
+    if not square:
+        return subwords
+    scale = float(np.multiply(before, after, dtype=np.float64).sum()) / square
+    return Subwords(subwords.buckets * np.float32(scale), subwords.lengths)
+
+
 def n_grams(word: str, shortest: int, longest: int) -> Iterator[str]:
     """The n-grams of ``<word>``, in the order and choice of fastText: no n-gram is a border alone."""
     marked = f"<{word}>"

@@ -65,6 +65,13 @@ class Shard(NamedTuple):
         """The rows of each sentence, views of the shard."""
         return np.split(self.rows, np.cumsum(self.lengths)[:-1])
 
+    def some(self, words: int, seed: int) -> list[int]:
+        """Sentences, in order, of about so many words in all, drawn by the seed alone."""
+        order = np.random.default_rng([seed, 4]).permutation(len(self.lengths))
+        sizes = np.cumsum(self.lengths[order])
+        chosen: list[int] = np.sort(order[: int(np.searchsorted(sizes, words)) + 1]).tolist()
+        return chosen
+
 
 class _Index(msgspec.Struct):
     """``text.json``: what the shards were made of."""
