@@ -12,7 +12,7 @@ a folder is left out. The dev split selects the checkpoint; the test split is on
 
 Every run is a folder OUT/ENCODER-HEAD-START-SEED and is kept in architectures.json beside this file as it
 finishes; a run that is there is not repeated, and a training that was stopped goes on. Beside the runs
-stands what a tag sequence can hold of this corpus, whose fields nest here and there: the best F1 there can be.
+stands what a tag sequence can hold of this corpus, whose fields nest here and there: the best possible F1.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from medspan.corpora import load
 from medspan.features.cut import cut
 from medspan.metrics import Score
 from medspan.model.store import open_model
-from medspan.train.data import relabel, unit_chunks
+from medspan.train.data import read_corpora, relabel, unit_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -164,9 +164,7 @@ def _figures(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "dev": _mean([row["dev"] for row in rows]),
         "seeds": sorted(row["seed"] for row in rows),
         "minutes": round(statistics.fmean(row["minutes"] for row in rows), 1),
-        "by_label": {
-            label: _mean([row["test"]["by_label"][label]["f1"] for row in rows]) for label in labels
-        },
+        "by_label": {name: _mean([row[name]["f1"] for row in labels]) for name in labels[0]},
     }
 
 
@@ -196,10 +194,13 @@ def held(recipe: Recipe) -> dict[str, Any]:
     """Of each split, what one sequence of tags can hold, and the F1 of tags without an error."""
     ((name, corpus),) = recipe.corpora.items()
     labels = labels_of(recipe, name)
-    return {
+    found: dict[str, Any] = {
         split: _held(relabel(load(corpus.source, split), corpus.labels), labels, recipe)
         for split in ("train", "dev", "test")
     }
+    (training,) = read_corpora(recipe, HERE.parent)
+    found["train"] |= {"sentences": training.counts.sentences, "left_out": training.counts.leaked}
+    return {"name": corpus.source, **found}
 
 
 def _held(documents: Sequence[Document], labels: Sequence[str], recipe: Recipe) -> dict[str, Any]:
