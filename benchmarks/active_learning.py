@@ -1,6 +1,6 @@
 """Simulates active learning: sentences chosen by ``suggest`` against sentences drawn at random.
 
-    MEDSPAN_DATA=DIR python benchmarks/active_learning.py -o OUT --seeds 13 14 15
+    MEDSPAN_DATA=DIR python benchmarks/active_learning.py -o OUT --seeds 13 14 15 --vectors vectors-en
 
 The training split of NCBI-disease, cut into sentences, is the text nobody has labelled; to annotate a
 sentence is to uncover its gold mentions. Both strategies begin with the same ``--start`` random sentences and
@@ -50,6 +50,7 @@ class Plan(NamedTuple):
     """What is simulated."""
 
     recipe: Recipe
+    vectors: Path | None
     folder: Path
     results: Path
     start: int
@@ -104,7 +105,7 @@ def run(plan: Plan, pool: Sequence[Document], seed: int, strategy: str, number: 
     source = chosen_file(plan, key).name
     recipe = subset_recipe(plan.recipe, source, len(chosen) / len(pool), seed, HERE.parents[1] / "recipes")
     if not model.exists():
-        train(recipe, model)
+        train(recipe, model, plan.vectors)
     ((corpus,), (head,)) = recipe.corpora.values(), recipe.heads.values()
     tagger = medspan.load(model, device="cpu")
     scores = {}
@@ -172,7 +173,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--recipe", type=Path, default=HERE.parents[1] / "recipes" / "ncbi-disease.toml")
+    parser.add_argument("--recipe", type=Path, default=HERE.parents[1] / "recipes" / "few-labels.toml")
+    parser.add_argument("--vectors", type=Path, help="a pretrained folder every training starts from")
     parser.add_argument("--seeds", type=int, nargs="+", default=[13, 14, 15])
     parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=["suggest", "random"])
     parser.add_argument("--rounds", type=int, default=5)
@@ -184,7 +186,9 @@ def main() -> int:
     options = parser.parse_args()
     recipe = load_recipe(options.recipe)
     options.out.mkdir(parents=True, exist_ok=True)
-    plan = Plan(recipe, options.out, options.output, options.start, options.step, options.rounds)
+    plan = Plan(
+        recipe, options.vectors, options.out, options.output, options.start, options.step, options.rounds
+    )
     pool = pool_of(next(iter(recipe.corpora.values())).source)
     numbers = range(options.rounds + 1)
     wanted = [(seed, s, n) for seed in options.seeds for n in numbers for s in options.strategies]

@@ -98,7 +98,7 @@ def test_a_simulated_round(script, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         formats.write(map(tiny_document, numbers), tmp_path / "corpus" / f"{split}.jsonl")
     monkeypatch.setattr(study, "train", lambda _recipe, folder: shutil.copytree(model_folder(), folder))
     source = str(tmp_path / "corpus")
-    plan = study.Plan(recipe(source), tmp_path, tmp_path / "result.json", 12, 6, 2)
+    plan = study.Plan(recipe(source), None, tmp_path, tmp_path / "result.json", 12, 6, 2)
     pool = study.pool_of(source)
     assert len({document.id for document in pool}) == len(pool) > 50
     for strategy in study.STRATEGIES:

@@ -196,6 +196,9 @@ class ExportConfig(Strict, frozen=True):
 
     half: bool = True
     """Keep large weights as float16 on disk; the model that is proved and scored is the rounded one."""
+    word_bits: Literal[8, 16] = 16
+    """Bits of a number of the word table where `half` holds: eight make it half as large on disk and less in
+    memory."""
     input_rank: Count = 0
     """Directions of the word features the first layer reads, 0 for all; fewer make the model faster."""
     keep_weights: bool = True

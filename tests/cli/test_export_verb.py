@@ -48,6 +48,9 @@ def test_only_the_export_part_may_change(
     compression = json.loads((again / "metrics.json").read_bytes())["compression"]
     assert compression["input_rank"] == 8
     assert 0 <= compression["dev_f1_before"]["invented"] <= 1
+    in_bytes = changed(recipe, "", "\n[export]\nword_bits = 8\n")
+    assert main(["export", str(in_bytes), "-o", str(again), "--run", run]) == 0
+    assert (again / "forms.onnx").stat().st_size < (model / "forms.onnx").stat().st_size
     capsys.readouterr()
     other = changed(recipe, "hidden_width = 16", "hidden_width = 8")
     assert main(["export", str(other), "-o", str(again), "--run", run]) == 1

@@ -22,9 +22,11 @@ from medspan.model.viterbi import fit_temperature
 from medspan.text.tokenize import TOKENIZER_ID
 from medspan.train.compress import narrow
 from medspan.train.data import unit_chunks
+from medspan.train.encoders.words import BYTE
 from medspan.train.graph import Graph
 from medspan.train.loop import head_decoder
 from medspan.train.prune import prune_words
+from medspan.train.quantize import quantized
 from medspan.train.scorer import TorchScorer
 from medspan.types import Document
 
@@ -87,9 +89,15 @@ class Export:
     def _round(self) -> None:
         """Round weights the graph keeps in half precision, so that graph and network are one model."""
         if self.recipe.export.half:
+            features = self.network.features
+            table = None
+            if features is not None and self.recipe.export.word_bits == BYTE:
+                features.word_bits = BYTE
+                table = features.words.weight
             with torch.no_grad():
                 for parameter in self.network.parameters():
-                    parameter.copy_(parameter.half().float())
+                    is_in_bytes = parameter is table
+                    parameter.copy_(quantized(parameter) if is_in_bytes else parameter.half().float())
 
     def _graphs(self) -> tuple[bytes | None, bytes]:
         """The graph of single words, where the encoder has one, and the graph of their context."""

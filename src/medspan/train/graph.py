@@ -12,6 +12,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from medspan.train.quantize import quantize_rows
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -88,6 +90,17 @@ class Graph:
     def lookup(self, name: str, table: nn.Embedding, ids: str) -> str:
         """Rows of an embedding table."""
         return self.node("Gather", self.weight(name, table.weight), ids, axis=0)
+
+    def byte_lookup(self, name: str, table: nn.Embedding, ids: str) -> str:
+        """Rows of an embedding table that is kept in eight bits (`medspan.train.quantize`)."""
+        whole, scales = quantize_rows(table.weight.detach().cpu())
+        self._weights.append(numpy_helper.from_array(whole.numpy(), f"{name}.bytes"))
+        self._weights.append(numpy_helper.from_array(scales.numpy(), f"{name}.scales"))
+        rows, sizes = (
+            self.node("Cast", self.node("Gather", f"{name}.{part}", ids, axis=0), to=TensorProto.FLOAT)
+            for part in ("bytes", "scales")
+        )
+        return self.node("Mul", rows, sizes)
 
     def lstm(self, name: str, layer: nn.LSTM, states: str, *, lengths: str, reverse: bool) -> str:
         """One direction of an LSTM over (words, batch, width), honouring lengths; zeros where padded."""

@@ -176,6 +176,7 @@ def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, comman
         "dev": dev,
         "compression": {
             "half": recipe.export.half,
+            "word_bits": recipe.export.word_bits,
             "input_rank": recipe.export.input_rank,
             "words": len(finished.vocab.words),
             "dev_f1_before": {name: round(f1, 4) for name, f1 in before.items()},

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from medspan.train.graph import Graph
 
 Arrays = "Mapping[str, Tensor]"
+BYTE = 8
+"""Bits of a word table `medspan.train.quantize` has rounded."""
 
 
 class WordFeatures(nn.Module):
@@ -40,6 +42,7 @@ class WordFeatures(nn.Module):
             nn.Conv1d(config.char_width, config.char_filters, size) for size in config.char_windows
         )
         self.project: nn.Linear | None = None  # see train/compress.py
+        self.word_bits = 16  # of the exported table
         self.width = config.word_width + config.char_filters * len(config.char_windows) + config.case_width
         self._start()
 
@@ -91,7 +94,8 @@ class WordFeatures(nn.Module):
 
     def to_graph(self, graph: Graph) -> str:
         """`of_forms` as ONNX nodes; returns the output's name."""
-        parts = [graph.lookup("words", self.words, "word_ids")]
+        look_up = graph.byte_lookup if self.word_bits == BYTE else graph.lookup
+        parts = [look_up("words", self.words, "word_ids")]
         vectors = graph.node("Transpose", graph.lookup("chars", self.chars, "char_ids"), perm=[0, 2, 1])
         inside = graph.node("Not", graph.node("Equal", "char_ids", graph.ints(0)))
         inside = graph.node("Unsqueeze", graph.node("Cast", inside, to=1), graph.ints(1))
