@@ -68,9 +68,9 @@ STUDIES = (
 INTRODUCTION = """\
 What was measured about learning from text nobody labelled. Each page is written from one result file in
 `benchmarks/` by `python benchmarks/results.py`; no figure on it was typed, and a test compares them. Scores
-are strict F1 in percent, on test splits that chose nothing. How to do it with data of your own:
-[pretraining](../pretraining.md), [labels without annotators](../weak-labels.md), [which sentence to
-annotate next](../active-learning.md).
+are strict F1 in percent, on test splits; the dev split alone selects a model. How to do it with data of
+your own: [pretraining](../pretraining.md), [labels without annotators](../weak-labels.md), [which sentence
+to annotate next](../active-learning.md).
 """
 
 
@@ -89,7 +89,7 @@ def render(results: Path) -> tuple[dict[str, str], list[Plot]]:
         plots.extend(page.plots)
         for question, answer in zip(study.questions, page.answers, strict=True):
             rows.append([str(len(rows) + 1), question, f"{answer}.", f"[{study.file}]({study.file})"])
-    lines = [*INTRODUCTION.splitlines(), "", *common.table(("study", "question", "answer", "page"), rows)]
+    lines = [*common.prose(INTRODUCTION), *common.table(("study", "question", "answer", "page"), rows)]
     names = ", ".join(study.result for study in STUDIES)
     texts["README.md"] = common.page_text("Results of the studies", f"{{{names}}}", lines)
     return texts, plots

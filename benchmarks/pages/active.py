@@ -25,8 +25,9 @@ INTRODUCTION = """\
 Which sentences should be annotated next? The training split of NCBI-disease, cut into sentences, is the
 text nobody has labelled; to annotate a sentence is to uncover its gold mentions. Both strategies begin with
 the same sentences, drawn at random, and add as many in each round: `suggest` those that the model of the
-round before is least sure of and that differ (`medspan suggest`), *random* any. Each round trains the
-recipe anew on what is annotated so far. F1 is strict, on the test split, which chooses nothing.
+round before is least sure of and that differ (`medspan suggest`), *random* any. Each round trains a recipe
+anew (`recipes/few-labels.toml`, where no command below names another) on what is annotated so far. F1 is
+strict, on the test split, which chooses nothing.
 """
 CAUTION = """\
 The share is how many sentences (words) a strategy needs for the F1 the random choice has in that round,
@@ -44,14 +45,12 @@ def page(result: dict[str, Any]) -> Page:
     summary = result.get("summary", {})
     plots = plots_of(summary, runs)
     lines = [
-        *INTRODUCTION.splitlines(),
-        "",
+        *common.prose(INTRODUCTION),
         "## Rounds",
         "",
         *(round_lines(summary) or ["Not run yet.", ""]),
         *(line for plot in plots for line in (plot.line(), "")),
-        *CAUTION.splitlines(),
-        "",
+        *common.prose(CAUTION),
         *common.missing_lines(missing(runs)),
         *run_lines(runs),
         *common.how_lines(runs, RESULT),
@@ -96,9 +95,12 @@ def round_lines(summary: dict[str, Any]) -> list[str]:
         "share of random's sentences",
         "of its words",
     )
-    asked = f"Asked for: at most {SHARE:.1f} of the random choice's sentences for the same F1. Means over"
-    seeds = f"{common.agreed(summary.get('seeds', []))} ({common.listed(summary.get('seeds', []))})."
-    return [f"{asked} {seeds}", "", *common.table(head, rows)] if rows else []
+    seeds = summary.get("seeds", [])
+    asked = (
+        f"Asked for: at most {SHARE:.1f} of the random choice's sentences for the same F1. Figures are of "
+        f"{common.agreed(seeds)} ({common.listed(seeds)}); rounds that a seed lacks are not in the table."
+    )
+    return [*common.prose(asked), *common.table(head, rows)] if rows else []
 
 
 def _share(figure: dict[str, Any], unit: str) -> str:

@@ -35,10 +35,18 @@ scored. F1 is strict: both ends and the label.
 """
 CAUTION = """\
 Intervals are 95 %, sentences resampled (each is a document of this corpus). The official split is by
-sentence, so that sentences of one abstract stand in several splits: figures on new abstracts would be
+sentence, so that sentences of one abstract stand in several splits: figures on new abstracts may be
 lower, and intervals wider, for all architectures alike. Fields with few mentions (see above) have wide
 intervals; small differences there mean nothing. One seed says nothing about other seeds; with several,
 figures are means, and the ends of intervals are means too.
+"""
+LOST = """\
+Fields lie in each other now and then (a drug within a disorder or a route). One sequence of tags keeps the
+longer one; it holds no discontinuous mention either, nor one that begins or ends within a word. They are
+scored all the same: {lost} of the {mentions:,} mentions of the test split cannot be found by any of these
+models; one without any other error would have F1 {best}. Of the training split {left_out} of {sentences:,}
+sentences are left out, because they stand in a test split of another corpus made of the same abstracts
+(`relation/ade`).
 """
 
 
@@ -48,15 +56,13 @@ def page(result: dict[str, Any]) -> Page:
     summary = result.get("summary", {})
     plots = plots_of(summary, runs)
     lines = [
-        *INTRODUCTION.splitlines(),
-        "",
+        *common.prose(INTRODUCTION),
         *corpus_lines(result.get("corpus", {})),
         "## All fields",
         "",
         *(all_lines(summary) or ["Not run yet.", ""]),
         *(line for plot in plots for line in (plot.line(), "")),
-        *CAUTION.splitlines(),
-        "",
+        *common.prose(CAUTION),
         *field_lines(summary),
         *common.missing_lines(missing(summary)),
         *run_lines(runs),
@@ -90,13 +96,15 @@ def corpus_lines(corpus: dict[str, Any]) -> list[str]:
         "## The corpus",
         "",
         *common.table(head, rows),
-        "Fields lie in each other now and then (a drug within a disorder or a route). One sequence of tags keeps",
-        "the longer one; it holds no discontinuous mention either, nor one that begins or ends within a word. They",
-        f"are scored all the same: {lost} of the {test['mentions']:,} mentions of the test split cannot be found by",
-        f"any of these models; one without any other error would have F1 {percent(test['best_f1'])}. Of the training",
-        f"split {train['left_out']} of {train['sentences']:,} sentences are left out, because they stand in a test",
-        "split of another corpus made of the same abstracts (`relation/ade`).",
-        "",
+        *common.prose(
+            LOST.format(
+                lost=lost,
+                mentions=test["mentions"],
+                best=percent(test["best_f1"]),
+                left_out=train["left_out"],
+                sentences=train["sentences"],
+            )
+        ),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 ABSENT = "-"
+WIDTH = 120
 MADE_BY = "<!-- Written by benchmarks/results.py from benchmarks/{}; do not edit. -->"
 
 
@@ -56,6 +58,16 @@ def interval(row: dict[str, Any], form: Callable[[float | None], str] = percent)
 def listed(values: Iterable[object]) -> str:
     """Names or numbers in a row."""
     return ", ".join(str(value) for value in values) or ABSENT
+
+
+def prose(*paragraphs: str) -> list[str]:
+    """Paragraphs as lines of at most 120 characters, each with an empty line behind it."""
+    found = []
+    for paragraph in paragraphs:
+        for part in paragraph.split("\n\n"):
+            words = " ".join(part.split())
+            found += [*textwrap.wrap(words, WIDTH, break_on_hyphens=False, break_long_words=False), ""]
+    return found
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -42,7 +42,7 @@ class Points(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A curve, with a band where lows and highs are given; a faint one is one seed of many."""
+    """A curve, with a band where lows and highs are given."""
 
     name: str
     colour: str

@@ -36,6 +36,8 @@ MARKS = {
     "sky": "P",
     "purple": "X",
 }
+STROKES = {"blue": "--", "vermilion": "-."}
+"""How a line without marks is told apart; solid where nothing is said."""
 STYLE: dict[str, Any] = {
     "svg.hashsalt": "medspan",
     "svg.fonttype": "none",
@@ -51,6 +53,7 @@ STYLE: dict[str, Any] = {
     "legend.fontsize": 10,
 }
 PERCENT = 100
+IN_A_ROW = 4
 STEP = 0.8
 """Share of a group's width that its marks take."""
 
@@ -83,7 +86,7 @@ def points(content: Points) -> Figure:
     axes.grid(visible=False, axis="x")
     axes.set_ylabel(content.y)
     _levels(axes, content.levels)
-    _legend(figure, [axes], len(content.series))
+    _legend(figure, [axes])
     return figure
 
 
@@ -109,8 +112,7 @@ def curves(content: Curves) -> Figure:
         unused.remove()
     for axes, panel in zip(grid, content.panels, strict=False):
         _panel(axes, panel, content)
-    names = {line.name for panel in content.panels for line in panel.lines}
-    _legend(figure, grid[:count], len(names))
+    _legend(figure, grid[:count])
     return figure
 
 
@@ -131,9 +133,12 @@ def _panel(axes: Axes, panel: Panel, content: Curves) -> None:
 
 def _line(axes: Axes, line: Line, name: str | None) -> None:
     paint = COLOURS[line.colour]
-    marker = MARKS[line.colour] if line.is_marked else None
     heights = [PERCENT * value for value in line.y]
-    axes.plot(line.x, heights, color=paint, marker=marker, label=name, linewidth=1.5)
+    if line.is_marked:
+        axes.plot(line.x, heights, color=paint, marker=MARKS[line.colour], label=name, linewidth=1.5)
+    else:
+        stroke = STROKES.get(line.colour, "-")
+        axes.plot(line.x, heights, color=paint, linestyle=stroke, label=name, linewidth=1.1)
     if line.low:
         ends = ([PERCENT * value for value in side] for side in (line.low, line.high))
         axes.fill_between(line.x, *ends, color=paint, alpha=0.15, linewidth=0)
@@ -147,9 +152,15 @@ def _levels(axes: Axes, levels: Sequence[Level]) -> None:
         )
 
 
-def _legend(figure: Figure, panels: Sequence[Axes], count: int) -> None:
+def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
+    """One legend for all panels, below them: in one row where it fits."""
     found = {}
     for axes in panels:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
             found.setdefault(name, handle)
-    figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=min(3, max(count, 1)))
+    figure.legend(
+        found.values(),
+        found.keys(),
+        loc="outside lower center",
+        ncols=len(found) if len(found) <= IN_A_ROW else 3,
+    )

@@ -51,6 +51,19 @@ on other documents, but nothing about other seeds. With several seeds the figure
 standard deviation (n - 1) over seeds. Intervals of gains resample documents and seeds, both starts alike;
 with one seed, documents only.
 """
+ABOUT_SHARES = """\
+Test F1 by share of the training sentences (drawn at random with the seed, the same ones for every start;
+small shares get more epochs, as many for every start):
+"""
+ABOUT_LABELS = """\
+Labels needed for the random start's F1 with all labels (asked for: at most {most} %), straight between the
+shares that were run:
+"""
+ABOUT_EPOCHS = """\
+Epochs and minutes until the random start's best dev F1 is reached (asked for: at most {most} of its
+epochs). Minutes are those of this training alone, without what was learnt from text before it, and were
+taken on shared cores: compare epochs first.
+"""
 
 
 class Study(NamedTuple):
@@ -93,17 +106,15 @@ def page(result: dict[str, Any]) -> Page:
     """The page of a result file, which may be empty or in part there."""
     study = Study(list(result.get("runs", {}).values()), result.get("summary", {}), common.corpus_names())
     plots = plots_of(study)
-    pictures = {plot.file: ["", plot.line(), ""] for plot in plots}
+    pictures = {plot.file: [plot.line(), ""] for plot in plots}
     lines = [
-        *INTRODUCTION.splitlines(),
-        "",
+        *common.prose(INTRODUCTION),
         "## All the labels",
         "",
         *(full_lines(study) or ["Not run yet.", ""]),
         *pictures.get("transfer-f1.svg", []),
         *pictures.get("transfer-gain.svg", []),
-        *ABOUT_INTERVALS.splitlines(),
-        "",
+        *common.prose(ABOUT_INTERVALS),
         "## Fewer labels",
         "",
         *(share_lines(study) or ["Not run yet.", ""]),
@@ -168,13 +179,9 @@ def share_lines(study: Study) -> list[str]:
                 rows.append([study.name(corpus), said, *shown])
         needed.extend(_needed(study, corpus))
     return [
-        "Test F1 by share of the training sentences (drawn at random with the seed, the same ones for every",
-        "start; small shares get more epochs, as many for every start):",
-        "",
+        *common.prose(ABOUT_SHARES),
         *common.table(("corpus", "start", *(f"{share} %" for share in shares)), rows),
-        f"Labels needed for the random start's F1 with all labels (asked for: at most {LABELS} %), straight",
-        "between the shares that were run:",
-        "",
+        *common.prose(ABOUT_LABELS.format(most=LABELS)),
         *needed,
         "",
     ]
@@ -189,9 +196,16 @@ def _needed(study: Study, corpus: str) -> list[str]:
     for start in ("vectors", "bilm"):
         if len(study.summary[corpus]["f1"][start]) > 1:
             share = study.summary[corpus]["labels"][start]
-            said = "not reached, or no full run to compare with" if share is None else f"{share:.0f} %"
-            found.append(f"- {study.name(corpus)}, {STARTS[start]}: {said}")
+            found.append(f"- {study.name(corpus)}, {STARTS[start]}: {_enough(study, corpus, start, share)}")
     return found
+
+
+def _enough(study: Study, corpus: str, start: str, share: float | None) -> str:
+    """A share of the labels in words: the least share that was run is only an upper bound."""
+    if share is None:
+        return "not reached, or no full run to compare with"
+    is_least = share <= min(int(key) for key in study.summary[corpus]["f1"][start])
+    return f"{'at most ' if is_least and share < WHOLE else ''}{share:.0f} %"
 
 
 def epoch_lines(study: Study) -> list[str]:
@@ -225,10 +239,7 @@ def epoch_lines(study: Study) -> list[str]:
     if not rows:
         return []
     return [
-        f"Epochs and minutes until the random start's best dev F1 is reached (asked for: at most {EPOCHS} of",
-        "its epochs). Minutes are those of this training alone, without what was learnt from text before it, and",
-        "were taken on shared cores: compare epochs first.",
-        "",
+        *common.prose(ABOUT_EPOCHS.format(most=EPOCHS)),
         *common.table(head, rows),
     ]
 
@@ -264,12 +275,11 @@ def missing(study: Study) -> list[str]:
     found = []
     for corpus, asked in ASKED.items():
         for share in reversed(asked.shares):
-            for start, said in STARTS.items():
-                least = asked.seeds if share == WHOLE else 1
-                there = len(study.rows(corpus, start, share))
-                if there < least:
-                    what = f"{study.name(corpus)}, {share} % of the labels, {said}"
-                    found.append(f"{what}: {there} of {least} seeds" if least > 1 else what)
+            least = asked.seeds if share == WHOLE else 1
+            there = {said: len(study.rows(corpus, start, share)) for start, said in STARTS.items()}
+            few = [f"{said} ({count} of {least} runs)" for said, count in there.items() if count < least]
+            if few:
+                found.append(f"{study.name(corpus)}, {share} % of the labels: {listed(few)}")
     return found
 
 
@@ -292,7 +302,7 @@ def sooner_answer(study: Study) -> str:
         for start in ("bilm", "vectors"):
             parts = []
             if (share := study.summary[corpus]["labels"][start]) is not None:
-                parts.append(f"{share:.0f} % of the labels")
+                parts.append(f"{_enough(study, corpus, start, share)} of the labels")
             rows = study.summary[corpus]["epochs"][start]
             if rows and all(row[start] for row in rows):
                 part = statistics.fmean(row[start][0] / row["random"][0] for row in rows)
