@@ -21,7 +21,7 @@ SHIPPED = Path(__file__).resolve().parent.parent / "models"
 
 # The packages of pyproject.toml's dependencies and extras; a test holds that they agree.
 NEEDED = ("numpy", "onnxruntime", "safetensors", "msgspec", "typer", "rich")
-EXTRAS = {"train": ("torch", "onnx"), "arrow": ("pyarrow", "zstandard")}
+EXTRAS = {"train": ("torch", "onnx", "gensim"), "arrow": ("pyarrow", "zstandard")}
 
 
 def info(
