@@ -45,8 +45,8 @@ Fields lie in each other now and then (a drug within a disorder or a route). One
 longer one; it holds no discontinuous mention either, nor one that begins or ends within a word. They are
 scored all the same: {lost} of the {mentions:,} mentions of the test split cannot be found by any of these
 models; one without any other error would have F1 {best}. Of the training split {left_out} of {sentences:,}
-sentences are left out, because they stand in a test split of another corpus made of the same abstracts
-(`relation/ade`).
+sentences are left out, because they stand in a registered test split of another corpus: nearly all in that
+of `relation/ade`, which has the same abstracts. None of them stands in the test split used here.
 """
 
 

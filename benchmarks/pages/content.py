@@ -59,6 +59,8 @@ class Panel(NamedTuple):
     title: str
     lines: Sequence[Line]
     levels: Sequence[Level] = ()
+    floor: float | None = None
+    """What is lower is cut off."""
 
 
 class Curves(NamedTuple):

@@ -128,6 +128,8 @@ def _panel(axes: Axes, panel: Panel, content: Curves) -> None:
     axes.set_title(panel.title)
     axes.set_xlabel(content.x)
     axes.set_ylabel(content.y)
+    if panel.floor is not None:
+        axes.set_ylim(bottom=PERCENT * panel.floor)
     _levels(axes, panel.levels)
 
 

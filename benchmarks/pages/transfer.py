@@ -36,6 +36,8 @@ ASKED = {
 }
 GAIN, LABELS, EPOCHS = 0.015, 50, 0.5
 """Asked of transfer: least gain, most percent of the labels, most share of the epochs."""
+SHOWN = 0.12
+"""How far below the random start's best dev F1 the plots of training reach."""
 INTRODUCTION = """\
 Does an encoder that has read text nobody labelled tag better (study 1), from fewer labels, and sooner
 (study 2)? The recipes `recipes/transfer-*.toml` are trained from a random start, from word vectors
@@ -399,9 +401,10 @@ def _curve_plots(study: Study) -> list[Plot]:
             if lines:
                 goals = [max(f1 for _, f1 in r["curve"]) for r in study.rows(corpus, "random", WHOLE)]
                 levels = [Level("random start's best (mean)", statistics.fmean(goals))] if goals else []
-                panels.append(Panel(study.name(corpus), lines, levels))
+                floor = statistics.fmean(goals) - SHOWN if goals else None
+                panels.append(Panel(study.name(corpus), lines, levels, floor))
         if panels:
-            alt = f"Dev F1 by {x} of training with all labels, a line a seed"
+            alt = f"Dev F1 by {x} of training with all labels, a line a seed; first epochs lie below"
             found.append(Plot(file, alt, Curves(panels, f"{x} of training", "dev F1, %")))
     return found
 
