@@ -46,7 +46,7 @@ longer one; it holds no discontinuous mention either, nor one that begins or end
 scored all the same: {lost} of the {mentions:,} mentions of the test split cannot be found by any of these
 models; one without any other error would have F1 {best}. Of the training split {left_out} of {sentences:,}
 sentences are left out, because they stand in a registered test split of another corpus: nearly all in that
-of `relation/ade`, which has the same abstracts. None of them stands in the test split used here.
+of `relation/ade`, which has the same abstracts. The test split used here holds none of them.
 """
 
 
