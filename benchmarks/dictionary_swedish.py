@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from facts import facts, figures, read_json, write_json
+from facts import bounds, facts, figures, label_figures, read_json, write_json
 from recipes import train, with_seed
 
 import medspan
@@ -70,11 +70,8 @@ def score(annotator: Annotator, sets: dict[str, list[Document]]) -> dict[str, An
         bare = [document.replace(entities=()) for document in gold]
         predicted = list(annotator.annotate(bare))
         report = medspan.evaluate(gold, predicted, labels=LABELS, seed=SEED, resamples=RESAMPLES)
-        by_type = {
-            row.label: {"f1": round(row.score.f1, 4), **_interval(row.f1_interval)} for row in report.labels
-        }
         characters = character_scores(gold, predicted)
-        found[name] = {**figures(report), "by_type": by_type, "characters": characters}
+        found[name] = {**figures(report), "by_type": label_figures(report), "characters": characters}
     return found
 
 
@@ -86,7 +83,7 @@ def character_scores(gold: Sequence[Document], predicted: Sequence[Document]) ->
     ]
     total = Score.of(*(sum(row[i] for document in counts for row in document) for i in range(3)))
     interval = bootstrap(counts, seed=SEED, resamples=RESAMPLES).f1
-    return {"f1": round(total.f1, 4), **_interval(interval)}
+    return {"f1": round(total.f1, 4), **bounds(interval)}
 
 
 def _typed(document: Document, label: str) -> set[int]:
@@ -101,13 +98,6 @@ def _typed(document: Document, label: str) -> set[int]:
 
 def _hits(right: set[int], guess: set[int]) -> tuple[int, int, int]:
     return len(right & guess), len(guess - right), len(right - guess)
-
-
-def _interval(interval: Any) -> dict[str, float | None]:  # noqa: ANN401 - an Interval or None
-    return {
-        "low": round(interval.low, 4) if interval else None,
-        "high": round(interval.high, 4) if interval else None,
-    }
 
 
 def dictionary(name: str) -> DictionaryAnnotator:

@@ -17,6 +17,7 @@ import medspan
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from medspan.metrics import Interval
     from medspan.report import Report
     from medspan.types import Document
 
@@ -96,13 +97,24 @@ def numbered(documents: Sequence[Document]) -> list[Document]:
     return [document.replace(id=str(i)) for i, document in enumerate(documents)]
 
 
-def figures(report: Report) -> dict[str, Any]:
-    """Strict micro scores with the 95 % interval of F1, and token-micro beside them."""
-    interval = report.intervals.f1
+def bounds(interval: Interval | None) -> dict[str, float | None]:
+    """The ends of a 95 % interval; None where nothing was to be found."""
     return {
-        "f1": round(report.micro.f1, 4),
         "low": round(interval.low, 4) if interval else None,
         "high": round(interval.high, 4) if interval else None,
+    }
+
+
+def label_figures(report: Report) -> dict[str, Any]:
+    """By label F1 with its interval."""
+    return {row.label: {"f1": round(row.score.f1, 4), **bounds(row.f1_interval)} for row in report.labels}
+
+
+def figures(report: Report) -> dict[str, Any]:
+    """Strict micro scores with the 95 % interval of F1, and token-micro beside them."""
+    return {
+        "f1": round(report.micro.f1, 4),
+        **bounds(report.intervals.f1),
         "precision": round(report.micro.precision, 4),
         "recall": round(report.micro.recall, 4),
         "token_micro_f1": round(report.token_micro.f1, 4),

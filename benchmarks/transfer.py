@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medspan.config import Recipe
+    from medspan.report import Report
     from medspan.types import Document
 
 HERE = Path(__file__).resolve()
@@ -78,6 +79,12 @@ def recipe_of(recipe: Recipe, run: Run, folder: Path) -> Recipe:
 
 def scored(recipe: Recipe, model: Path, split: str) -> tuple[dict[str, Any], list[tuple[int, int, int]]]:
     """Figures of a split, and of each document true positives, false positives and false negatives."""
+    report, counts = report_of(recipe, model, split)
+    return figures(report), counts
+
+
+def report_of(recipe: Recipe, model: Path, split: str) -> tuple[Report, list[tuple[int, int, int]]]:
+    """The evaluation on a split, and its counts by document."""
     ((name, corpus),) = recipe.corpora.items()
     labels = labels_of(recipe, name)
     gold = numbered(relabel(load(corpus.source, split), corpus.labels))
@@ -86,7 +93,7 @@ def scored(recipe: Recipe, model: Path, split: str) -> tuple[dict[str, Any], lis
     wanted = frozenset(labels)
     pairs = zip(gold, found, strict=True)
     counts = [strict_counts(_mentions(a, wanted), _mentions(b, wanted)) for a, b in pairs]
-    return figures(medspan.evaluate(gold, found, labels=labels)), [(c.tp, c.fp, c.fn) for c in counts]
+    return medspan.evaluate(gold, found, labels=labels), [(c.tp, c.fp, c.fn) for c in counts]
 
 
 def _mentions(document: Document, labels: frozenset[str]) -> set[Mention]:

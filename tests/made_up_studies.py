@@ -1,0 +1,142 @@
+"""Result files of the studies with made-up figures, whole ones, for the tests of the pages. Nothing is measured."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOW = {
+    "command": "python benchmarks/made_up.py",
+    "date": "2001-02-03",
+    "hardware": {"cpu": "Made-up CPU", "cores": 2, "system": "Linux"},
+    "versions": {"python": "3.11", "medspan": "0.1.0"},
+}
+SIZE = {"documents": 100, "words": 2000, "gold": 300}
+
+
+def scores(f1: float) -> dict[str, Any]:
+    row = {"f1": f1, "low": f1 - 0.02, "high": f1 + 0.02, "precision": f1 + 0.01, "recall": f1 - 0.01}
+    return {**row, "token_micro_f1": f1, **SIZE}
+
+
+def transfer(study: Any) -> dict[str, Any]:
+    """Two corpora with three seeds and curves, two with one seed."""
+    runs = {}
+    for number, (corpus, gain) in enumerate(
+        product(("ncbi", "bc5cdr", "bc2gm", "jnlpba"), (("random", 0.0), ("vectors", 0.02), ("bilm", 0.04)))
+    ):
+        is_large = corpus in ("ncbi", "bc5cdr")
+        shares = (5, 10, 25, 50, 100) if is_large else (100,)
+        for share, seed in product(shares, (13, 14, 15) if is_large else (13,)):
+            f1 = (
+                0.8
+                + gain[1] * (1 if share == 100 else 2)
+                - 0.4 / share
+                + 0.002 * (seed - 14)
+                - 0.004 * number / 12
+            )
+            rise = 3 + (0.04 - gain[1]) * 100
+            curve = [[0.4 * e, round(f1 + 0.01 - 0.5 * 2.7 ** (-e / rise * 3), 4)] for e in range(1, 21)]
+            run = study.Run(corpus, gain[0], share, seed)
+            runs[run.key] = {
+                **HOW,
+                "seed": seed,
+                "corpus": corpus,
+                "start": gain[0],
+                "share": share,
+                "epochs": 20,
+                "dev": max(value for _, value in curve),
+                "test": scores(round(f1, 4)),
+                "minutes": 8.0,
+                "curve": curve,
+            }
+    found = study.summary(runs, None, {})
+    for corpus in found.values():
+        for start, mean in (("vectors", 0.02), ("bilm", 0.04)):
+            corpus["gain"][start] = {"mean": mean, "low": mean - 0.015, "high": mean + 0.015, "seeds": [13]}
+    return {"summary": found, "runs": runs}
+
+
+def architectures(study: Any) -> dict[str, Any]:
+    """One seed of each architecture, without a character language model."""
+    runs = {}
+    folder = {"vectors": study.HERE, "charlm": None}
+    for number, run in enumerate(study.planned(study.ENCODERS, study.HEADS, [13, 14], folder)):
+        f1 = round(0.7 + 0.01 * (number % 14) + 0.003 * (run.seed - 13), 4)
+        by_label = {label: scores(f1 + shift) for label, shift in (("Drug", 0.1), ("Frequency", -0.2))}
+        runs[run.key] = {
+            **HOW,
+            "seed": run.seed,
+            **{key: getattr(run, key) for key in ("encoder", "head", "start")},
+            "dev": f1 + 0.01,
+            "test": {**scores(f1), "by_label": by_label},
+            "epochs": 20,
+            "minutes": 3.0,
+            "megabytes": 2.5,
+        }
+    split = {
+        "documents": 1000,
+        "mentions": 1900,
+        "by_label": {"Drug": 1800, "Frequency": 100},
+        "discontinuous": 9,
+        "nested_or_off_words": 19,
+        "best_f1": 0.9925,
+    }
+    train = {**split, "sentences": 2900, "left_out": 225}
+    summary = study.summary(runs, None, {})
+    for row in summary.values():
+        if "vectors" in row["f1"]:
+            row["gain"] = {"mean": 0.02, "low": 0.001, "high": 0.04, "start": "vectors", "seeds": [13, 14]}
+    return {"corpus": {"train": train, "dev": split, "test": split}, "summary": summary, "runs": runs}
+
+
+def swedish(study: Any) -> dict[str, Any]:
+    """Four dictionaries and two networks, one of three seeds."""
+    systems = [(name, None, 0.2 + 0.08 * place) for place, name in enumerate(study.DICTIONARIES)]
+    systems += [(f"char-blstm-{seed}", seed, 0.5 + 0.01 * (seed - 13)) for seed in (13, 14, 15)]
+    systems += [("char-blstm-charlm-13", 13, 0.58)]
+    runs = {}
+    for name, seed, f1 in systems:
+        types = {label: scores(f1 + 0.02 * place) for place, label in enumerate(study.LABELS)}
+        part = {**scores(f1), "by_type": types, "characters": scores(f1 + 0.1)}
+        runs[name] = {**HOW, "seed": seed, "all": part, "test": part}
+    return {"gains": study.gains(runs), "runs": runs}
+
+
+def active(study: Any) -> dict[str, Any]:
+    """Three seeds, five rounds, two strategies."""
+    runs = {}
+    for seed, number, strategy in product((13, 14, 15), range(6), ("random", "suggest")):
+        f1 = round(0.6 + 0.25 * (1 - 0.6**number) + (0.02 if strategy == "suggest" and number else 0), 4)
+        runs[study.key_of(seed, strategy, number)] = {
+            **HOW,
+            "seed": seed,
+            "strategy": strategy if number else "random",
+            "round": number,
+            "sentences": 250 * (number + 1),
+            "words": (9000 if strategy == "suggest" and number else 6000) * (number + 1),
+            "mentions": 200 * (number + 1),
+            "epochs": 30,
+            "dev": scores(f1 + 0.01),
+            "test": scores(f1 + 0.004 * (seed - 14)),
+        }
+    return {"summary": study.summary(runs), "runs": runs}
+
+
+FILES = {
+    "transfer.json": ("transfer", transfer),
+    "architectures.json": ("architectures", architectures),
+    "dictionary_swedish.json": ("dictionary_swedish", swedish),
+    "active_learning.json": ("active_learning", active),
+}
+"""By result file, the study script whose summary it holds and what makes it up."""
+
+
+def write_all(folder: Path, script: Any) -> None:
+    """Write all of them; ``script`` imports a study script by name."""
+    for name, (module, make) in FILES.items():
+        (folder / name).write_text(json.dumps(make(script(module))), encoding="utf-8")
