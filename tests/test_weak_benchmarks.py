@@ -96,7 +96,9 @@ def test_a_simulated_round(script, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "corpus").mkdir()
     for split, numbers in (("train", range(20)), ("dev", range(30, 34)), ("test", range(40, 44))):
         formats.write(map(tiny_document, numbers), tmp_path / "corpus" / f"{split}.jsonl")
-    monkeypatch.setattr(study, "train", lambda _recipe, folder: shutil.copytree(model_folder(), folder))
+    monkeypatch.setattr(
+        study, "train", lambda _recipe, folder, _start: shutil.copytree(model_folder(), folder)
+    )
     source = str(tmp_path / "corpus")
     plan = study.Plan(recipe(source), None, tmp_path, tmp_path / "result.json", 12, 6, 2)
     pool = study.pool_of(source)

@@ -19,7 +19,7 @@ from medspan.features.vocab import Vocab, read_vocab
 from medspan.model.spec import CorpusSpec
 from medspan.model.store import open_model
 from medspan.train.pretrain.settings import LmRecipe
-from medspan.train.pretrain.store import BUCKETS, SUBWORDS, TENSORS, is_pretrained, open_pretrained
+from medspan.train.pretrain.store import BUCKETS, HEAD, SUBWORDS, TENSORS, is_pretrained, open_pretrained
 from medspan.train.pretrain.subwords import Subwords
 
 if TYPE_CHECKING:
@@ -32,8 +32,16 @@ if TYPE_CHECKING:
 
 _Recipe = TypeVar("_Recipe", Recipe, LmRecipe)
 WORDS = "encoder.features.words.weight"
-_TABLES = (WORDS, "encoder.features.chars.weight", "encoder.chars.weight")
+_TABLES = (
+    WORDS,
+    "encoder.features.chars.weight",
+    "encoder.chars.weight",
+    "head.output.weight",
+    "head.bias.weight",
+)
 """Tables whose rows are ids of a vocabulary."""
+_COPIED = ("encoder.", "head.")
+"""Begins of the names of what is copied; `head.` is a language model's, a tagger's are `heads.`."""
 
 
 class Donor(NamedTuple):
@@ -75,8 +83,12 @@ class Transferred(msgspec.Struct, frozen=True):
         return found
 
 
-def open_donor(folder: Path) -> Donor:
+def open_donor(folder: Path, *, with_head: bool = False) -> Donor:
     """Read what a recipe wants to start from.
+
+    Args:
+        folder: a pretrained one, or a model.
+        with_head: read a language model's head too, for one that learns on.
 
     Raises:
         ModelError: if the folder is neither a pretrained one nor a model with its weights, or is damaged.
@@ -86,6 +98,8 @@ def open_donor(folder: Path) -> Donor:
             pretrained = open_pretrained(folder)
             vocab = read_vocab(pretrained.read("vocab.json"))
             tensors = _whole(load_tensors(pretrained.read(TENSORS)))
+            if with_head and HEAD in pretrained.spec.files:
+                tensors |= _whole(load_tensors(pretrained.read(HEAD)))
             subwords = None
             if SUBWORDS in pretrained.spec.files:
                 shared = load_tensors(pretrained.read(SUBWORDS))[BUCKETS].float()
@@ -122,7 +136,9 @@ def find_donor(recipe: _Recipe, base: Path, start: Path | None) -> tuple[_Recipe
         kept = TransferConfig(source=start.name) if config is None else config
         config = msgspec.structs.replace(kept, source=start.name)
         recipe = msgspec.structs.replace(recipe, transfer=config)
-    return recipe, open_donor(start or base / config.source) if config else None
+    if config is None:
+        return recipe, None
+    return recipe, open_donor(start or base / config.source, with_head=isinstance(recipe, LmRecipe))
 
 
 def _spec_of(spec: PretrainedSpec | ModelSpec, file: str) -> CorpusSpec:
@@ -137,15 +153,16 @@ def transfer(network: nn.Module, donor: Donor, vocab: Vocab) -> Transferred:
     """Copy the donor's encoder into a network whose vocabulary extends the donor's.
 
     Args:
-        network: its tensors are changed in place; heads start afresh.
+        network: its tensors are changed in place; heads start afresh, but for a language model's head where
+            the donor brings one.
         donor: where the tensors come from.
         vocab: ``extend_vocab(donor.vocab, ...)``, which the network was built with.
 
     Raises:
         TrainingError: if no tensor fits.
     """
-    own = {n: t for n, t in network.state_dict().items() if n.startswith("encoder.")}
-    given = {n: t for n, t in donor.tensors.items() if n.startswith("encoder.")}
+    own = {n: t for n, t in network.state_dict().items() if n.startswith(_COPIED)}
+    given = {n: t for n, t in donor.tensors.items() if n.startswith(_COPIED)}
     loaded = [name for name, tensor in own.items() if name in given and _fits(name, given[name], tensor)]
     if not loaded:
         raise TrainingError(

@@ -19,6 +19,7 @@ from medspan.train.pretrain.lm import LmTrainer
 from medspan.train.pretrain.settings import load_lm_recipe, load_vector_recipe
 from medspan.train.pretrain.store import (
     BUCKETS,
+    HEAD,
     KNOWN_FILES,
     SUBWORDS,
     TENSORS,
@@ -98,6 +99,7 @@ def pretrain_lm(
     tensors = {
         name: tensor for name, tensor in trainer.network.state_dict().items() if name.startswith("encoder.")
     }
+    head = {f"head.{name}": tensor for name, tensor in trainer.network.head.state_dict().items()}
     rows = trainer.state.history
     metrics = {
         "words_learnt": trainer.state.words,
@@ -113,6 +115,7 @@ def pretrain_lm(
     files = {
         "vocab.json": trainer.vocab.to_json(),
         TENSORS: _pack(tensors),
+        HEAD: _pack(head),
         "metrics.json": _json(metrics),
         "recipe.toml": recipe_toml(recipe).encode(),
     }

@@ -1,9 +1,9 @@
 """A pretrained folder: tensors an encoder can start from, and what they were learnt from.
 
 ``config.json`` (``"kind": "pretrained"``), ``vocab.json``, ``encoder.safetensors`` (names as in
-``model.safetensors`` of a model: ``encoder.*``), ``subwords.safetensors`` (of vectors, and of what started
-from them), ``metrics.json``, ``README.md``, ``recipe.toml``. Digests are checked as files are read, as in a
-model folder.
+``model.safetensors`` of a model: ``encoder.*``), ``head.safetensors`` (of language models: they learn on with
+it), ``subwords.safetensors`` (of vectors, and of what started from them), ``metrics.json``, ``README.md``,
+``recipe.toml``. Digests are checked as files are read, as in a model folder.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 TENSORS = "encoder.safetensors"
+HEAD = "head.safetensors"
 SUBWORDS = "subwords.safetensors"
 BUCKETS = "buckets"
 """The one tensor of `SUBWORDS`."""
 _NEEDED = ("vocab.json", TENSORS)
-KNOWN_FILES = (CONFIG, *_NEEDED, SUBWORDS, "metrics.json", "README.md", "recipe.toml")
+KNOWN_FILES = (CONFIG, *_NEEDED, HEAD, SUBWORDS, "metrics.json", "README.md", "recipe.toml")
 
 
 class PretrainedSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
