@@ -31,6 +31,8 @@ def test_a_language_model_learns_and_its_folder_is_read(verb: str, tmp_path: Pat
     assert pretrained.spec.texts[0].name == "notes.jsonl"
     donor = open_donor(tmp_path / "out")
     assert all(name.startswith("encoder.") for name in donor.tensors)
+    with_head = open_donor(tmp_path / "out", with_head=True)
+    assert with_head.tensors.keys() - donor.tensors.keys() == {"head.output.weight", "head.bias.weight"}
     assert (len(donor.vocab.words) > 0) == (verb == "bilm")
     assert " " in donor.vocab.characters or verb == "bilm"
     assert "perplexity forward" in (tmp_path / "out" / "README.md").read_text()
@@ -69,6 +71,14 @@ def test_minutes_and_words_end_a_run(tmp_path: Path):
     assert more[-1].words > rows[-1].words
 
 
+def test_a_language_model_learns_on_where_another_stopped(tmp_path: Path):
+    path = recipe_file(tmp_path, "bilm")
+    before = learn(path, tmp_path / "first", "bilm")
+    short = recipe_file(tmp_path, "bilm", pretrain={"words": 100, "learning_rate": 1e-6})
+    after = learn(short, tmp_path / "second", "bilm", start=tmp_path / "first")
+    assert after[-1].perplexity_forward == pytest.approx(before[-1].perplexity_forward, rel=0.02)
+
+
 def test_bfloat16_learns_too(tmp_path: Path):
     rows = learn(recipe_file(tmp_path, "bilm", pretrain={"bfloat16": True}), tmp_path / "out", "bilm")
     assert rows[-1].perplexity_forward < 0.7 * rows[0].perplexity_forward
@@ -102,6 +112,8 @@ def test_the_recipes_of_the_project_are_right():
     assert (words.text, words.reading) == (vectors.text, vectors.reading)  # so that they can share --text
     assert isinstance(words.encoder, BlstmCnn)
     assert words.encoder.word_width == vectors.vectors.width
+    more = load_lm_recipe(recipes.pop("pretrain-bilm-bio.toml"), "bilm")
+    assert more.encoder == words.encoder  # it learns on from there
     load_lm_recipe(recipes.pop("pretrain-charlm-sv.toml"), "charlm")
     assert not recipes
 
