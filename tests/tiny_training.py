@@ -48,6 +48,14 @@ _FRAMES = (
 )
 
 
+class Silent:
+    """A watcher that keeps nothing."""
+
+    def on_step(self, *_: object) -> None: ...
+
+    def on_epoch(self, *_: object, **__: object) -> None: ...
+
+
 def tiny_recipe(kind: str, head: str = "crf", *, half: bool = True, **train: object) -> Recipe:
     """Two heads of the same kind over one corpus; the second reads the first level."""
     settings = {"epochs": 4, "batch_words": 120, "learning_rate": 0.01, "head_dropout": 0.1, **train}

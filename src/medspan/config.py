@@ -172,6 +172,9 @@ class TrainConfig(Strict, frozen=True):
     """A word seen n times is replaced by the unknown word with probability w / (w + n)."""
     char_dropout: Rate = 0.01
     """Share of characters replaced by their unknown character."""
+    narrow_first: bool = False
+    """Narrow the first layer (`export.input_rank`) before training instead of after it, so that what it loses
+    is learnt anew."""
     checkpoint_steps: Positive = 200
     """Steps between checkpoints; one is also written after every epoch."""
     max_misaligned: Rate = 0.05

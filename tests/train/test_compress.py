@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
+from msgspec.structs import replace
 
+from medspan.errors import ConfigError
 from medspan.train.compress import factorize, second_moment
-from tiny_training import lively_network, tiny_corpus, tiny_recipe
+from medspan.train.loop import Trainer
+from tiny_training import Silent, lively_network, tiny_corpus, tiny_recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def draws(width: int, rows: int, seed: int) -> torch.Tensor:
@@ -56,3 +64,24 @@ def test_the_moment_counts_every_word_of_the_text() -> None:
     with torch.inference_mode():
         states = network.features({k: torch.from_numpy(v) for k, v in arrays.items()})[0].double()
     torch.testing.assert_close(found, states.T @ states / 4)
+
+
+def test_narrowed_before_training_it_learns_in_its_new_shape(tmp_path: Path) -> None:
+    recipe = tiny_recipe("blstm_cnn")
+    recipe = replace(
+        recipe,
+        train=replace(recipe.train, narrow_first=True),
+        export=replace(recipe.export, input_rank=4),
+    )
+    corpora = [tiny_corpus(recipe, size=20)]
+    trainer = Trainer(recipe, corpora, tmp_path, torch.device("cpu"))
+    features = trainer.network.features
+    assert features is not None
+    assert features.width == 4
+    before = features.project.weight.clone() if features.project else torch.empty(0)
+    trainer.run(Silent())
+    assert features.project is not None
+    assert not torch.equal(features.project.weight, before)
+    without = replace(recipe, export=replace(recipe.export, input_rank=0))
+    with pytest.raises(ConfigError, match="input_rank"):
+        Trainer(without, corpora, tmp_path, torch.device("cpu"))

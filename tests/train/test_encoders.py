@@ -20,7 +20,7 @@ from medspan.train.encoders.window import neighbours
 from medspan.train.graph import Graph
 from medspan.train.loop import Trainer
 from medspan.train.scorer import TorchScorer, to_tensors
-from tiny_training import HEAD_KINDS, KINDS, lively_network, tiny_corpus, tiny_recipe
+from tiny_training import HEAD_KINDS, KINDS, Silent, lively_network, tiny_corpus, tiny_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -226,14 +226,6 @@ def test_gradient_of_padding_is_zero(kind: str, head: str) -> None:
     assert gradient is not None
     assert (gradient[~inside] == 0).all()
     assert (gradient[inside].abs().sum(1) > 0).all()
-
-
-class Silent:
-    """A watcher that keeps nothing."""
-
-    def on_step(self, *_: object) -> None: ...
-
-    def on_epoch(self, *_: object, **__: object) -> None: ...
 
 
 @pytest.mark.parametrize("head", HEAD_KINDS)

@@ -19,20 +19,12 @@ from medspan.train.optim import Optimizer
 from medspan.train.pretrain.subwords import Subwords
 from medspan.train.prune import prune_words
 from medspan.train.transfer import WORDS, Donor, Transferred, open_donor, rate_factors, transfer
-from tiny_training import exported, lively_network, tiny_corpus, tiny_recipe
+from tiny_training import Silent, exported, lively_network, tiny_corpus, tiny_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SPEC = CorpusSpec("donor", "CC0", {"weights": "0" * 64})
-
-
-class Silent:
-    def on_step(self, *_: object) -> None:
-        pass
-
-    def on_epoch(self, *_: object, **__: object) -> None:
-        pass
 
 
 def donor_of(kind: str, subwords: Subwords | None = None) -> Donor:

@@ -74,7 +74,7 @@ class Export:
             self.vocab = prune_words(self.network, vocab, forms, most=recipe.export.most_words)
         self._round()
         self.weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
-        if recipe.export.input_rank:
+        if recipe.export.input_rank and not recipe.train.narrow_first:
             self._narrow(recipe.export.input_rank)
             self._round()
         self.forms, self.model = self._graphs()

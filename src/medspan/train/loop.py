@@ -14,7 +14,7 @@ import msgspec
 import torch
 
 from medspan.config import recipe_toml
-from medspan.errors import TrainingError
+from medspan.errors import ConfigError, TrainingError
 from medspan.features.batch import Featurizer
 from medspan.features.vocab import build_vocab, extend_vocab
 from medspan.metrics.counts import Score
@@ -22,6 +22,7 @@ from medspan.metrics.matching import Mention, strict_counts
 from medspan.model.tagger import Tagger
 from medspan.model.viterbi import TagDecoder
 from medspan.train.checkpoint import EpochRow, State, load_checkpoint, save_checkpoint
+from medspan.train.compress import narrow
 from medspan.train.data import encode_examples
 from medspan.train.network import Network
 from medspan.train.optim import Average, Optimizer, learning_rate
@@ -62,6 +63,9 @@ class Trainer:
         folder: the run folder, for checkpoints and ``metrics.jsonl``.
         device: where to compute.
         donor: what the encoder starts from, if anything.
+
+    Raises:
+        ConfigError: if the first layer should be narrowed and cannot.
     """
 
     def __init__(
@@ -81,20 +85,40 @@ class Trainer:
             min_count=getattr(recipe.encoder, "min_count", 1),
         )
         self.vocab = extend_vocab(donor.vocab, self.own_vocab) if donor else self.own_vocab
-        self.network = Network(recipe, self.vocab).to(device)
+        self.network = Network(recipe, self.vocab)
         self.transferred = transfer(self.network, donor, self.vocab) if donor else None
+        if config.narrow_first:
+            self._narrow()
+        self.network.to(device)
         self.donor = donor._replace(tensors={}) if donor else None  # the names and licences of it
         self.featurizer = Featurizer(self.vocab, self.network.inputs, max_chars=recipe.encoder.max_chars)
         heads = {name: head.labels for name, head in recipe.heads.items()}
         self.examples = [encode_examples(corpus.examples, self.featurizer, heads) for corpus in corpora]
         self.lengths = [[len(example.row) for example in examples] for examples in self.examples]
-        self.feeder = Feeder(self.featurizer, self.vocab, config.word_dropout, config.char_dropout)
+        own = dict(zip(self.own_vocab.words, self.own_vocab.counts, strict=True))
+        self.feeder = Feeder(
+            self.featurizer,
+            self.vocab,
+            config.word_dropout,
+            config.char_dropout,
+            counts=[
+                own.get(word, count) for word, count in zip(self.vocab.words, self.vocab.counts, strict=True)
+            ],
+        )
         copied = self.transferred.loaded if self.transferred else ()
         self.optimizer = Optimizer(self.network, config, copied)
         self.average = Average(self.network, config.average)
         self.best: dict[str, Tensor] = {}
         self.state = State(recipe_toml(recipe))
         self.total_steps = config.epochs * -(-len(self._groups(0)) // config.accumulate)
+
+    def _narrow(self) -> None:
+        recipe = self.recipe
+        if not recipe.export.input_rank:
+            raise ConfigError("train.narrow_first: needs export.input_rank, which says how narrow")
+        sentences = (example.forms for corpus in self.corpora for example in corpus.examples)
+        rank, max_chars = recipe.export.input_rank, recipe.encoder.max_chars
+        narrow(self.network, self.vocab, sentences, rank=rank, max_chars=max_chars)
 
     def resume(self) -> None:
         """Go on from the checkpoint of the run folder.

@@ -120,6 +120,11 @@ def export_again(
             f"{run}: was trained with other settings than {path} has in {', '.join(changed)}; only [export] "
             "may change afterwards"
         )
+    if trained.train.narrow_first and trained.export.input_rank != recipe.export.input_rank:
+        raise TrainingError(
+            f"{run}: was narrowed to {trained.export.input_rank} directions before training "
+            "(train.narrow_first); leave export.input_rank at that"
+        )
     if not parts.get("best"):
         raise TrainingError(f"{run}: has no finished epoch yet; go on with medspan train --resume")
     if recipe.threads:

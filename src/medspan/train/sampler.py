@@ -73,17 +73,24 @@ class Feeder:
 
     Args:
         featurizer: the table the examples were encoded with.
-        vocab: gives the counts of words.
+        vocab: gives the words and characters.
         word_dropout: a word seen n times is hidden with probability w / (w + n).
         char_dropout: share of characters replaced by their unknown class.
+        counts: how often each word of the vocabulary was seen, where not as its counts say.
     """
 
     def __init__(
-        self, featurizer: Featurizer, vocab: Vocab, word_dropout: float, char_dropout: float
+        self,
+        featurizer: Featurizer,
+        vocab: Vocab,
+        word_dropout: float,
+        char_dropout: float,
+        *,
+        counts: Sequence[int] | None = None,
     ) -> None:
         self._featurizer = featurizer
-        counts = np.array([0, 0, *vocab.counts], np.float64)
-        self._hidden = word_dropout / (word_dropout + counts) if word_dropout else np.zeros_like(counts)
+        seen = np.array([0, 0, *(vocab.counts if counts is None else counts)], np.float64)
+        self._hidden = word_dropout / (word_dropout + seen) if word_dropout else np.zeros_like(seen)
         self._char_dropout = char_dropout
         classes = [unknown_class(character) for character in vocab.characters]
         self._char_class = np.array([*range(FIRST_CHARACTER), *classes], np.int64)
