@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -185,3 +186,16 @@ def test_pruning_keeps_the_words_of_training_and_the_frequent_ones():
     assert len(prune_words(network, left, corpus.examples[0].forms, most=1).words) >= 1
     char = tiny_recipe("char_blstm")
     assert prune_words(Network(char, vocab), vocab, [], most=1) == vocab
+
+
+def test_words_are_hidden_by_how_often_the_training_text_has_them(tmp_path: Path) -> None:
+    recipe = tiny_recipe("blstm_cnn", word_dropout=1.0)
+    corpus = tiny_corpus(recipe, size=10)
+    donor = donor_of("blstm_cnn")
+    known = donor._replace(
+        vocab=Vocab(donor.vocab.words, (10**9,) * len(donor.vocab.words), donor.vocab.characters)
+    )
+    trainer = Trainer(recipe, [corpus], tmp_path, torch.device("cpu"), donor=known)
+    counts = Counter(trainer.vocab.word_id(form) for example in corpus.examples for form in example.forms)
+    for word_id, count in counts.items():
+        assert trainer.feeder._hidden[word_id] == pytest.approx(1 / (1 + count))

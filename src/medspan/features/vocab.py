@@ -130,8 +130,7 @@ def vocab_of(
 def extend_vocab(known: Vocab, own: Vocab) -> Vocab:
     """The words and characters of ``known`` in their places, then those only ``own`` has; counts are added.
 
-    A word both know counts as often as in both texts: training hides it the less (see `Feeder`), for its
-    vector was learnt from more than the training sentences.
+    A word both know counts as often as in both texts: pruning keeps the most frequent ones.
     """
     counts = dict(zip(own.words, own.counts, strict=True))
     added = [counts.get(word, 0) for word in known.words]

@@ -95,15 +95,8 @@ class Trainer:
         heads = {name: head.labels for name, head in recipe.heads.items()}
         self.examples = [encode_examples(corpus.examples, self.featurizer, heads) for corpus in corpora]
         self.lengths = [[len(example.row) for example in examples] for examples in self.examples]
-        own = dict(zip(self.own_vocab.words, self.own_vocab.counts, strict=True))
         self.feeder = Feeder(
-            self.featurizer,
-            self.vocab,
-            config.word_dropout,
-            config.char_dropout,
-            counts=[
-                own.get(word, count) for word, count in zip(self.vocab.words, self.vocab.counts, strict=True)
-            ],
+            self.featurizer, self.vocab, config.word_dropout, config.char_dropout, counts=self._seen()
         )
         copied = self.transferred.loaded if self.transferred else ()
         self.optimizer = Optimizer(self.network, config, copied)
@@ -111,6 +104,15 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
         self.state = State(recipe_toml(recipe))
         self.total_steps = config.epochs * -(-len(self._groups(0)) // config.accumulate)
+
+    def _seen(self) -> list[int]:
+        """How often each word of the vocabulary stands in the training text.
+
+        Rare ones are hidden the more, however often the text of a donor had them: else nothing would teach
+        the network to read words it does not know by their characters.
+        """
+        own = dict(zip(self.own_vocab.words, self.own_vocab.counts, strict=True))
+        return [own.get(word, 1) for word in self.vocab.words]
 
     def _narrow(self) -> None:
         recipe = self.recipe
