@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NAME = "checkpoint.safetensors"
-_State = TypeVar("_State", bound=msgspec.Struct)
+
+
+class RunState(msgspec.Struct):
+    """What every run knows of itself: the recipe it was begun with, as TOML."""
+
+    recipe: str
+
+
+_State = TypeVar("_State", bound=RunState)
 
 
 class EpochRow(msgspec.Struct, frozen=True):
@@ -34,10 +42,9 @@ class EpochRow(msgspec.Struct, frozen=True):
     minutes: float
 
 
-class State(msgspec.Struct):
+class State(RunState):
     """Counters of a run; everything random is a function of these and the seed."""
 
-    recipe: str
     step: int = 0
     epoch: int = 0
     position: int = 0
@@ -82,4 +89,22 @@ def load_checkpoint(folder: Path, kind: type[_State]) -> tuple[_State, dict[str,
                 parts.setdefault(part, {})[name] = file.get_tensor(key)
     except (SafetensorError, msgspec.MsgspecError, KeyError) as error:
         raise TrainingError(f"{path}: damaged ({error}); delete it and start anew") from None
+    return state, parts
+
+
+def load_same_run(folder: Path, fresh: _State) -> tuple[_State, dict[str, dict[str, Tensor]]]:
+    """The checkpoint of a run that goes on.
+
+    Args:
+        folder: of the run.
+        fresh: its state as it would begin now.
+
+    Raises:
+        TrainingError: if there is no checkpoint, it is damaged, or it belongs to another recipe.
+    """
+    state, parts = load_checkpoint(folder, type(fresh))
+    if state.recipe != fresh.recipe:
+        raise TrainingError(
+            f"{folder}: its checkpoint belongs to another recipe; compare resolved.toml, or start anew"
+        )
     return state, parts

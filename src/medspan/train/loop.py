@@ -21,7 +21,7 @@ from medspan.metrics.counts import Score
 from medspan.metrics.matching import Mention, strict_counts
 from medspan.model.tagger import Tagger
 from medspan.model.viterbi import TagDecoder
-from medspan.train.checkpoint import EpochRow, State, load_checkpoint, save_checkpoint
+from medspan.train.checkpoint import EpochRow, State, load_same_run, save_checkpoint
 from medspan.train.compress import narrow
 from medspan.train.data import encode_examples
 from medspan.train.network import Network
@@ -128,13 +128,7 @@ class Trainer:
         Raises:
             TrainingError: if there is none, or it belongs to another recipe.
         """
-        state, parts = load_checkpoint(self.folder, State)
-        if state.recipe != self.state.recipe:
-            raise TrainingError(
-                f"{self.folder}: its checkpoint belongs to another recipe; compare resolved.toml, "
-                "or start anew"
-            )
-        self.state = state
+        self.state, parts = load_same_run(self.folder, self.state)
         self.network.load_state_dict(parts["model"])
         self.optimizer.load(parts.get("optimizer", {}))
         for name, tensor in parts.get("average", {}).items():

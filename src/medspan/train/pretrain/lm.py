@@ -23,7 +23,7 @@ from medspan.config import CharBlstm, recipe_toml
 from medspan.errors import TrainingError
 from medspan.features.batch import Featurizer
 from medspan.features.vocab import extend_vocab, vocab_of
-from medspan.train.checkpoint import load_checkpoint, save_checkpoint
+from medspan.train.checkpoint import RunState, load_same_run, save_checkpoint
 from medspan.train.encoders import build_encoder
 from medspan.train.heads.lm import LmHead
 from medspan.train.optim import Optimizer, learning_rate
@@ -60,10 +60,9 @@ class LmRow(msgspec.Struct, frozen=True):
     minutes: float
 
 
-class LmState(msgspec.Struct):
+class LmState(RunState):
     """Where a run stands; everything random is a function of this and the seed."""
 
-    recipe: str
     step: int = 0
     epoch: int = 0
     shard: int = 0
@@ -78,7 +77,7 @@ class LmState(msgspec.Struct):
     seconds: float = 0.0
     """Spent learning since perplexity was last measured."""
     minutes: float = 0.0
-    history: list[LmRow] = []
+    history: list[LmRow] = msgspec.field(default_factory=list)
 
 
 class LmWatcher(Protocol):
@@ -197,13 +196,7 @@ class LmTrainer:
         Raises:
             TrainingError: if there is none, or it belongs to another recipe.
         """
-        state, parts = load_checkpoint(self.folder, LmState)
-        if state.recipe != self.state.recipe:
-            raise TrainingError(
-                f"{self.folder}: its checkpoint belongs to another recipe; compare resolved.toml, "
-                "or start anew"
-            )
-        self.state = state
+        self.state, parts = load_same_run(self.folder, self.state)
         self.network.load_state_dict(parts["model"])
         self.optimizer.load(parts.get("optimizer", {}))
 

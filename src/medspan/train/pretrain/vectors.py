@@ -22,7 +22,7 @@ from medspan.config import recipe_toml
 from medspan.errors import MissingExtraError, TrainingError
 from medspan.features.vocab import Vocab, vocab_of
 from medspan.text.normalize import normalize
-from medspan.train.checkpoint import load_checkpoint, save_checkpoint
+from medspan.train.checkpoint import RunState, load_same_run, save_checkpoint
 from medspan.train.pretrain.pairs import Pairs, draw_pairs
 
 if TYPE_CHECKING:
@@ -55,16 +55,15 @@ class VectorRow(msgspec.Struct, frozen=True):
     minutes: float
 
 
-class VectorState(msgspec.Struct):
+class VectorState(RunState):
     """Where a run stands; everything random is a function of the epoch and the seed."""
 
-    recipe: str
     vocab: str
     """SHA-256 of the vocabulary: the rows of the tables are its words."""
     epoch: int = 0
     """Epochs that are done."""
     minutes: float = 0.0
-    history: list[VectorRow] = []
+    history: list[VectorRow] = msgspec.field(default_factory=list)
 
 
 class VectorWatcher(Protocol):
@@ -188,10 +187,10 @@ class VectorTrainer:
         Raises:
             TrainingError: if there is none, or it belongs to another recipe or another text.
         """
-        state, parts = load_checkpoint(self.folder, VectorState)
-        if (state.recipe, state.vocab) != (self.state.recipe, self.state.vocab):
+        state, parts = load_same_run(self.folder, self.state)
+        if state.vocab != self.state.vocab:
             raise TrainingError(
-                f"{self.folder}: its checkpoint belongs to another recipe or text; compare resolved.toml, "
+                f"{self.folder}: its checkpoint belongs to another text; give the text it was begun with, "
                 "or start anew"
             )
         self.state = state
