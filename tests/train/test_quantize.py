@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspan.train.quantize import quantize_rows, quantized
+from medspan.train.quantize import pack_bytes, quantize_rows, quantized, unpack_bytes
 
 
 @given(seed=st.integers(0, 10_000), exponent=st.integers(-6, 3))
@@ -32,3 +32,18 @@ def test_twice_is_once(seed: int) -> None:
 @pytest.mark.parametrize("value", [0.0, 1e-9])
 def test_rows_of_nothing_stay_finite(value: float) -> None:
     assert quantized(torch.full((2, 4), value)).tolist() == [[0.0] * 4] * 2
+
+
+def test_what_is_packed_comes_back() -> None:
+    tensors = {"table": torch.randn(6, 10), "other": torch.randn(3)}
+    packed = pack_bytes(tensors, ["table", "absent"])
+    assert {name: tensor.dtype for name, tensor in packed.items()} == {
+        "table.bytes": torch.int8,
+        "table.scales": torch.float16,
+        "other": torch.float16,
+    }
+    whole = unpack_bytes(packed)
+    assert torch.equal(whole["table"], quantized(tensors["table"]))
+    assert torch.equal(whole["other"], tensors["other"].half().float())
+    with pytest.raises(KeyError):
+        unpack_bytes({"table.bytes": packed["table.bytes"]})

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 LARGEST = 127
 
@@ -29,3 +34,38 @@ def quantized(table: Tensor) -> Tensor:
     """The table that `quantize_rows` stands for, float (rows, width)."""
     whole, scales = quantize_rows(table)
     return whole.float() * scales.float()
+
+
+def pack_bytes(tensors: Mapping[str, Tensor], tables: Collection[str]) -> dict[str, Tensor]:
+    """Tensors as they are kept on disk: some tables in eight bits, all else in half precision.
+
+    Args:
+        tensors: by name.
+        tables: names of those that become ``NAME.bytes`` and ``NAME.scales``.
+    """
+    found: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        kept = tensor.detach().cpu()
+        if name in tables:
+            found[f"{name}.bytes"], found[f"{name}.scales"] = (
+                part.contiguous() for part in quantize_rows(kept.float())
+            )
+        else:
+            found[name] = kept.half().contiguous()
+    return found
+
+
+def unpack_bytes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inverse of `pack_bytes`, in single precision.
+
+    Raises:
+        KeyError: if a table's scales are missing.
+    """
+    found: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if name.endswith(".bytes"):
+            table = name.removesuffix(".bytes")
+            found[table] = tensor.float() * tensors[f"{table}.scales"].float()
+        elif not name.endswith(".scales"):
+            found[name] = tensor.float()
+    return found

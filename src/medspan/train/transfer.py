@@ -21,6 +21,7 @@ from medspan.model.store import open_model
 from medspan.train.pretrain.settings import LmRecipe
 from medspan.train.pretrain.store import BUCKETS, HEAD, SUBWORDS, TENSORS, is_pretrained, open_pretrained
 from medspan.train.pretrain.subwords import Subwords
+from medspan.train.quantize import unpack_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,12 +98,12 @@ def open_donor(folder: Path, *, with_head: bool = False) -> Donor:
         if is_pretrained(folder):
             pretrained = open_pretrained(folder)
             vocab = read_vocab(pretrained.read("vocab.json"))
-            tensors = _whole(load_tensors(pretrained.read(TENSORS)))
+            tensors = unpack_bytes(load_tensors(pretrained.read(TENSORS)))
             if with_head and HEAD in pretrained.spec.files:
-                tensors |= _whole(load_tensors(pretrained.read(HEAD)))
+                tensors |= unpack_bytes(load_tensors(pretrained.read(HEAD)))
             subwords = None
             if SUBWORDS in pretrained.spec.files:
-                shared = load_tensors(pretrained.read(SUBWORDS))[BUCKETS].float()
+                shared = unpack_bytes(load_tensors(pretrained.read(SUBWORDS)))[BUCKETS]
                 subwords = Subwords(shared.numpy(), pretrained.spec.subwords)
             spec = _spec_of(pretrained.spec, TENSORS)
             return Donor(spec, vocab, tensors, pretrained.spec.texts, subwords)
@@ -111,7 +112,7 @@ def open_donor(folder: Path, *, with_head: bool = False) -> Donor:
             raise ModelError(
                 f"{folder}: has no model.safetensors to start from; train it with export.keep_weights = true"
             )
-        tensors = _whole(load_tensors(model.read("model.safetensors")))
+        tensors = unpack_bytes(load_tensors(model.read("model.safetensors")))
     except (SafetensorError, KeyError) as error:
         raise ModelError(f"{folder}: its tensors cannot be read ({error}); copy it again") from None
     texts = (*model.spec.provenance.texts, *model.spec.provenance.corpora)
@@ -143,10 +144,6 @@ def find_donor(recipe: _Recipe, base: Path, start: Path | None) -> tuple[_Recipe
 
 def _spec_of(spec: PretrainedSpec | ModelSpec, file: str) -> CorpusSpec:
     return CorpusSpec(spec.name, spec.licence, {"weights": spec.files[file]})
-
-
-def _whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.float() for name, tensor in tensors.items()}
 
 
 def transfer(network: nn.Module, donor: Donor, vocab: Vocab) -> Transferred:

@@ -29,6 +29,7 @@ from medspan.train.pretrain.store import (
 from medspan.train.pretrain.subwords import follow
 from medspan.train.pretrain.text import read_text
 from medspan.train.pretrain.vectors import VectorTrainer
+from medspan.train.quantize import pack_bytes
 from medspan.train.run import run_folder
 from medspan.train.scorer import pick_device
 from medspan.train.transfer import WORDS, find_donor
@@ -191,8 +192,8 @@ def pretrain_vectors(
 
 
 def _pack(tensors: dict[str, Tensor]) -> bytes:
-    """Tensors in half precision: training goes on in single precision from there."""
-    return save_tensors({name: tensor.detach().cpu().half().contiguous() for name, tensor in tensors.items()})
+    """Tensors as they stand on disk; training goes on in single precision from there."""
+    return save_tensors(pack_bytes(tensors, (WORDS, BUCKETS)))
 
 
 def _json(value: object) -> bytes:
