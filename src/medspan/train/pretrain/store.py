@@ -1,8 +1,9 @@
 """A pretrained folder: tensors an encoder can start from, and what they were learnt from.
 
 ``config.json`` (``"kind": "pretrained"``), ``vocab.json``, ``encoder.safetensors`` (names as in
-``model.safetensors`` of a model: ``encoder.*``), ``head.safetensors`` (of language models: they learn on with
-it), ``subwords.safetensors`` (of vectors, and of what started from them), ``metrics.json``, ``README.md``,
+``model.safetensors`` of a model: ``encoder.*``; the table of words in eight bits, see
+`medspan.train.quantize`), ``head.safetensors`` (of language models: they learn on with it),
+``subwords.safetensors`` (of vectors, and of what started from them), ``metrics.json``, ``README.md``,
 ``recipe.toml``. Digests are checked as files are read, as in a model folder.
 """
 
