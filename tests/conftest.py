@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Tiny networks gain nothing from threads, and threads that wait for one another in a loop hang a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 _SLOW_MACHINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("default", max_examples=100, deadline=None, suppress_health_check=_SLOW_MACHINE)
 settings.register_profile("nightly", max_examples=10_000, deadline=None, suppress_health_check=_SLOW_MACHINE)
