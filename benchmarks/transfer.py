@@ -4,9 +4,10 @@
         --shares 100 --vectors vectors-en --bilm bilm-en
     python benchmarks/transfer.py --summary
 
-Everything but the start is the same: recipe, seed, sentences, epochs. A share below 100 trains on so many
-percent of the training sentences, drawn with the seed, the same ones for every start; small sets get more
-epochs (`subsets.subset_recipe`). The dev split selects the checkpoint; the test split is only scored.
+Everything but the start is the same: recipe, seed, sentences, epochs; but a random start drops half of its
+features, the others a quarter (chosen on dev). A share below 100 trains on so many percent of the training
+sentences, drawn with the seed, the same ones for every start; small sets get more epochs
+(`subsets.subset_recipe`). The dev split selects the checkpoint; the test split is only scored.
 
 Every run is a folder OUT/CORPUS-START-SHARE-SEED and is kept in transfer.json beside this file as it
 finishes; a run that is there is not repeated, and a training that was stopped goes on. The summary says, for
@@ -23,6 +24,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import numpy as np
 from facts import facts, figures, numbered, read_json, write_json
 from recipes import labels_of, train, with_seed
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve()
 STARTS = ("random", "vectors", "bilm")
 WHOLE = 100
+RANDOM_DROPOUT = 0.5
 RESAMPLES, SEED = 2000, 20
 
 
@@ -68,6 +71,9 @@ class Run(NamedTuple):
 def recipe_of(recipe: Recipe, run: Run, folder: Path) -> Recipe:
     """The recipe of a run; the sentences of a smaller share are written beside its folder."""
     ((_, corpus),) = recipe.corpora.items()
+    if run.start == "random":
+        encoder = msgspec.structs.replace(recipe.encoder, dropout=RANDOM_DROPOUT)
+        recipe = msgspec.structs.replace(recipe, encoder=encoder)
     if run.share == WHOLE:
         return with_seed(recipe, run.seed)
     pool = pool_of(corpus.source)

@@ -42,10 +42,11 @@ INTRODUCTION = """\
 Does an encoder that has read text nobody labelled tag better (study 1), from fewer labels, and sooner
 (study 2)? The recipes `recipes/transfer-*.toml` are trained from a random start, from word vectors
 (`medspan pretrain vectors`), and from language models that began with those vectors (`medspan pretrain
-bilm`). Everything else is the same: recipe, seed, sentences, epochs at most. The dev split selects the
+bilm`). Everything else is the same: recipe, seed, sentences, epochs at most; but a random start drops half of
+its features in training, the others a quarter, each what is better for it on dev. The dev split selects the
 checkpoint; the test split is only scored. F1 is strict: a mention is right where both ends and the label
-are. The text read beforehand includes the raw text of the training splits, and of no dev or test split;
-sentences equal to a registered test sentence are left out of it.
+are. The text read beforehand includes the raw text of the training splits, and of no dev or test split that
+is scored here; sentences equal to a registered test sentence are left out of it.
 """
 ABOUT_INTERVALS = """\
 With one seed the figure is of that run, and its interval (95 %, documents resampled) says how it may differ

@@ -219,8 +219,9 @@ class TransferConfig(Strict, frozen=True):
     """A folder `medspan pretrain` wrote, or a model folder that holds model.safetensors."""
     encoder_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 1.0
     """Learning rate of copied tensors, as a factor; 0 never changes them."""
-    word_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 1.0
-    """The same for a copied table of words, on top of `encoder_rate`."""
+    word_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.3
+    """The same for a copied table of words, on top of `encoder_rate`: words of the training text that move
+    far leave those it lacks behind."""
     freeze_epochs: Count = 0
     """Epochs before the top copied layer learns; each layer below waits as many more (gradual unfreezing)."""
 
