@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import pytest
 
-from medspan.cli.info import shipped_models
 from medspan.cli.main import GROUPS, VERBS, main
 from medspan.formats import READERS, WRITERS
+from medspan.shipped import shipped_models
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -17,7 +17,7 @@ import speed
 from peers import splitting, systems, texts, worker
 from peers.systems import SYSTEMS
 
-from medspan.pipeline import shipped_models
+from medspan.shipped import shipped_models
 
 BENCHMARKS = Path(frontier.__file__).resolve().parent
 PEERS = BENCHMARKS / "peers"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medspan.errors import ModelError, UsageError, did_you_mean
+from medspan.shipped import shipped_models
 from medspan.tasks.ner import EntityRecognizer, as_documents
 from medspan.types import Document
 
@@ -93,12 +94,6 @@ def load(
         labels=labels,
         min_score=min_score,
     )
-
-
-def shipped_models() -> dict[str, Path]:
-    """Models that come with the package, name → folder."""
-    root = Path(__file__).parent / "models"
-    return {path.parent.name: path.parent for path in sorted(root.glob("*/config.json"))}
 
 
 def find_model(model: Path | str) -> Path:

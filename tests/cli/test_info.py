@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from medspan import pipeline
 from medspan.cli import info as cli_info
 from medspan.cli.main import main
 from medspan.model.spec import CorpusSpec, EncoderSpec, HeadSpec, ModelSpec, Provenance
 from medspan.model.store import save_model
+from medspan.shipped import shipped_models, shipped_starts
 
 PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
@@ -68,6 +69,7 @@ def test_installation(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     assert "medspan 0." in shown
     assert "onnxruntime" in shown
     assert "there is no such folder" in shown
+    assert all(name in shown for name in [*shipped_models(), *shipped_starts()])
 
 
 def test_a_missing_extra_says_how_to_get_it(
@@ -123,5 +125,19 @@ def test_no_such_model(capsys: pytest.CaptureFixture[str]):
     assert "no model 'no-such-model'" in capsys.readouterr().err
 
 
-def test_the_models_listed_are_those_that_load():
-    assert {path.name: path for path in cli_info.shipped_models()} == pipeline.shipped_models()
+@pytest.mark.parametrize("as_json", [False, True])
+def test_pretrained(as_json: bool, capsys: pytest.CaptureFixture[str]):  # noqa: FBT001 - pytest calls it
+    assert main(["info", "bilm-bio", *(["--json"] if as_json else [])]) == 0
+    shown = capsys.readouterr().out
+    assert "unlabelled/pmc-trials" in shown
+    if as_json:
+        assert json.loads(shown)["what"] == "bilm"
+    else:
+        assert "perplexity forward" in shown
+
+
+def test_a_damaged_pretrained_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    shutil.copytree(shipped_starts()["bilm-bio"], tmp_path / "copy")
+    (tmp_path / "copy" / "vocab.json").write_bytes(b"{}")
+    assert main(["info", str(tmp_path / "copy")]) == 1
+    assert "differs from the digest" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import medspan
-from medspan.pipeline import shipped_models
+from medspan.shipped import shipped_models
 
 pytestmark = [
     pytest.mark.skipif(not shipped_models(), reason="the model that ships with medspan is not there"),

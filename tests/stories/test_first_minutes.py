@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import medspan
-from medspan.cli.info import shipped_models
 from medspan.cli.main import main
+from medspan.shipped import shipped_models
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"

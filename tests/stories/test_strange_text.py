@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from medspan import formats
-from medspan.cli.info import shipped_models
 from medspan.formats import ReadOptions
 from medspan.pipeline import load
+from medspan.shipped import shipped_models
 from medspan.types import Document
 
 if TYPE_CHECKING:

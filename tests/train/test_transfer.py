@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -19,11 +19,16 @@ from medspan.train.network import Network
 from medspan.train.optim import Optimizer
 from medspan.train.pretrain.subwords import Subwords
 from medspan.train.prune import prune_words
-from medspan.train.transfer import WORDS, Donor, Transferred, open_donor, rate_factors, transfer
+from medspan.train.transfer import (
+    WORDS,
+    Donor,
+    Transferred,
+    find_donor,
+    open_donor,
+    rate_factors,
+    transfer,
+)
 from tiny_training import Silent, exported, lively_network, tiny_corpus, tiny_recipe
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SPEC = CorpusSpec("donor", "CC0", {"weights": "0" * 64})
 
@@ -168,6 +173,25 @@ def test_a_recipe_says_where_it_starts():
     raw["transfer"] = {"from": 3}
     with pytest.raises(ConfigError, match=r"transfer\.from: expected `str`"):
         parse_recipe(raw, "t.toml")
+
+
+def test_a_start_is_a_folder_or_what_is_shipped(tmp_path: Path):
+    recipe = msgspec.structs.replace(tiny_recipe("blstm_cnn"), transfer=TransferConfig(source="bilm-bio"))
+    found, donor = find_donor(recipe, tmp_path, None)
+    assert found == recipe
+    assert donor is not None
+    assert donor.spec.name == "bilm-bio"
+    assert donor.tensors[WORDS].shape == (donor.vocab.n_words, 100)
+    assert (
+        find_donor(msgspec.structs.replace(recipe, transfer=None), tmp_path, Path("bilm-bio"))[1] is not None
+    )
+    (
+        tmp_path / "bilm-bio"
+    ).mkdir()  # a folder beside the recipe comes first, and this one is none to start from
+    with pytest.raises(ModelError, match="is not a model"):
+        find_donor(recipe, tmp_path, None)
+    with pytest.raises(ModelError, match=r"nothing to start from: .*did you mean bilm-bio"):
+        find_donor(recipe, tmp_path, Path("bilm-boi"))
 
 
 def test_pruning_keeps_the_words_of_training_and_the_frequent_ones():

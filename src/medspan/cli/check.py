@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from medspan.corpora.check import Limits, check_corpus
-from medspan.pipeline import shipped_models
+from medspan.shipped import shipped_models
 
 if TYPE_CHECKING:
     from medspan.corpora.check import CorpusFindings, SplitFindings

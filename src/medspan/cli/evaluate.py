@@ -14,6 +14,7 @@ from medspan.errors import UsageError, did_you_mean
 from medspan.evaluation import DEFAULT_RESAMPLES, DEFAULT_SEED, mention_surfaces
 from medspan.evaluation import evaluate as compare
 from medspan.formats import read
+from medspan.shipped import shipped_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -127,7 +128,7 @@ def _check_device(device: str) -> None:
 
 def _predicted(model: str, gold: list[Document], split: str, device: str) -> list[Document]:
     """Predictions read from a file or folder, or made by a model on the gold texts."""
-    from medspan.pipeline import load, shipped_models  # noqa: PLC0415 - after the arguments are known to be good
+    from medspan.pipeline import load  # noqa: PLC0415 - after the arguments are known to be good
 
     place = Path(model).expanduser()
     is_model = model in shipped_models() or (place / "config.json").is_file()

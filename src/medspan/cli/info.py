@@ -12,12 +12,11 @@ import msgspec
 import typer
 
 from medspan import __version__
+from medspan.shipped import shipped_models, shipped_starts
 
 if TYPE_CHECKING:
     from medspan.model.spec import ModelSpec
     from medspan.model.store import StoredModel
-
-SHIPPED = Path(__file__).resolve().parent.parent / "models"
 
 # The packages of pyproject.toml's dependencies and extras; a test holds that they agree.
 NEEDED = ("numpy", "onnxruntime", "safetensors", "msgspec", "typer", "rich")
@@ -27,11 +26,14 @@ EXTRAS = {"train": ("torch", "onnx", "gensim"), "arrow": ("pyarrow", "zstandard"
 def info(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", help="A model folder, or the name of a shipped model."),
+        typer.Argument(metavar="[MODEL]", help="A model or pretrained folder, or the name of a shipped one."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write it as JSON.")] = False,
 ) -> None:
-    """Show versions, models and extras, or describe a model."""
+    """Show versions, models and extras, or describe a model or a pretrained encoder."""
+    if model is not None and (start := _pretrained_folder(model)):
+        _show_pretrained(start, as_json=as_json)
+        return
     facts = describe_installation() if model is None else describe_model(model)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
@@ -47,7 +49,8 @@ def describe_installation() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: version_of(name) for name in NEEDED},
-        "models": {path.name: str(path) for path in shipped_models()},
+        "models": {name: str(path) for name, path in shipped_models().items()},
+        "starts": {name: str(path) for name, path in shipped_starts().items()},
         "extras": {
             extra: {
                 "packages": {name: version_of(name) for name in names},
@@ -60,9 +63,29 @@ def describe_installation() -> dict[str, Any]:
     }
 
 
-def shipped_models() -> list[Path]:
-    """The folders of the models that came with the package."""
-    return sorted(path.parent for path in SHIPPED.glob("*/config.json"))
+def _pretrained_folder(name: str) -> Path | None:
+    """The folder of a pretrained encoder by name or path, or None where it is something else."""
+    from medspan.model.pretrained import is_pretrained  # noqa: PLC0415 - numpy only where it is asked for
+
+    folder = shipped_starts().get(name, Path(name))
+    return folder if name not in shipped_models() and is_pretrained(folder) else None
+
+
+def _show_pretrained(folder: Path, *, as_json: bool) -> None:
+    """Say what a pretrained encoder is: its config, or its card.
+
+    Raises:
+        ModelError: if a file is damaged.
+    """
+    from medspan.model.pretrained import open_pretrained  # noqa: PLC0415 - as above
+
+    stored = open_pretrained(folder)
+    files = {name: len(stored.read(name)) for name in stored.spec.files}
+    if as_json:
+        facts = {"folder": str(folder), "bytes": sum(files.values()), **msgspec.to_builtins(stored.spec)}
+        typer.echo(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
+        return
+    typer.echo(f"{folder} ({sum(files.values()) / 1e6:.1f} MB)\n\n{stored.read('README.md').decode()}")
 
 
 def version_of(package: str) -> str | None:
@@ -125,6 +148,8 @@ def _installation_lines(facts: dict[str, Any]) -> list[str]:
     lines += [f"  {name:14}{found or 'MISSING'}" for name, found in facts["packages"].items()]
     lines += ["", "Models that came with the package (medspan info NAME tells more):"]
     lines += [f"  {name:14}{path}" for name, path in facts["models"].items()] or ["  none"]
+    lines += ["", "Pretrained encoders to start from (medspan train RECIPE --from NAME):"]
+    lines += [f"  {name:14}{path}" for name, path in facts["starts"].items()] or ["  none"]
     lines += ["", "Extras:"]
     for extra, found in facts["extras"].items():
         missing = ", ".join(found["missing"])

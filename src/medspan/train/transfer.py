@@ -6,6 +6,7 @@ row. The rows behind them start from the vectors of their n-grams where the dono
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
@@ -14,22 +15,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 
 from medspan.config import Recipe, TransferConfig
-from medspan.errors import ModelError, TrainingError
+from medspan.errors import ModelError, TrainingError, did_you_mean
 from medspan.features.vocab import Vocab, read_vocab
+from medspan.model.pretrained import BUCKETS, HEAD, SUBWORDS, TENSORS, is_pretrained, open_pretrained
 from medspan.model.spec import CorpusSpec
 from medspan.model.store import open_model
+from medspan.shipped import shipped_starts
 from medspan.train.pretrain.settings import LmRecipe
-from medspan.train.pretrain.store import BUCKETS, HEAD, SUBWORDS, TENSORS, is_pretrained, open_pretrained
 from medspan.train.pretrain.subwords import Subwords
 from medspan.train.quantize import unpack_bytes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor, nn
 
+    from medspan.model.pretrained import PretrainedSpec
     from medspan.model.spec import ModelSpec
-    from medspan.train.pretrain.store import PretrainedSpec
 
 _Recipe = TypeVar("_Recipe", Recipe, LmRecipe)
 WORDS = "encoder.features.words.weight"
@@ -124,13 +124,13 @@ def find_donor(recipe: _Recipe, base: Path, start: Path | None) -> tuple[_Recipe
     """What a recipe starts from, read, and the recipe that says so.
 
     Args:
-        recipe: its ``transfer`` may name a folder.
+        recipe: its ``transfer`` may name a folder, or a pretrained encoder that comes with the package.
         base: folder that relative paths in it start from.
-        start: a folder to start from instead; the recipe then keeps its name alone, since a path tells of the
+        start: what to start from instead; the recipe then keeps its name alone, since a path tells of the
             machine it was on.
 
     Raises:
-        ModelError: if it cannot be read.
+        ModelError: if there is none, or it cannot be read.
     """
     config = recipe.transfer
     if start is not None:
@@ -139,7 +139,21 @@ def find_donor(recipe: _Recipe, base: Path, start: Path | None) -> tuple[_Recipe
         recipe = msgspec.structs.replace(recipe, transfer=config)
     if config is None:
         return recipe, None
-    return recipe, open_donor(start or base / config.source, with_head=isinstance(recipe, LmRecipe))
+    folder = _find_start(start or Path(config.source), base if start is None else Path())
+    return recipe, open_donor(folder, with_head=isinstance(recipe, LmRecipe))
+
+
+def _find_start(start: Path, base: Path) -> Path:
+    """The folder of a start; one of the user's own wins over a shipped one, for it has read other text."""
+    shipped = shipped_starts()
+    if (base / start).is_dir():
+        return base / start
+    if str(start) in shipped:
+        return shipped[str(start)]
+    raise ModelError(
+        f"nothing to start from: {base / start} is no folder, and {start.name!r} does not come with the "
+        f"package ({did_you_mean(start.name, shipped)})"
+    )
 
 
 def _spec_of(spec: PretrainedSpec | ModelSpec, file: str) -> CorpusSpec:

@@ -10,9 +10,9 @@ import torch
 
 from medspan.config import BlstmCnn
 from medspan.errors import ConfigError, ModelError, TrainingError, UsageError
+from medspan.model.pretrained import open_pretrained
 from medspan.train.pretrain.lm import LmTrainer
 from medspan.train.pretrain.settings import load_lm_recipe, load_vector_recipe
-from medspan.train.pretrain.store import open_pretrained
 from medspan.train.pretrain.text import read_text
 from medspan.train.transfer import open_donor
 from tiny_pretraining import KilledError, Watcher, learn, recipe_file

@@ -12,12 +12,7 @@ from safetensors.torch import save as save_tensors
 
 import medspan
 from medspan.config import recipe_toml
-from medspan.model.spec import CorpusSpec
-from medspan.model.store import check_replaceable
-from medspan.text.tokenize import TOKENIZER_ID
-from medspan.train.pretrain.lm import LmTrainer
-from medspan.train.pretrain.settings import load_lm_recipe, load_vector_recipe
-from medspan.train.pretrain.store import (
+from medspan.model.pretrained import (
     BUCKETS,
     HEAD,
     KNOWN_FILES,
@@ -26,6 +21,11 @@ from medspan.train.pretrain.store import (
     PretrainedSpec,
     save_pretrained,
 )
+from medspan.model.spec import CorpusSpec
+from medspan.model.store import check_replaceable
+from medspan.text.tokenize import TOKENIZER_ID
+from medspan.train.pretrain.lm import LmTrainer
+from medspan.train.pretrain.settings import load_lm_recipe, load_vector_recipe
 from medspan.train.pretrain.subwords import follow
 from medspan.train.pretrain.text import read_text
 from medspan.train.pretrain.vectors import VectorTrainer
