@@ -185,9 +185,8 @@ def test_a_start_is_a_folder_or_what_is_shipped(tmp_path: Path):
     assert (
         find_donor(msgspec.structs.replace(recipe, transfer=None), tmp_path, Path("bilm-bio"))[1] is not None
     )
-    (
-        tmp_path / "bilm-bio"
-    ).mkdir()  # a folder beside the recipe comes first, and this one is none to start from
+    # A folder beside the recipe comes first, and this one is none to start from.
+    (tmp_path / "bilm-bio").mkdir()
     with pytest.raises(ModelError, match="is not a model"):
         find_donor(recipe, tmp_path, None)
     with pytest.raises(ModelError, match=r"nothing to start from: .*did you mean bilm-bio"):
@@ -222,4 +221,25 @@ def test_words_are_hidden_by_how_often_the_training_text_has_them(tmp_path: Path
     trainer = Trainer(recipe, [corpus], tmp_path, torch.device("cpu"), donor=known)
     counts = Counter(trainer.vocab.word_id(form) for example in corpus.examples for form in example.forms)
     for word_id, count in counts.items():
-        assert trainer.feeder._hidden[word_id] == pytest.approx(1 / (1 + count))
+        assert trainer.feeders[0]._hidden[word_id] == pytest.approx(1 / (1 + count))
+
+
+def test_what_other_heads_learn_from_does_not_count(tmp_path: Path) -> None:
+    recipe = tiny_recipe("blstm_cnn", word_dropout=1.0)
+    corpus = tiny_corpus(recipe, size=10)
+    ((name, head),) = recipe.heads.items()
+    two = msgspec.structs.replace(
+        recipe,
+        corpora={**recipe.corpora, "other": recipe.corpora[corpus.name]},
+        heads={name: head, "second": msgspec.structs.replace(head, corpora=("other",))},
+    )
+    other = msgspec.structs.replace(
+        corpus,
+        name="other",
+        heads=("second",),
+        examples=[each._replace(chunks={"second": each.chunks[name]}) for each in corpus.examples],
+    )
+    alone = Trainer(recipe, [corpus], tmp_path / "alone", torch.device("cpu"))
+    both = Trainer(two, [corpus, other], tmp_path / "both", torch.device("cpu"))
+    for feeder in both.feeders:
+        assert np.array_equal(feeder._hidden, alone.feeders[0]._hidden)

@@ -11,12 +11,13 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+import numpy as np
 import torch
 
 from medspan.config import recipe_toml
 from medspan.errors import ConfigError, TrainingError
 from medspan.features.batch import Featurizer
-from medspan.features.vocab import build_vocab, extend_vocab
+from medspan.features.vocab import UNKNOWN_WORD, build_vocab, extend_vocab
 from medspan.metrics.counts import Score
 from medspan.metrics.matching import Mention, strict_counts
 from medspan.model.tagger import Tagger
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -95,9 +95,10 @@ class Trainer:
         heads = {name: head.labels for name, head in recipe.heads.items()}
         self.examples = [encode_examples(corpus.examples, self.featurizer, heads) for corpus in corpora]
         self.lengths = [[len(example.row) for example in examples] for examples in self.examples]
-        self.feeder = Feeder(
-            self.featurizer, self.vocab, config.word_dropout, config.char_dropout, counts=self._seen()
-        )
+        rates = config.word_dropout, config.char_dropout
+        self.feeders = [
+            Feeder(self.featurizer, self.vocab, *rates, counts=self._seen(corpus)) for corpus in corpora
+        ]
         copied = self.transferred.loaded if self.transferred else ()
         self.optimizer = Optimizer(self.network, config, copied)
         self.average = Average(self.network, config.average)
@@ -105,14 +106,18 @@ class Trainer:
         self.state = State(recipe_toml(recipe))
         self.total_steps = config.epochs * -(-len(self._groups(0)) // config.accumulate)
 
-    def _seen(self) -> list[int]:
-        """How often each word of the vocabulary stands in the training text.
+    def _seen(self, corpus: TrainingCorpus) -> NDArray[np.int64]:
+        """How often each word of the vocabulary stands in what teaches the heads of a corpus, at least 1.
 
-        Rare ones are hidden the more, however often the text of a donor had them: else nothing would teach
-        the network to read words it does not know by their characters.
+        Rare ones are hidden the more, however often the text of a donor, or of a corpus for other heads, has
+        them: else nothing would teach these heads to read words they do not know by their characters.
         """
-        own = dict(zip(self.own_vocab.words, self.own_vocab.counts, strict=True))
-        return [own.get(word, 1) for word in self.vocab.words]
+        seen = np.zeros(self.vocab.n_words, np.int64)
+        for other, examples in zip(self.corpora, self.examples, strict=True):
+            if set(other.heads) & set(corpus.heads):
+                rows = np.concatenate([example.row for example in examples])
+                seen += np.bincount(self.featurizer.table.word_ids[rows], minlength=len(seen))
+        return np.maximum(seen[UNKNOWN_WORD + 1 :], 1)
 
     def _narrow(self) -> None:
         recipe = self.recipe
@@ -174,9 +179,8 @@ class Trainer:
         total, words = 0.0, 0
         for offset, (corpus, members) in enumerate(chosen):
             number = state.step * config.accumulate + offset
-            batch = self.feeder.batch(
-                [self.examples[corpus][i] for i in members], seed=config.seed, step=number
-            )
+            examples = [self.examples[corpus][i] for i in members]
+            batch = self.feeders[corpus].batch(examples, seed=config.seed, step=number)
             loss = self._loss(batch.arrays, batch.targets) / len(chosen)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()

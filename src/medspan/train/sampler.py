@@ -86,7 +86,7 @@ class Feeder:
         word_dropout: float,
         char_dropout: float,
         *,
-        counts: Sequence[int] | None = None,
+        counts: Sequence[int] | NDArray[np.int64] | None = None,
     ) -> None:
         self._featurizer = featurizer
         seen = np.array([0, 0, *(vocab.counts if counts is None else counts)], np.float64)
