@@ -227,19 +227,21 @@ def test_words_are_hidden_by_how_often_the_training_text_has_them(tmp_path: Path
 def test_what_other_heads_learn_from_does_not_count(tmp_path: Path) -> None:
     recipe = tiny_recipe("blstm_cnn", word_dropout=1.0)
     corpus = tiny_corpus(recipe, size=10)
-    ((name, head),) = recipe.heads.items()
+    heads = recipe.heads
+    apart = {"drug": msgspec.structs.replace(heads["drug"], corpora=("other",))}
     two = msgspec.structs.replace(
-        recipe,
-        corpora={**recipe.corpora, "other": recipe.corpora[corpus.name]},
-        heads={name: head, "second": msgspec.structs.replace(head, corpora=("other",))},
+        recipe, corpora={**recipe.corpora, "other": recipe.corpora[corpus.name]}, heads={**heads, **apart}
     )
-    other = msgspec.structs.replace(
-        corpus,
-        name="other",
-        heads=("second",),
-        examples=[each._replace(chunks={"second": each.chunks[name]}) for each in corpus.examples],
-    )
+    parts = [
+        msgspec.structs.replace(
+            corpus,
+            name=name,
+            heads=(head,),
+            examples=[each._replace(chunks={head: each.chunks[head]}) for each in corpus.examples],
+        )
+        for name, head in {corpus.name: "disease", "other": "drug"}.items()
+    ]
     alone = Trainer(recipe, [corpus], tmp_path / "alone", torch.device("cpu"))
-    both = Trainer(two, [corpus, other], tmp_path / "both", torch.device("cpu"))
+    both = Trainer(two, parts, tmp_path / "both", torch.device("cpu"))
     for feeder in both.feeders:
         assert np.array_equal(feeder._hidden, alone.feeders[0]._hidden)
