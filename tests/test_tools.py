@@ -10,6 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from medspan.model.pretrained import HEAD
+from medspan.train.transfer import open_donor
+from tiny_pretraining import learn, recipe_file
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 
@@ -168,3 +173,14 @@ def test_make_shows_its_targets():
         pytest.skip("there is no make on this machine")
     assert "make annotate" in shown
     assert "make test" in shown
+
+
+def test_a_shipped_start_is_the_folder_without_its_head(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    learn(recipe_file(tmp_path, "bilm"), tmp_path / "tiny", "bilm")
+    assert load_file("ship_start").main([str(tmp_path / "tiny"), str(tmp_path / "shipped")]) == 0
+    assert "MB" in capsys.readouterr().out
+    assert not (tmp_path / "shipped" / HEAD).exists()
+    given, shipped = open_donor(tmp_path / "tiny"), open_donor(tmp_path / "shipped")
+    assert given.vocab == shipped.vocab
+    assert given.tensors.keys() == shipped.tensors.keys()
+    assert all(torch.equal(given.tensors[name], shipped.tensors[name]) for name in given.tensors)
