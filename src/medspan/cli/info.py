@@ -30,7 +30,7 @@ def info(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write it as JSON.")] = False,
 ) -> None:
-    """Show versions, models and extras, or describe a model or a pretrained encoder."""
+    """Show versions, models and extras, or describe a model."""
     if model is not None and (start := _pretrained_folder(model)):
         _show_pretrained(start, as_json=as_json)
         return
