@@ -2,8 +2,8 @@
 
     MEDSPAN_DATA=DIR python benchmarks/compression.py FULL [MODEL] [--threads N]
 
-FULL is an export of the same run with ``half = false`` and ``input_rank = 0`` (``medspan export RECIPE -o
-FULL --run RUN``). Texts and scores are those of shipped.py; the loss is FULL's strict micro-F1 less MODEL's.
+FULL is an export of the same run with ``half = false`` and ``word_bits = 16`` (``medspan export RECIPE -o
+FULL --run RUN``), and ``input_rank = 0`` unless it was narrowed before training. Texts and scores are those of shipped.py; the loss is FULL's strict micro-F1 less MODEL's.
 The settings were chosen on dev (``compression`` in the model's metrics.json). Writes compression.json beside
 this file.
 """
@@ -27,7 +27,12 @@ from medspan.pipeline import find_model
 def settings_of(place: Path) -> dict[str, Any]:
     """How a model was exported."""
     export = load_recipe(place / "recipe.toml").export
-    return {"half": export.half, "input_rank": export.input_rank, "folder_bytes": folder_bytes(place)}
+    return {
+        "half": export.half,
+        "input_rank": export.input_rank,
+        "word_bits": export.word_bits,
+        "folder_bytes": folder_bytes(place),
+    }
 
 
 def main() -> int:
