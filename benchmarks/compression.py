@@ -3,9 +3,9 @@
     MEDSPAN_DATA=DIR python benchmarks/compression.py FULL [MODEL] [--threads N]
 
 FULL is an export of the same run with ``half = false`` and ``word_bits = 16`` (``medspan export RECIPE -o
-FULL --run RUN``), and ``input_rank = 0`` unless it was narrowed before training. Texts and scores are those of shipped.py; the loss is FULL's strict micro-F1 less MODEL's.
-The settings were chosen on dev (``compression`` in the model's metrics.json). Writes compression.json beside
-this file.
+FULL --run RUN``), and ``input_rank = 0`` unless the network was narrowed before training. Texts and scores
+are those of shipped.py; the loss is FULL's strict micro-F1 less MODEL's. The settings were chosen on dev
+(``compression`` in the model's metrics.json). Writes compression.json beside this file.
 """
 
 from __future__ import annotations

@@ -284,7 +284,8 @@ def _svg(part: Part) -> str:
         return f'<circle cx="{part.x:.1f}" cy="{part.y:.1f}" r="5" {style}/>'
     return (
         f'<text x="{part.x:.1f}" y="{part.y:.1f}" text-anchor="{part.anchor}" font-size="{part.size}" '
-        f'fill="{part.colour}">{escape(part.text)}</text>'
+        f'fill="{part.colour}" stroke="white" stroke-width="2" paint-order="stroke">'
+        f"{escape(part.text)}</text>"
     )
 
 
@@ -318,7 +319,15 @@ def write_png(parts: Sequence[Part], path: Path) -> None:
         else:
             font = ImageFont.load_default(part.size * SCALE)
             place = (part.x * SCALE, part.y * SCALE)
-            pen.text(place, part.text, fill=part.colour, font=font, anchor=anchors[part.anchor])
+            pen.text(
+                place,
+                part.text,
+                fill=part.colour,
+                font=font,
+                anchor=anchors[part.anchor],
+                stroke_width=2,
+                stroke_fill="white",
+            )
     image.save(path, optimize=True)
 
 
