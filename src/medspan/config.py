@@ -139,6 +139,15 @@ class HeadConfig(Strict, frozen=True):
     """Encoder level the head reads; -1 is the last."""
     ships: bool = True
     """Whether the exported model keeps this head."""
+    group: str | None = None
+    """The entity type whose layer stands between the encoder and this head; none where absent."""
+
+
+class GroupConfig(Strict, frozen=True):
+    """The layer of an entity type, which the heads of several corpora share."""
+
+    width: Positive = 128
+    """Width of its bottleneck."""
 
 
 class TrainConfig(Strict, frozen=True):
@@ -181,6 +190,16 @@ class TrainConfig(Strict, frozen=True):
     """Share of gold spans off word borders above which training refuses to start."""
     max_leaked: Rate = 0.05
     """Share of sentences equal to a registered test sentence above which training refuses to start."""
+    sampling: Literal["proportional", "temperature", "uniform", "need"] = "proportional"
+    """How often each corpus is seen: by its size; by its size to the power 1 / `sampling_temperature`; all as
+    often; or by its size and what its last dev F1 lacks to 1. `weight` of a corpus multiplies."""
+    sampling_temperature: PositiveFloat = 2.0
+    """Of `temperature`: 1 is by size, larger ones are nearer to all as often."""
+    conflict_sentences: Count = 0
+    """Sentences of each corpus on which the gradients of the shared encoder are compared after every epoch
+    (`conflict` in metrics.jsonl); 0 compares none."""
+    score_start: bool = False
+    """Score the weights before the first step too, and keep them if no epoch is better."""
     keep_leaks: bool = False
     """Keep such sentences, as a study of a published protocol may; the model card says so."""
 
@@ -222,6 +241,8 @@ class TransferConfig(Strict, frozen=True):
     word_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.3
     """The same for a copied table of words, on top of `encoder_rate`: words of the training text that move
     far leave those it lacks behind."""
+    heads: bool = False
+    """Copy heads and layers of entity types that have the same names, too."""
     freeze_epochs: Count = 0
     """Epochs before the top copied layer learns; each layer below waits as many more (gradual unfreezing)."""
 
@@ -233,6 +254,7 @@ class Recipe(Strict, frozen=True):
     encoder: EncoderConfig
     corpora: dict[str, CorpusConfig]
     heads: dict[str, HeadConfig]
+    groups: dict[str, GroupConfig] = {}
     train: TrainConfig = TrainConfig()
     window: WindowConfig = WindowConfig()
     export: ExportConfig = ExportConfig()
@@ -299,6 +321,7 @@ def _check_references(recipe: Recipe, where: str) -> None:
                 raise ConfigError(
                     f"{where}: heads.{name}.corpora: no corpus {corpus!r} in this recipe; {hint}"
                 )
+    _check_groups(recipe, where)
     used = {corpus for head in recipe.heads.values() for corpus in head.corpora}
     for name in recipe.corpora:
         if name not in used:
@@ -309,6 +332,28 @@ def _check_references(recipe: Recipe, where: str) -> None:
         raise ConfigError(
             f"{where}: window.overlap: must be below half of window.words ({recipe.window.words})"
         )
+
+
+def _check_groups(recipe: Recipe, where: str) -> None:
+    """Every entity type a head names has a layer, every layer has heads, and these read one level."""
+    levels: dict[str, set[int]] = {name: set() for name in recipe.groups}
+    for name, head in recipe.heads.items():
+        if head.group is None:
+            continue
+        if head.group not in levels:
+            raise ConfigError(
+                f"{where}: heads.{name}.group: no [groups.{head.group}] in this recipe; "
+                f"{did_you_mean(head.group, recipe.groups)}"
+            )
+        levels[head.group].add(head.level)
+    for name, found in levels.items():
+        if not HEAD_NAME.fullmatch(name):
+            raise ConfigError(
+                f"{where}: groups.{name}: the name may hold letters, digits, _ and -, and starts with no mark"
+            )
+        if len(found) != 1:
+            problem = "its heads read several levels" if found else "no head names it as its group"
+            raise ConfigError(f"{where}: groups.{name}: {problem}")
 
 
 def _check_head(place: str, name: str, head: HeadConfig) -> None:

@@ -86,7 +86,7 @@ def context_session(network: Network, *, half: bool, width: int) -> onnxruntime.
     for depth, (level, size) in enumerate(zip(levels, network.encoder.widths, strict=True)):
         graph.output(f"level.{depth}", level, ("batch", "words", size))
     for name in network.heads:
-        network.head(name).to_graph(graph, name, levels)
+        network.head(name).to_graph(graph, name, levels[-1])
     return loaded(graph)
 
 
@@ -220,7 +220,7 @@ def test_gradient_of_padding_is_zero(kind: str, head: str) -> None:
     levels = [level.detach().requires_grad_() for level in network.encoder(to_tensors(arrays, CPU))]
     lengths = torch.from_numpy(arrays["lengths"])
     tags = torch.zeros(levels[0].shape[:2], dtype=torch.int64)
-    network.head("disease").loss(levels, tags, lengths).backward()
+    network.head("disease").loss(levels[-1], tags, lengths).backward()
     inside = torch.arange(tags.shape[1]) < lengths[:, None]
     gradient = levels[-1].grad
     assert gradient is not None

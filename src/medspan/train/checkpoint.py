@@ -30,7 +30,10 @@ _State = TypeVar("_State", bound=RunState)
 
 
 class EpochRow(msgspec.Struct, frozen=True):
-    """A line of ``metrics.jsonl``: scores are strict entity micro-F1 on dev, by corpus, and their mean."""
+    """A line of ``metrics.jsonl``: scores are strict entity micro-F1 on dev, by corpus, and their mean.
+
+    ``conflict`` has by ``a|b`` the cosine between the gradients that two corpora give the encoder.
+    """
 
     epoch: int
     step: int
@@ -40,6 +43,7 @@ class EpochRow(msgspec.Struct, frozen=True):
     learning_rate: float
     words_per_second: float
     minutes: float
+    conflict: dict[str, float] = {}
 
 
 class State(RunState):

@@ -107,9 +107,7 @@ class Export:
             single.output("word_states", features.to_graph(single), ("forms", features.width))
             forms = single.build()
         graph = Graph(self.network.graph_inputs, half=half, width=features.width if features else 0)
-        levels = self.network.encoder.to_graph(graph)  # type: ignore[operator]
-        for name in self.heads:
-            self.network.head(name).to_graph(graph, name, levels)
+        self.network.to_graph(graph, self.heads)
         return forms, graph.build()
 
     def _spec(self, provenance: Provenance, temperatures: dict[str, float]) -> ModelSpec:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -24,7 +25,9 @@ from medspan.model.tagger import Tagger
 from medspan.model.viterbi import TagDecoder
 from medspan.train.checkpoint import EpochRow, State, load_same_run, save_checkpoint
 from medspan.train.compress import narrow
+from medspan.train.conflict import conflicts
 from medspan.train.data import encode_examples
+from medspan.train.mixing import mix
 from medspan.train.network import Network
 from medspan.train.optim import Average, Optimizer, learning_rate
 from medspan.train.sampler import Feeder, epoch_groups
@@ -86,7 +89,8 @@ class Trainer:
         )
         self.vocab = extend_vocab(donor.vocab, self.own_vocab) if donor else self.own_vocab
         self.network = Network(recipe, self.vocab)
-        self.transferred = transfer(self.network, donor, self.vocab) if donor else None
+        with_heads = recipe.transfer is not None and recipe.transfer.heads
+        self.transferred = transfer(self.network, donor, self.vocab, with_heads=with_heads) if donor else None
         if config.narrow_first:
             self._narrow()
         self.network.to(device)
@@ -148,6 +152,8 @@ class Trainer:
             self.state.minutes = spent + (time.monotonic() - started) / 60
             return max_minutes is not None and self.state.minutes >= max_minutes
 
+        if self.recipe.train.score_start and not self.best:
+            self._keep_best(self._dev_scores(), epoch=-1)
         while not self._is_done() and not (self.best and is_late()):
             self.network.train()
             epoch_started, words = time.monotonic(), 0
@@ -168,8 +174,20 @@ class Trainer:
 
     def _groups(self, epoch: int) -> list[tuple[int, list[int]]]:
         config = self.recipe.train
-        weights = [corpus.weight for corpus in self.corpora]
+        weights = mix(
+            [len(lengths) for lengths in self.lengths],
+            [corpus.weight for corpus in self.corpora],
+            config,
+            self._lacking(),
+        )
         return epoch_groups(self.lengths, weights, budget=config.batch_words, seed=config.seed, epoch=epoch)
+
+    def _lacking(self) -> list[float] | None:
+        """What the dev F1 of each corpus lacked to 1 after the last epoch; None before the first."""
+        if not self.state.history:
+            return None
+        dev = self.state.history[-1].dev
+        return [1 - dev[corpus.name] for corpus in self.corpora]
 
     def _step(self, groups: Sequence[tuple[int, list[int]]], watcher: Watcher) -> int:
         """Learn from as many batches as a step takes; the number of words learnt from."""
@@ -218,27 +236,48 @@ class Trainer:
     def _end_epoch(self, watcher: Watcher, words_per_second: float) -> None:
         state = self.state
         self.average.swap()
-        scores = {corpus.name: self.dev_score(corpus).f1 for corpus in self.corpora}
-        mean = sum(scores.values()) / len(scores)
-        is_best = mean > state.best_score
-        if is_best:
-            state.best_score, state.best_epoch = mean, state.epoch
-            self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+        scores = self._dev_scores()
+        is_best = self._keep_best(scores, epoch=state.epoch)
+        conflict = self._conflict()
         self.average.swap()
         row = EpochRow(
             epoch=state.epoch,
             step=state.step,
             loss=state.loss_sum / max(1, state.loss_count),
             dev=scores,
-            dev_mean=mean,
+            dev_mean=_mean(scores),
             learning_rate=learning_rate(self.recipe.train, state.step, self.total_steps),
             words_per_second=words_per_second,
             minutes=state.minutes,
+            conflict=conflict,
         )
         state.history.append(row)
         state.epoch, state.position, state.loss_sum, state.loss_count = state.epoch + 1, 0, 0.0, 0
         self.save()
         watcher.on_epoch(row, is_best=is_best)
+
+    def _dev_scores(self) -> dict[str, float]:
+        return {corpus.name: self.dev_score(corpus).f1 for corpus in self.corpora}
+
+    def _keep_best(self, scores: Mapping[str, float], *, epoch: int) -> bool:
+        """Keep the weights as they are, if no earlier ones scored as high."""
+        state, mean = self.state, _mean(scores)
+        if mean <= state.best_score:
+            return False
+        state.best_score, state.best_epoch = mean, epoch
+        self.best = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+        return True
+
+    def _conflict(self) -> dict[str, float]:
+        """Cosines between corpora of the gradients of the encoder, by ``a|b``."""
+        if not self.recipe.train.conflict_sentences:
+            return {}
+        batches = {}
+        for corpus, examples, feeder in zip(self.corpora, self.examples, self.feeders, strict=True):
+            chosen = examples[:: max(1, len(examples) // self.recipe.train.conflict_sentences)]
+            batches[corpus.name] = feeder.plain(chosen[: self.recipe.train.conflict_sentences])
+        losses = {name: partial(self._loss, b.arrays, b.targets) for name, b in batches.items()}
+        return conflicts(self.network, losses)
 
     def save(self) -> None:
         """Write the checkpoint and ``metrics.jsonl``."""
@@ -267,6 +306,10 @@ class Trainer:
         """Strict micro score on the dev split of a corpus, over the labels its heads predict."""
         predicted = self.tagger(corpus.heads).annotate(corpus.dev)
         return strict_micro(corpus.dev, predicted, corpus.labels)
+
+
+def _mean(scores: Mapping[str, float]) -> float:
+    return sum(scores.values()) / len(scores)
 
 
 def strict_micro(gold: Sequence[Document], predicted: Sequence[Document], labels: frozenset[str]) -> Score:

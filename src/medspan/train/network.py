@@ -1,4 +1,4 @@
-"""One shared encoder and any number of named heads: single-task and multi-task learning are one module."""
+"""One shared encoder, layers of entity types, and any number of named heads: one module for every task."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from torch import Tensor, nn
 from medspan.errors import ConfigError
 from medspan.train.encoders import build_encoder
 from medspan.train.encoders.words import WordFeatures
+from medspan.train.groups import Group
 from medspan.train.heads.tags import TagHead
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from medspan.config import Recipe
     from medspan.features.vocab import Vocab
+    from medspan.train.graph import Graph
 
 
 class Network(nn.Module):
@@ -43,6 +45,13 @@ class Network(nn.Module):
                     "and -1 is the last"
                 )
             self.heads[name] = TagHead(head, widths[head.level], recipe.train.head_dropout)
+        self._reads = {name: (head.level, head.group) for name, head in recipe.heads.items()}
+        self.groups = nn.ModuleDict()
+        for name, group in recipe.groups.items():
+            if hasattr(self.groups, name):
+                raise ConfigError(f"groups.{name}: torch keeps this name for itself; choose another")
+            level = next(head.level for head in recipe.heads.values() if head.group == name)
+            self.groups[name] = Group(group, widths[level], recipe.train.head_dropout)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -71,13 +80,40 @@ class Network(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Emissions of every head, float (batch, words, tags)."""
-        levels = self.encoder(batch)
-        return {name: head(levels) for name, head in self.heads.items()}
+        states = self._states(self.encoder(batch), self.heads)
+        return {name: head(states[name]) for name, head in self.heads.items()}
 
     def loss(self, batch: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         """Loss per row over the heads with targets: a head learns only from corpora that annotate it."""
-        levels = self.encoder(batch)
+        states = self._states(self.encoder(batch), targets)
         lengths = batch["lengths"]
-        losses = [self.heads[name].loss(levels, tags, lengths) for name, tags in targets.items()]  # type: ignore[operator]
+        losses = [self.head(name).loss(states[name], tags, lengths) for name, tags in targets.items()]
         total: Tensor = sum(losses[1:], losses[0])
         return total / len(lengths)
+
+    def _states(self, levels: Sequence[Tensor], heads: Iterable[str]) -> dict[str, Tensor]:
+        """What each of some heads reads: a level of the encoder, through the layer of its entity type."""
+        of_group: dict[str, Tensor] = {}
+        states = {}
+        for name in heads:
+            level, group = self._reads[name]
+            if group is None:
+                states[name] = levels[level]
+                continue
+            if group not in of_group:
+                of_group[group] = self.groups[group](levels[level])
+            states[name] = of_group[group]
+        return states
+
+    def to_graph(self, graph: Graph, heads: Iterable[str]) -> None:
+        """Encoder, the layers of entity types that some heads read, and these heads, as nodes."""
+        levels: list[str] = self.encoder.to_graph(graph)  # type: ignore[operator]
+        of_group: dict[str, str] = {}
+        for name in heads:
+            level, group = self._reads[name]
+            states = levels[level]
+            if group is not None:
+                if group not in of_group:
+                    of_group[group] = self.groups[group].to_graph(graph, f"groups.{group}", states)  # type: ignore[operator]
+                states = of_group[group]
+            self.head(name).to_graph(graph, name, states)

@@ -97,8 +97,13 @@ class Feeder:
 
     def batch(self, examples: Sequence[Encoded], *, seed: int, step: int) -> Batch:
         """The batch of one step; what is hidden is a function of seed and step."""
+        batch = self.plain(examples)
+        self.hide(batch.arrays, seed=seed, step=step)
+        return batch
+
+    def plain(self, examples: Sequence[Encoded]) -> Batch:
+        """A batch in which nothing is hidden."""
         arrays = self._featurizer.arrays([example.row for example in examples])
-        self.hide(arrays, seed=seed, step=step)
         return Batch(arrays, self._targets(examples, arrays["lengths"]))
 
     def hide(self, arrays: dict[str, NDArray[np.int64]], *, seed: int, step: int) -> None:

@@ -43,6 +43,7 @@ _TABLES = (
 """Tables whose rows are ids of a vocabulary."""
 _COPIED = ("encoder.", "head.")
 """Begins of the names of what is copied; `head.` is a language model's, a tagger's are `heads.`."""
+_COPIED_HEADS = (*_COPIED, "heads.", "groups.")
 
 
 class Donor(NamedTuple):
@@ -160,7 +161,7 @@ def _spec_of(spec: PretrainedSpec | ModelSpec, file: str) -> CorpusSpec:
     return CorpusSpec(spec.name, spec.licence, {"weights": spec.files[file]})
 
 
-def transfer(network: nn.Module, donor: Donor, vocab: Vocab) -> Transferred:
+def transfer(network: nn.Module, donor: Donor, vocab: Vocab, *, with_heads: bool = False) -> Transferred:
     """Copy the donor's encoder into a network whose vocabulary extends the donor's.
 
     Args:
@@ -168,12 +169,14 @@ def transfer(network: nn.Module, donor: Donor, vocab: Vocab) -> Transferred:
             the donor brings one.
         donor: where the tensors come from.
         vocab: ``extend_vocab(donor.vocab, ...)``, which the network was built with.
+        with_heads: copy a tagger's heads and layers of entity types of the same names, too.
 
     Raises:
         TrainingError: if no tensor fits.
     """
-    own = {n: t for n, t in network.state_dict().items() if n.startswith(_COPIED)}
-    given = {n: t for n, t in donor.tensors.items() if n.startswith(_COPIED)}
+    copied = _COPIED_HEADS if with_heads else _COPIED
+    own = {n: t for n, t in network.state_dict().items() if n.startswith(copied)}
+    given = {n: t for n, t in donor.tensors.items() if n.startswith(copied)}
     loaded = [name for name, tensor in own.items() if name in given and _fits(name, given[name], tensor)]
     if not loaded:
         raise TrainingError(
@@ -220,12 +223,12 @@ def _start_new_words(table: Tensor, donor: Donor, vocab: Vocab) -> int:
 
 
 def rate_factors(config: TransferConfig, done: Transferred, epoch: int) -> dict[str, float]:
-    """Factors of the learning rate by name of tensor; others have 1.
+    """Factors of the learning rate by name of tensor; others, heads among them, have 1.
 
     Gradual unfreezing (Howard & Ruder 2018): the top layer waits ``freeze_epochs`` epochs, each part below
     it as many more.
     """
-    depths = {name: _depth(name) for name in done.loaded}
+    depths = {name: _depth(name) for name in done.loaded if name.startswith(_COPIED)}
     top = max(depths.values())
     factors = {}
     for name, depth in depths.items():

@@ -20,31 +20,30 @@ if TYPE_CHECKING:
 
 
 class TagHead(nn.Module):
-    """Linear emissions over one encoder level.
+    """Linear emissions over the states of words.
 
     Args:
         config: labels and kind of the head.
-        width: width of the level it reads.
+        width: width of the states it reads.
         dropout: share of states dropped in training.
     """
 
     def __init__(self, config: HeadConfig, width: int, dropout: float) -> None:
         super().__init__()
         self.tags = tuple(iobes_tags(config.labels))
-        self.level = config.level
         self.dropout = Dropout(dropout)
         self.emit = nn.Linear(width, len(self.tags))
         self.crf = Crf(self.tags)
         self.is_joint = config.kind == "crf"
 
-    def forward(self, levels: list[Tensor]) -> Tensor:
+    def forward(self, states: Tensor) -> Tensor:
         """Emissions, float (batch, words, tags)."""
-        emissions: Tensor = self.emit(self.dropout(levels[self.level]))
+        emissions: Tensor = self.emit(self.dropout(states))
         return emissions
 
-    def loss(self, levels: list[Tensor], tags: Tensor, lengths: Tensor) -> Tensor:
+    def loss(self, states: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """Loss summed over the batch; ``tags`` int64 (batch, words)."""
-        emissions = self(levels)
+        emissions = self(states)
         if self.is_joint:
             return self.crf.loss(emissions, tags, lengths)
         inside = torch.arange(tags.shape[1], device=tags.device) < lengths[:, None]
@@ -62,7 +61,7 @@ class TagHead(nn.Module):
             for name in ("transitions", "start", "end")
         }
 
-    def to_graph(self, graph: Graph, name: str, levels: list[str]) -> None:
+    def to_graph(self, graph: Graph, name: str, states: str) -> None:
         """Write the output ``emissions.<name>``."""
-        emissions = graph.linear(f"{name}.emit", self.emit, levels[self.level])
+        emissions = graph.linear(f"{name}.emit", self.emit, states)
         graph.output(f"emissions.{name}", emissions, ("batch", "words", len(self.tags)))
