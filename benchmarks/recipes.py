@@ -22,9 +22,10 @@ import msgspec
 from facts import facts, figures, numbered, read_json, write_json
 
 import medspan
-from medspan.config import load_recipe, recipe_toml
+from medspan.config import load_recipe
 from medspan.corpora import load
 from medspan.model.store import open_model
+from medspan.toml import recipe_toml
 from medspan.train.data import relabel
 
 if TYPE_CHECKING:

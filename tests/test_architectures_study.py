@@ -14,7 +14,8 @@ import pytest
 
 from made_up_studies import scores
 from medspan import formats
-from medspan.config import load_recipe, parse_recipe, recipe_toml
+from medspan.config import load_recipe, parse_recipe
+from medspan.toml import recipe_toml
 from medspan.types import Document, Entity, Span
 
 pytest.importorskip("torch")

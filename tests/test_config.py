@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medspan.config import Recipe, WindowConfig, load_recipe, parse_recipe, recipe_toml
+from medspan.config import Recipe, WindowConfig, load_recipe, parse_recipe
 from medspan.errors import ConfigError
+from medspan.toml import recipe_toml
 
 ROOT = Path(__file__).parent.parent
 RECIPE = """\

@@ -1,22 +1,18 @@
-"""Recipes: TOML → frozen structs, strictly.
+"""What a recipe may say: an encoder, corpora, heads and how to optimise.
 
-A recipe says what to train: an encoder, corpora, heads and how to optimise. Unknown keys and wrong types are
-errors that name the file, the key and the nearest known one. The structs below are the single source of
-every setting: type, default and one sentence each.
+The structs below are the single source of every setting: type, default and one sentence each.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
-import types
-import typing
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from medspan.errors import ConfigError, did_you_mean
+from medspan.toml import convert, read_toml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +24,6 @@ Rate = Annotated[float, Meta(ge=0.0, lt=1.0)]
 PositiveFloat = Annotated[float, Meta(gt=0.0, le=_LARGEST)]
 NonNegativeFloat = Annotated[float, Meta(ge=0.0, le=_LARGEST)]
 HEAD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_AnyRecipe = TypeVar("_AnyRecipe", bound=msgspec.Struct)
-_STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,7 +100,6 @@ class Cnn(WordFeatureConfig, frozen=True, tag="cnn", tag_field="kind"):
 
 
 EncoderConfig = BlstmCnn | CharBlstm | Window | Cnn
-_ENCODER_KIND = Literal["blstm_cnn", "char_blstm", "window", "cnn"]
 
 
 class CorpusConfig(Strict, frozen=True):
@@ -247,6 +240,27 @@ class TransferConfig(Strict, frozen=True):
     """Epochs before the top copied layer learns; each layer below waits as many more (gradual unfreezing)."""
 
 
+class FinetuneConfig(Strict, frozen=True):
+    """How `medspan finetune` goes on with one head of a model of many; other settings stand in [train]."""
+
+    epochs: Positive = 12
+    """Most passes over the sentences of the head's corpora."""
+    patience: Positive = 5
+    """Epochs without a better dev score before a run stops."""
+    learning_rate: PositiveFloat = 5e-4
+    """Highest learning rate."""
+    encoder_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 1.0
+    """Learning rate of the encoder, as a factor."""
+    word_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.3
+    """The same for the table of words, on top of `encoder_rate`."""
+    average: Rate = 0.998
+    """Decay of the running average of the weights, here and in the run of the head alone."""
+    single_epochs: Positive = 30
+    """Most epochs of the run of the head alone, which starts where the recipe does."""
+    single_patience: Positive = 10
+    """Its patience."""
+
+
 class Recipe(Strict, frozen=True):
     """A whole training run."""
 
@@ -259,6 +273,7 @@ class Recipe(Strict, frozen=True):
     window: WindowConfig = WindowConfig()
     export: ExportConfig = ExportConfig()
     transfer: TransferConfig | None = None
+    finetune: FinetuneConfig = FinetuneConfig()
     description: str = ""
     language: str = "en"
     licence: str = "Apache-2.0"
@@ -274,39 +289,11 @@ def load_recipe(path: Path) -> Recipe:
     return parse_recipe(read_toml(path), str(path))
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a recipe, unchecked.
-
-    Raises:
-        ConfigError: if there is no such file or it is not TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such recipe; give the path of a .toml file") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; give the path of a .toml file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-
-
 def parse_recipe(raw: dict[str, Any], where: str) -> Recipe:
     """Check a recipe that is already a dict; ``where`` names it in errors."""
     recipe = convert(raw, Recipe, where)
     _check_references(recipe, where)
     return recipe
-
-
-def convert(raw: dict[str, Any], kind: type[_AnyRecipe], where: str) -> _AnyRecipe:
-    """A recipe of some kind from its tables; ``where`` names it in errors.
-
-    Raises:
-        ConfigError: naming ``where``, the key, and what is allowed there.
-    """
-    try:
-        return msgspec.convert(raw, kind)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {_explain(str(error), raw, kind)}") from None
 
 
 def _check_references(recipe: Recipe, where: str) -> None:
@@ -365,102 +352,3 @@ def _check_head(place: str, name: str, head: HeadConfig) -> None:
     for key, values in (("labels", head.labels), ("corpora", head.corpora)):
         if len(set(values)) != len(values) or "" in values:
             raise ConfigError(f"{place}.{key}: holds a name twice or an empty one")
-
-
-def _explain(message: str, raw: dict[str, Any], root: type) -> str:
-    """Turn a msgspec message into `key.path: problem; hint`."""
-    problem, _, path = message.partition(" - at `$")
-    keys, kind = _walk(path.rstrip("`"), raw, root)
-    unknown = re.search(r"unknown field `([^`]+)`", problem)
-    if unknown:
-        known = [field.encode_name for field in msgspec.structs.fields(kind)]
-        return f"{'.'.join([*keys, _key(unknown[1])])}: unknown key; {did_you_mean(unknown[1], known)}"
-    missing = re.search(r"missing required field `([^`]+)`", problem)
-    if missing:
-        return f"{'.'.join([*keys, missing[1]])}: required key is missing"
-    place = ".".join(keys) or "recipe"
-    wrong = re.search(r"[Ii]nvalid (?:enum )?value '(.*)'", problem)
-    if wrong:
-        return f"{place}: {wrong[1]!r} is not allowed; {did_you_mean(wrong[1], typing.get_args(kind))}"
-    problem = problem.replace("`object`", "`table`")
-    return f"{place}: {problem[:1].lower()}{problem[1:]}"
-
-
-def _walk(path: str, raw: dict[str, Any], root: type) -> tuple[list[str], Any]:
-    """The keys along a path of msgspec and the type at its end.
-
-    msgspec writes ``[...]`` for any key of a table; the key is the first whose value does not convert.
-    """
-    kind: Any = root
-    value: Any = raw
-    keys: list[str] = []
-    for name, index in _STEP.findall(path):
-        if index == "...":
-            kind = typing.get_args(kind)[1]
-            key = next(key for key, item in value.items() if not _converts(item, kind))
-            keys.append(_key(key))
-            value = value[key]
-        elif index:
-            kind = typing.get_args(kind)[0]
-            keys[-1] += f"[{index}]"
-            value = value[int(index)]
-        else:
-            kind = _field_type(kind, name)
-            keys.append(name)
-            value = value.get(name)
-        kind = _chosen(kind, value)
-    return keys, kind
-
-
-def _field_type(kind: Any, name: str) -> Any:  # noqa: ANN401 - a struct type and the type of its field
-    found = [field.type for field in msgspec.structs.fields(kind) if field.encode_name == name]
-    return found[0] if found else _ENCODER_KIND  # the tag of a union stands in no field
-
-
-def _converts(value: Any, kind: Any) -> bool:  # noqa: ANN401 - any TOML value and type
-    try:
-        msgspec.convert(value, kind)
-    except msgspec.ValidationError:
-        return False
-    return True
-
-
-def _chosen(kind: Any, value: Any) -> Any:  # noqa: ANN401 - any type
-    """Of a union, the struct whose tag the value names, else its first type."""
-    if not isinstance(kind, types.UnionType):
-        return kind
-    wanted = value.get("kind", "") if isinstance(value, dict) else ""
-    members = typing.get_args(kind)
-    return next((member for member in members if _tag_of(member) == wanted), members[0])
-
-
-def _tag_of(kind: Any) -> Any:  # noqa: ANN401 - a struct type or None
-    config = getattr(kind, "__struct_config__", None)
-    return config.tag if config else None
-
-
-def recipe_toml(recipe: msgspec.Struct) -> str:
-    """The resolved recipe, every default written out, as TOML."""
-    lines: list[str] = []
-    _write_table(msgspec.to_builtins(recipe), [], lines)
-    return "\n".join(lines).lstrip("\n") + "\n"
-
-
-def _write_table(table: dict[str, Any], path: list[str], lines: list[str]) -> None:
-    """Scalars and arrays first, then sub-tables: the order TOML asks for."""
-    scalars = {k: v for k, v in table.items() if v is not None and not isinstance(v, dict)}
-    if path:
-        lines.extend(["", "[" + ".".join(_key(part) for part in path) + "]"])
-    lines.extend(f"{_key(k)} = {_value(v)}" for k, v in scalars.items())
-    for key, value in table.items():
-        if isinstance(value, dict):
-            _write_table(value, [*path, key], lines)
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
-
-
-def _value(value: Any) -> str:  # noqa: ANN401 - any TOML value
-    """A TOML value; JSON strings, numbers and arrays are valid TOML."""
-    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007F")  # which TOML wants escaped

@@ -82,11 +82,9 @@ def session(network: Network, *, half: bool = False) -> Graphs:
 
 def context_session(network: Network, *, half: bool, width: int) -> onnxruntime.InferenceSession:
     graph = Graph(network.graph_inputs, half=half, width=width)
-    levels = network.encoder.to_graph(graph)
+    levels = network.to_graph(graph, network.heads)
     for depth, (level, size) in enumerate(zip(levels, network.encoder.widths, strict=True)):
         graph.output(f"level.{depth}", level, ("batch", "words", size))
-    for name in network.heads:
-        network.head(name).to_graph(graph, name, levels[-1])
     return loaded(graph)
 
 

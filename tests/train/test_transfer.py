@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from medspan.config import TransferConfig, parse_recipe, recipe_toml
+from medspan.config import TransferConfig, parse_recipe
 from medspan.errors import ConfigError, ModelError, TrainingError
 from medspan.features.vocab import Vocab, extend_vocab
 from medspan.model.spec import CorpusSpec
+from medspan.toml import recipe_toml
 from medspan.train.loop import Trainer
 from medspan.train.network import Network
 from medspan.train.optim import Optimizer

@@ -38,6 +38,7 @@ class Verb(NamedTuple):
 VERBS: dict[str, Verb] = {
     "annotate": Verb("annotate:annotate", "Find entities in text, files or folders."),
     "train": Verb("train:train", "Train a model from a recipe."),
+    "finetune": Verb("finetune:finetune", "Go on with each head of a model of many corpora by itself."),
     "pretrain vectors": Verb("pretrain:vectors", "Learn word vectors from unannotated text."),
     "pretrain bilm": Verb("pretrain:bilm", "Learn language models in both directions over words."),
     "pretrain charlm": Verb("pretrain:charlm", "Learn language models in both directions over characters."),

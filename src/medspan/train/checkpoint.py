@@ -58,6 +58,8 @@ class State(RunState):
     minutes: float = 0.0
     best_score: float = -1.0
     best_epoch: int = -1
+    start: dict[str, float] = {}
+    """Dev F1 by corpus before the first step, where that is scored."""
     history: list[EpochRow] = []
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from safetensors.torch import save as save_tensors
 
-from medspan.config import recipe_toml
 from medspan.errors import ModelError
 from medspan.features.batch import FORM_INPUTS, Featurizer
 from medspan.metrics.matching import Mention
@@ -20,6 +19,7 @@ from medspan.model.store import pack_decoders, save_model
 from medspan.model.tagger import Tagger, tagger_of
 from medspan.model.viterbi import fit_temperature
 from medspan.text.tokenize import TOKENIZER_ID
+from medspan.toml import recipe_toml
 from medspan.train.compress import narrow
 from medspan.train.data import unit_chunks
 from medspan.train.encoders.words import BYTE

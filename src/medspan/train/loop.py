@@ -15,7 +15,6 @@ import msgspec
 import numpy as np
 import torch
 
-from medspan.config import recipe_toml
 from medspan.errors import ConfigError, TrainingError
 from medspan.features.batch import Featurizer
 from medspan.features.vocab import UNKNOWN_WORD, build_vocab, extend_vocab
@@ -23,6 +22,7 @@ from medspan.metrics.counts import Score
 from medspan.metrics.matching import Mention, strict_counts
 from medspan.model.tagger import Tagger
 from medspan.model.viterbi import TagDecoder
+from medspan.toml import recipe_toml
 from medspan.train.checkpoint import EpochRow, State, load_same_run, save_checkpoint
 from medspan.train.compress import narrow
 from medspan.train.conflict import conflicts
@@ -153,7 +153,8 @@ class Trainer:
             return max_minutes is not None and self.state.minutes >= max_minutes
 
         if self.recipe.train.score_start and not self.best:
-            self._keep_best(self._dev_scores(), epoch=-1)
+            self.state.start = self._dev_scores()
+            self._keep_best(self.state.start, epoch=-1)
         while not self._is_done() and not (self.best and is_late()):
             self.network.train()
             epoch_started, words = time.monotonic(), 0

@@ -105,8 +105,11 @@ class Network(nn.Module):
             states[name] = of_group[group]
         return states
 
-    def to_graph(self, graph: Graph, heads: Iterable[str]) -> None:
-        """Encoder, the layers of entity types that some heads read, and these heads, as nodes."""
+    def to_graph(self, graph: Graph, heads: Iterable[str]) -> list[str]:
+        """Encoder, the layers of entity types that some heads read, and these heads, as nodes.
+
+        Returns the names of the encoder's levels.
+        """
         levels: list[str] = self.encoder.to_graph(graph)  # type: ignore[operator]
         of_group: dict[str, str] = {}
         for name in heads:
@@ -117,3 +120,4 @@ class Network(nn.Module):
                     of_group[group] = self.groups[group].to_graph(graph, f"groups.{group}", states)  # type: ignore[operator]
                 states = of_group[group]
             self.head(name).to_graph(graph, name, states)
+        return levels

@@ -11,11 +11,12 @@ import msgspec
 import torch
 
 import medspan
-from medspan.config import load_recipe, parse_recipe, recipe_toml
+from medspan.config import load_recipe, parse_recipe
 from medspan.corpora import catalogue
 from medspan.errors import TrainingError, UsageError
 from medspan.model.spec import CorpusSpec, Provenance
 from medspan.model.store import check_replaceable
+from medspan.toml import recipe_toml
 from medspan.train.card import model_card
 from medspan.train.checkpoint import State, load_checkpoint
 from medspan.train.curve import curve_svg
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from medspan.model.session import Device
     from medspan.train.data import TrainingCorpus
     from medspan.train.loop import Watcher
+    from medspan.train.transfer import Donor
 
-_TRAINED_PARTS = ("encoder", "corpora", "heads", "train", "window", "transfer")
+_TRAINED_PARTS = ("encoder", "corpora", "heads", "groups", "train", "window", "transfer")
 """Parts of a recipe that decide what the weights are."""
 
 
@@ -68,6 +70,39 @@ def train(
         ConfigError, DataError, TrainingError, ModelError: as the parts do.
     """
     recipe, donor = find_donor(load_recipe(path), path.parent, start)
+    train_recipe(
+        recipe,
+        donor,
+        path,
+        output=output,
+        watcher=watcher,
+        tell=tell,
+        device=device,
+        resume=resume,
+        max_minutes=max_minutes,
+        command=command,
+    )
+
+
+def train_recipe(
+    recipe: Recipe,
+    donor: Donor | None,
+    path: Path,
+    *,
+    output: Path,
+    watcher: Watcher,
+    tell: Callable[[str], None],
+    device: Device = "auto",
+    resume: bool = False,
+    max_minutes: float | None = None,
+    command: str = "",
+) -> None:
+    """Train a recipe that is read already, or was derived from one.
+
+    What the recipe's ``transfer`` names is the donor. ``path`` is the recipe's file: its folder is where
+    relative paths start, and its digest goes into the model. The others are those of `train`, and so are the
+    errors.
+    """
     chosen = pick_device(device)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
@@ -187,6 +222,7 @@ def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, comman
             "dev_f1_before": {name: round(f1, 4) for name, f1 in before.items()},
         },
         "transfer": trainer.transferred,
+        "start_dev_f1": trainer.state.start,
         "test": {},
         "hours": round(trainer.state.minutes / 60, 3),
         "epochs": len(trainer.state.history),

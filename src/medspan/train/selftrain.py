@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from medspan import formats
-from medspan.config import CorpusConfig, HeadConfig, Recipe, load_recipe, recipe_toml
+from medspan.config import CorpusConfig, HeadConfig, Recipe, load_recipe
 from medspan.corpora import catalogue
 from medspan.errors import TrainingError, UsageError
 from medspan.model.store import open_model
 from medspan.model.tagger import load_tagger
+from medspan.toml import recipe_toml
 from medspan.train.data import load_split, relabel, source_of
 from medspan.train.loop import strict_micro
 from medspan.train.pseudo import Thresholds, calibrated, choose

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medspan.config import convert
 from medspan.features.batch import Featurizer
 from medspan.features.vocab import build_vocab
+from medspan.toml import convert
 from medspan.train.heads.lm import BORDER, LmHead, directions
 from medspan.train.pretrain.lm import LanguageModel
 from medspan.train.pretrain.settings import LmRecipe

@@ -19,10 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medspan.config import CharBlstm, recipe_toml
+from medspan.config import CharBlstm
 from medspan.errors import TrainingError
 from medspan.features.batch import Featurizer
 from medspan.features.vocab import extend_vocab, vocab_of
+from medspan.toml import recipe_toml
 from medspan.train.checkpoint import RunState, load_same_run, save_checkpoint
 from medspan.train.encoders import build_encoder
 from medspan.train.heads.lm import LmHead

@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import save as save_tensors
 
 import medspan
-from medspan.config import recipe_toml
 from medspan.model.pretrained import (
     BUCKETS,
     HEAD,
@@ -24,6 +23,7 @@ from medspan.model.pretrained import (
 from medspan.model.spec import CorpusSpec
 from medspan.model.store import check_replaceable
 from medspan.text.tokenize import TOKENIZER_ID
+from medspan.toml import recipe_toml
 from medspan.train.pretrain.lm import LmTrainer
 from medspan.train.pretrain.settings import load_lm_recipe, load_vector_recipe
 from medspan.train.pretrain.subwords import follow

@@ -16,10 +16,9 @@ from medspan.config import (
     Strict,
     TrainConfig,
     TransferConfig,
-    convert,
-    read_toml,
 )
 from medspan.errors import ConfigError
+from medspan.toml import convert, read_toml
 
 if TYPE_CHECKING:
     from pathlib import Path

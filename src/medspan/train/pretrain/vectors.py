@@ -18,10 +18,10 @@ import msgspec
 import numpy as np
 import torch
 
-from medspan.config import recipe_toml
 from medspan.errors import MissingExtraError, TrainingError
 from medspan.features.vocab import Vocab, vocab_of
 from medspan.text.normalize import normalize
+from medspan.toml import recipe_toml
 from medspan.train.checkpoint import RunState, load_same_run, save_checkpoint
 from medspan.train.pretrain.pairs import Pairs, draw_pairs
 

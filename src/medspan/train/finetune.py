@@ -1,0 +1,201 @@
+"""Stage 2 of learning from many corpora: each head goes on by itself, and the best on dev is kept.
+
+A model of many corpora (stage 1) is the start of a short run on one head's corpora alone (Chai et al. 2022).
+Sharing can hurt a corpus; so the run scores its start too, the head is also trained alone from where the
+recipe starts, and of the three (multi-task, fine-tuned, single) the one with the best dev F1 is the model.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from medspan.config import TransferConfig, load_recipe
+from medspan.errors import UsageError, did_you_mean
+from medspan.train.checkpoint import NAME
+from medspan.train.run import train_recipe
+from medspan.train.transfer import find_donor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from medspan.config import Recipe
+    from medspan.model.session import Device
+    from medspan.train.loop import Watcher
+
+Kept = Literal["multi-task", "fine-tuned", "single"]
+CHOICES = "choices.json"
+RUNS = "runs"
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What became the model of a head; ``dev`` has the mean strict dev F1 of each candidate."""
+
+    kept: Kept
+    dev: dict[Kept, float]
+
+
+class _Scores(msgspec.Struct):
+    """The part of metrics.json that is needed here."""
+
+    dev: dict[str, dict[str, float]]
+    best_epoch: int
+    start_dev_f1: dict[str, float] = {}
+
+
+class Job(NamedTuple):
+    """What is the same for all runs of a stage 2: the recipe's file, what is started from, where to write."""
+
+    path: Path
+    start: Path
+    output: Path
+    command: str = ""
+    device: Device = "auto"
+    with_single: bool = True
+
+
+def finetune(
+    job: Job, heads: Sequence[str], *, watcher: Watcher, tell: Callable[[str], None], resume: bool = False
+) -> dict[str, Choice]:
+    """Fine-tune heads one by one; the models stand in ``output``, their runs in ``output/runs``.
+
+    Args:
+        job: recipe, start and output.
+        heads: of the recipe; all that ship where empty.
+        watcher: hears of every step and epoch.
+        tell: hears what a person should read once.
+        resume: keep the runs that are finished, go on with the one that is not.
+
+    Raises:
+        UsageError: if the recipe has no such head, or the output holds runs and they are not to be resumed.
+        ConfigError, DataError, TrainingError, ModelError: as the parts do.
+    """
+    recipe = load_recipe(job.path)
+    chosen = list(heads) or [name for name, head in recipe.heads.items() if head.ships]
+    for name in chosen:
+        if name not in recipe.heads:
+            raise UsageError(f"{job.path}: has no head {name!r}; {did_you_mean(name, recipe.heads)}")
+    if (job.output / RUNS).exists() and not resume:
+        raise UsageError(f"{job.output}: holds earlier runs; go on with --resume, or remove the folder")
+    choices = _read_choices(job.output)
+    for name in chosen:
+        if name not in choices:
+            choices[name] = _choose(job, recipe, name, watcher=watcher, tell=tell)
+            _write_choices(job.output, choices)
+        tell(_line(name, choices[name]))
+    return {name: choices[name] for name in chosen}
+
+
+def _choose(job: Job, recipe: Recipe, head: str, *, watcher: Watcher, tell: Callable[[str], None]) -> Choice:
+    tuned = _run(job, _tuned(recipe, head, job.start), head, "fine-tuned", watcher=watcher, tell=tell)
+    dev: dict[Kept, float] = {"multi-task": _mean(tuned.start_dev_f1), "fine-tuned": _f1(tuned)}
+    kept: Kept = "fine-tuned" if tuned.best_epoch else "multi-task"
+    if job.with_single:
+        single = _run(job, _single(recipe, head), head, "single", watcher=watcher, tell=tell)
+        dev["single"] = _f1(single)
+        if dev["single"] > dev["fine-tuned"]:
+            kept = "single"
+    folder = job.output / head
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(_place(job, head, "single" if kept == "single" else "fine-tuned"), folder)
+    return Choice(kept, {name: round(value, 4) for name, value in dev.items()})
+
+
+def _run(
+    job: Job, recipe: Recipe, head: str, kind: Kept, *, watcher: Watcher, tell: Callable[[str], None]
+) -> _Scores:
+    """One run, unless it is finished; its scores."""
+    folder = _place(job, head, kind)
+    if not (folder / "metrics.json").exists():
+        tell(f"{head}: {kind}")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        start = job.start if kind == "fine-tuned" else None
+        known, donor = find_donor(recipe, job.path.parent, start)
+        train_recipe(
+            known,
+            donor,
+            job.path,
+            output=folder,
+            watcher=watcher,
+            tell=tell,
+            device=job.device,
+            resume=(folder.with_name(f"{folder.name}.run") / NAME).exists(),
+            command=job.command,
+        )
+    return msgspec.json.decode((folder / "metrics.json").read_bytes(), type=_Scores)
+
+
+def _place(job: Job, head: str, kind: Kept) -> Path:
+    return job.output / RUNS / f"{head}-{kind}"
+
+
+def _alone(recipe: Recipe, head: str) -> Recipe:
+    """The recipe with one head and its corpora."""
+    config = msgspec.structs.replace(recipe.heads[head], ships=True)
+    train = msgspec.structs.replace(
+        recipe.train, sampling="proportional", conflict_sentences=0, average=recipe.finetune.average
+    )
+    return msgspec.structs.replace(
+        recipe,
+        name=f"{recipe.name}-{head}",
+        corpora={name: recipe.corpora[name] for name in config.corpora},
+        heads={head: config},
+        groups={name: group for name, group in recipe.groups.items() if name == config.group},
+        train=train,
+    )
+
+
+def _tuned(recipe: Recipe, head: str, start: Path) -> Recipe:
+    """The run that starts from the model of many corpora, its head and the layer of its type too."""
+    settings = recipe.finetune
+    alone = _alone(recipe, head)
+    train = msgspec.structs.replace(
+        alone.train,
+        epochs=settings.epochs,
+        patience=settings.patience,
+        learning_rate=settings.learning_rate,
+        score_start=True,
+    )
+    transfer = TransferConfig(
+        source=start.name, encoder_rate=settings.encoder_rate, word_rate=settings.word_rate, heads=True
+    )
+    return msgspec.structs.replace(alone, train=train, transfer=transfer)
+
+
+def _single(recipe: Recipe, head: str) -> Recipe:
+    """The run that has never seen another corpus; it has no layer between encoder and head."""
+    settings = recipe.finetune
+    alone = _alone(recipe, head)
+    train = msgspec.structs.replace(
+        alone.train, epochs=settings.single_epochs, patience=settings.single_patience
+    )
+    heads = {head: msgspec.structs.replace(alone.heads[head], group=None)}
+    return msgspec.structs.replace(alone, train=train, heads=heads, groups={})
+
+
+def _f1(scores: _Scores) -> float:
+    return _mean({name: score["f1"] for name, score in scores.dev.items()})
+
+
+def _mean(scores: dict[str, float]) -> float:
+    return sum(scores.values()) / len(scores)
+
+
+def _line(head: str, choice: Choice) -> str:
+    scores = ", ".join(f"{name} {value:.4f}" for name, value in choice.dev.items())
+    return f"{head}: dev F1 {scores}; kept: {choice.kept}"
+
+
+def _read_choices(output: Path) -> dict[str, Choice]:
+    path = output / CHOICES
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, Choice]) if path.exists() else {}
+
+
+def _write_choices(output: Path, choices: dict[str, Choice]) -> None:
+    text = msgspec.json.format(msgspec.json.encode(choices), indent=2) + b"\n"
+    temporary = output / f"{CHOICES}.tmp"
+    temporary.write_bytes(text)
+    temporary.replace(output / CHOICES)

@@ -1,0 +1,124 @@
+"""Stage 2: a head goes on by itself, and the best on dev of what was, what is now and a run alone is kept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from safetensors.numpy import load_file
+
+import medspan
+from medspan.cli.main import main
+from medspan.errors import UsageError
+from medspan.train import finetune as stage
+from medspan.train.finetune import Choice, Job, finetune
+from tiny_training import Silent
+from trained import model_folder, write_recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN = "runs/disease-fine-tuned"
+
+
+def job(folder: Path, **settings: object) -> tuple[Job, list[str]]:
+    """A stage 2 over the invented corpus, with short runs."""
+    recipe = write_recipe(folder, epochs=2, size=20)
+    lines = ["[finetune]", "epochs = 2", "single_epochs = 1"]
+    lines += [f"{key} = {value}" for key, value in settings.items()]
+    recipe.write_text(recipe.read_text(encoding="utf-8") + "\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return Job(recipe, model_folder(), folder / "fine"), []
+
+
+def run(work: Job, said: list[str], *heads: str, resume: bool = False) -> dict[str, Choice]:
+    return finetune(work, heads, watcher=Silent(), tell=said.append, resume=resume)
+
+
+def test_each_head_gets_a_model_of_its_own(tmp_path: Path):
+    work, said = job(tmp_path)
+    choices = run(work, said)
+    assert set(choices) == {"disease", "drug"}
+    for name, label in (("disease", "Disease"), ("drug", "Drug")):
+        model = medspan.load(tmp_path / "fine" / name)
+        assert {e.label for e in model("No sign of grey fever after zelvorin.").entities} == {label}
+        assert set(choices[name].dev) == {"multi-task", "fine-tuned", "single"}
+    assert (
+        json.loads((tmp_path / "fine" / "choices.json").read_text())["drug"]["kept"] == choices["drug"].kept
+    )
+    # An epoch alone learns less than eight together have.
+    assert choices["disease"].kept != "single"
+    assert choices["disease"].dev["single"] < choices["disease"].dev["multi-task"]
+    assert any("kept: " in line for line in said)
+
+
+def test_the_start_is_the_model_itself_and_is_kept_where_nothing_is_better(tmp_path: Path):
+    work, said = job(tmp_path, learning_rate=1e-9)
+    work = work._replace(with_single=False)
+    choice = run(work, said, "disease")["disease"]
+    assert choice.kept == "multi-task"
+    assert choice.dev["multi-task"] == choice.dev["fine-tuned"]
+    metrics = json.loads((tmp_path / "fine" / "disease" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["best_epoch"] == 0
+    given = load_file(model_folder() / "model.safetensors")
+    kept = load_file(tmp_path / "fine" / "disease" / "model.safetensors")
+    assert (kept["heads.disease.emit.weight"] == given["heads.disease.emit.weight"]).all()
+    assert not any(name.startswith("heads.drug") for name in kept)
+
+
+def test_a_single_run_that_is_better_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    work, said = job(tmp_path, learning_rate=1e-9)
+    real = stage._f1
+
+    def better(scores: object) -> float:
+        return 2.0 if not scores.start_dev_f1 else real(scores)
+
+    monkeypatch.setattr(stage, "_f1", better)
+    assert run(work, said, "drug")["drug"].kept == "single"
+    kept = (tmp_path / "fine" / "drug" / "config.json").read_bytes()
+    assert kept == (tmp_path / "fine" / "runs" / "drug-single" / "config.json").read_bytes()
+
+
+def test_finished_runs_stay_and_the_bytes_are_those_of_one_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    work, said = job(tmp_path)
+    run(work, said, "disease")
+    whole = (tmp_path / "fine" / "disease" / "model.safetensors").read_bytes()
+    shutil.rmtree(tmp_path / "fine")
+
+    class Stopped(Exception):  # noqa: N818 - stands for a kill
+        pass
+
+    class Killer(Silent):
+        def on_epoch(self, *_: object, **__: object) -> None:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        finetune(work, ["disease"], watcher=Killer(), tell=said.append)
+    with pytest.raises(UsageError, match="--resume"):
+        run(work, said, "disease")
+    run(work, said, "disease", resume=True)
+    assert (tmp_path / "fine" / "disease" / "model.safetensors").read_bytes() == whole
+    monkeypatch.setattr(stage, "train_recipe", None)  # would be called for a run that is not finished
+    run(work, said, "disease", resume=True)
+
+
+def test_an_unknown_head_is_refused(tmp_path: Path):
+    work, said = job(tmp_path)
+    with pytest.raises(UsageError, match="no head 'diseas'; did you mean disease"):
+        run(work, said, "diseas")
+
+
+def test_through_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    work, _ = job(tmp_path)
+    words = ["finetune", str(work.path), "--from", str(work.start), "-o", str(work.output), "--head", "drug"]
+    assert main([*words, "--no-single"]) == 0
+    assert "drug: dev F1 multi-task" in " ".join(capsys.readouterr().err.split())
+    assert main(words) == 2
+    assert "go on with --resume" in " ".join(capsys.readouterr().err.split())
