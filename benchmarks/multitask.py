@@ -6,9 +6,10 @@
 
 Scores on test splits what these commands made: for each head its single run, the multi-task model with that
 head alone, the fine-tuned run, and what was kept of the three on dev. The gain is that over the single run,
-with its 95 % interval (documents resampled, paired). A head is kept in multitask.json beside this file once it
-is scored, by head and seed; ``--across`` also tests every single run and every head of the multi-task model
-on the other corpora of its entity type.
+with its 95 % interval (documents resampled, paired). A head is kept in multitask.json beside this file once
+it is scored, by head and seed; ``--across`` also tests every single run and every head of the multi-task
+model on the other corpora of its entity type. The log of stage 1 (MULTI.run) gives epochs and the conflict of
+gradients.
 """
 
 from __future__ import annotations
@@ -122,6 +123,20 @@ class Bench:
         return found
 
 
+def stage1(multi: Path) -> dict[str, Any]:
+    """Of the multi-task run: epochs, minutes, and its best epoch with dev F1 and conflict of gradients."""
+    log = multi.with_name(f"{multi.name}.run") / "metrics.jsonl"
+    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    best = max(rows, key=lambda row: row["dev_mean"])
+    return {
+        "epochs": len(rows),
+        "best_epoch": best["epoch"] + 1,
+        "minutes": round(rows[-1]["minutes"], 1),
+        "dev": {name: round(f1, 4) for name, f1 in best["dev"].items()},
+        "conflict": best["conflict"],
+    }
+
+
 def _mentions(document: Document) -> set[Mention]:
     return {Mention(entity.spans, entity.label) for entity in document.entities}
 
@@ -146,10 +161,11 @@ def main() -> int:
         results.setdefault("runs", {})[f"{head}-{row['seed']}"] = row
         write_json(options.output, results)
         print(head, row["kept"], json.dumps({k: v["f1"] for k, v in row["test"].items()}), flush=True)
+    results = read_json(options.output)
+    results["stage1"] = stage1(options.multi)
     if options.across:
-        results = read_json(options.output)
         results["across"] = bench.across(heads)
-        write_json(options.output, results)
+    write_json(options.output, results)
     return 0
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from facts import read_json
-from pages import active, architectures, common, swedish, transfer
+from pages import active, architectures, common, multitask, swedish, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,13 +64,19 @@ STUDIES = (
         active.page,
         ("With how many annotated sentences is a model as good if `suggest` chooses them?",),
     ),
+    Study(
+        "multitask.md",
+        multitask.RESULT,
+        multitask.page,
+        ("Does one encoder that learns from many corpora tag each of them better?",),
+    ),
 )
 INTRODUCTION = """\
-What was measured about learning from text nobody labelled. Each page is written from one result file in
+What was measured about learning from text nobody labelled, and from many corpora at once. Each page is written from one result file in
 `benchmarks/` by `python benchmarks/results.py`; no figure on it was typed, and a test compares them. Scores
 are strict F1 in percent, on test splits; the dev split alone selects a model. How to do it with data of
 your own: [pretraining](../pretraining.md), [labels without annotators](../weak-labels.md), [which sentence
-to annotate next](../active-learning.md).
+to annotate next](../active-learning.md), [many corpora](../multitask.md).
 """
 
 

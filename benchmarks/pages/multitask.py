@@ -1,0 +1,183 @@
+"""The page of multi-task learning: single, multi-task, fine-tuned, and what was kept, corpus by corpus."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Any
+
+from pages import common
+from pages.common import Page, Plot, interval, percent, points
+from pages.content import Mark, Points, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RESULT = "multitask.json"
+KINDS = {"single": "single", "multi-task": "multi-task", "fine-tuned": "fine-tuned"}
+COLOURS = {"single": "black", "multi-task": "sky", "fine-tuned": "blue", "kept": "vermilion"}
+LEAST_MEAN, LEAST_ONE = 0.007, -0.001
+FEWEST = {"ncbi-disease": 0.009, "cdr-disease": 0.009}
+INTRODUCTION = """\
+Does one encoder that learns from many corpora at once tag each of them better than an encoder that learns
+from that corpus alone? Stage 1 trains `recipes/multitask.toml`: one encoder, a layer for each entity type, a
+head for each corpus (hierarchical sharing after Chai et al. 2022). Stage 2, `medspan finetune`, goes on with
+each head by itself, trains it alone too, and keeps what is best on dev: the single run, the multi-task model
+as it was, or the fine-tuned one. All start from the same language models (`bilm-bio`). A head learns only
+from corpora that annotate its type, so that what a corpus leaves out is never taken as absence. The dev
+split selects the epoch and what is kept; the test split is only scored. F1 is strict: both ends and the
+label.
+"""
+CAUTION = """\
+The gain is that over the single run, with its 95 % interval (documents, or sentences where a corpus has no
+documents, resampled; both models scored on the same ones). One seed says nothing about other seeds.
+"""
+CONFLICT = """\
+The cosine between the gradients two corpora give the shared encoder after the best epoch of stage 1, on 64
+training sentences each; below 0 a step for one undoes the other:
+"""
+ACROSS = """\
+How well does what was learnt from one corpus find what another of the same type annotates? Test F1 on the
+corpus of a column, found by the head of the corpus of a row. Corpora annotate by different rules, so these
+figures lie far below those on a model's own corpus. **The multi-task model has seen the training sentences
+of the columns' corpora too, through other heads; the single runs have not.**
+"""
+
+
+def page(result: dict[str, Any]) -> Page:
+    """The page of a result file, which may be empty or in part there."""
+    runs = list(result.get("runs", {}).values())
+    plots = plots_of(runs)
+    lines = [
+        *common.prose(INTRODUCTION),
+        "## By corpus",
+        "",
+        *(main_lines(runs) or ["Not run yet.", ""]),
+        *asked_lines(runs),
+        *(line for plot in plots for line in (plot.line(), "")),
+        *(common.prose(CAUTION) if runs else []),
+        *conflict_lines(result.get("stage1", {})),
+        *across_lines(result.get("across", {}), runs),
+        *common.how_lines(runs, RESULT),
+    ]
+    return Page(common.page_text("Many corpora, one encoder", RESULT, lines), plots, [answer(runs)])
+
+
+def main_lines(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """Dev and test F1 of each kind, what was kept, and its gain."""
+    rows = []
+    for row in runs:
+        cells = []
+        for kind in KINDS:
+            test = row["test"].get(kind)
+            cells += [percent(row["dev"].get(kind)), percent(test["f1"]) if test else common.ABSENT]
+        gain = row["gain"].get("kept")
+        rows.append(
+            [
+                row["head"],
+                row["group"] or common.ABSENT,
+                *cells,
+                row["kept"],
+                points(gain["mean"]) if gain else common.ABSENT,
+                interval(gain, points) if gain else common.ABSENT,
+            ]
+        )
+    kinds = [cell for said in KINDS.values() for cell in (f"{said}: dev", "test")]
+    return common.table(("corpus", "type", *kinds, "kept", "gain", "its interval"), rows)
+
+
+def gains(runs: Sequence[dict[str, Any]], kind: str = "kept") -> dict[str, float]:
+    """Gains on test over the single run, by head."""
+    return {row["head"]: row["gain"][kind]["mean"] for row in runs if row["gain"].get(kind)}
+
+
+def asked_lines(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """The figures that were asked for."""
+    found = gains(runs)
+    if not found:
+        return []
+    worst = min(found, key=lambda name: found[name])
+    mean = points(statistics.fmean(found.values()))
+    said = [
+        f"mean gain of what was kept: {mean}, {len(found)} corpora (asked for: at least {points(LEAST_MEAN)})",
+        f"worst: {worst}, {points(found[worst])} (asked for: none below {points(LEAST_ONE)})",
+        *(
+            f"{head}: {points(found[head])} (asked for: at least {points(least)})"
+            for head, least in FEWEST.items()
+            if head in found
+        ),
+    ]
+    for kind in ("multi-task", "fine-tuned"):
+        each = gains(runs, kind)
+        if each:
+            said.append(f"mean gain of {kind} everywhere: {points(statistics.fmean(each.values()))}")
+    return [*(f"- {line}" for line in said), ""]
+
+
+def conflict_lines(stage1: dict[str, Any]) -> list[str]:
+    """The matrix of cosines."""
+    cosines = {tuple(pair.split("|")): value for pair, value in stage1.get("conflict", {}).items()}
+    if not cosines:
+        return []
+    names = list(dict.fromkeys(name for pair in cosines for name in pair))
+    rows = [
+        [
+            one,
+            *(
+                "" if one == two else f"{cosines.get((one, two), cosines.get((two, one), 0)):+.2f}"
+                for two in names
+            ),
+        ]
+        for one in names
+    ]
+    return ["## Conflict of gradients", "", *common.prose(CONFLICT), *common.table(("", *names), rows)]
+
+
+def across_lines(across: dict[str, Any], runs: Sequence[dict[str, Any]]) -> list[str]:
+    """A table for each type and kind."""
+    groups: dict[str, list[str]] = {}
+    for row in runs:
+        if row["group"]:
+            groups.setdefault(row["group"], []).append(row["head"])
+    lines: list[str] = []
+    for group, heads in groups.items():
+        rows = [
+            [head, KINDS[kind], *(percent(found[head].get(other)) for other in heads)]
+            for head in heads
+            for kind, found in across.items()
+            if head in found
+        ]
+        if rows:
+            lines += [f"### {group}", "", *common.table(("learnt from", "kind", *heads), rows)]
+    return ["## Across corpora", "", *common.prose(ACROSS), *lines] if lines else []
+
+
+def answer(runs: Sequence[dict[str, Any]]) -> str:
+    """In a line."""
+    found = gains(runs)
+    if not found:
+        return "Not run yet"
+    return (
+        f"{points(statistics.fmean(found.values()))} points on average over {len(found)} corpora; "
+        f"from {points(min(found.values()))} to {points(max(found.values()))}"
+    )
+
+
+def plots_of(runs: Sequence[dict[str, Any]]) -> list[Plot]:
+    """Test F1 of each kind by corpus."""
+    if not runs:
+        return []
+    series = [
+        Series(
+            said,
+            COLOURS[kind],
+            [
+                Mark(row["test"][kind]["f1"], row["test"][kind]["low"], row["test"][kind]["high"])
+                if kind in row["test"]
+                else None
+                for row in runs
+            ],
+        )
+        for kind, said in KINDS.items()
+    ]
+    alt = "Strict test F1 by corpus: single, multi-task and fine-tuned, with 95 % intervals"
+    return [Plot("multitask.svg", alt, Points([row["head"] for row in runs], series, "strict test F1, %"))]
