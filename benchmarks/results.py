@@ -72,11 +72,12 @@ STUDIES = (
     ),
 )
 INTRODUCTION = """\
-What was measured about learning from text nobody labelled, and from many corpora at once. Each page is written from one result file in
-`benchmarks/` by `python benchmarks/results.py`; no figure on it was typed, and a test compares them. Scores
-are strict F1 in percent, on test splits; the dev split alone selects a model. How to do it with data of
-your own: [pretraining](../pretraining.md), [labels without annotators](../weak-labels.md), [which sentence
-to annotate next](../active-learning.md), [many corpora](../multitask.md).
+What was measured about learning from text nobody labelled, and from many corpora at once. Each page is
+written from one result file in `benchmarks/` by `python benchmarks/results.py`; no figure on it was typed,
+and a test compares them. Scores are strict F1 in percent, on test splits; the dev split alone selects a
+model. How to do it with data of your own: [pretraining](../pretraining.md), [labels without
+annotators](../weak-labels.md), [which sentence to annotate next](../active-learning.md), [many
+corpora](../multitask.md).
 """
 
 

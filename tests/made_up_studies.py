@@ -127,11 +127,42 @@ def active(study: Any) -> dict[str, Any]:
     return {"summary": study.summary(runs), "runs": runs}
 
 
+def multitask(study: Any) -> dict[str, Any]:
+    """Sixteen heads, each with its three runs; a conflict of two corpora, and tests across two."""
+    from pages.multitask import heads_of_recipe  # noqa: PLC0415 - the folder is on the path only in a test
+
+    runs = {}
+    for number, head in enumerate(heads_of_recipe()):
+        f1 = {"single": 0.80, "multi-task": 0.81, "fine-tuned": 0.82 + number / 1000}
+        gains = {
+            kind: {"mean": value - 0.8, "low": value - 0.81, "high": value - 0.79}
+            for kind, value in f1.items()
+        }
+        runs[f"{head}-13"] = {
+            **HOW,
+            "seed": 13,
+            "head": head,
+            "group": None if head == "jnlpba" else head.rpartition("-")[2],
+            "dev": f1,
+            "kept": "fine-tuned",
+            "test": {kind: scores(value) for kind, value in {**f1, "kept": f1["fine-tuned"]}.items()},
+            "gain": {**gains, "kept": gains["fine-tuned"]},
+        }
+    pair = {"cg-chem": {"pc-chem": 0.6}, "pc-chem": {"cg-chem": 0.7}}
+    assert set(study.KINDS) == {"single", "multi-task", "fine-tuned"}
+    return {
+        "runs": runs,
+        "stage1": {"epochs": 10, "best_epoch": 9, "minutes": 70.0, "dev": {}, "conflict": {"cdr|cg": -0.1}},
+        "across": {"single": pair, "multi-task": pair},
+    }
+
+
 FILES = {
     "transfer.json": ("transfer", transfer),
     "architectures.json": ("architectures", architectures),
     "dictionary_swedish.json": ("dictionary_swedish", swedish),
     "active_learning.json": ("active_learning", active),
+    "multitask.json": ("multitask", multitask),
 }
 """By result file, the study script whose summary it holds and what makes it up."""
 

@@ -14,9 +14,9 @@ import pytest
 from made_up_studies import FILES, write_all
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDIES = ("transfer", "architectures", "dictionary_swedish", "active_learning")
+STUDIES = ("transfer", "architectures", "dictionary_swedish", "active_learning", "multitask")
 MODULES = ("results", "facts", "recipes", "subsets", *STUDIES)
-PAGES = {"README.md", "transfer.md", "architectures.md", "swedish.md", "active-learning.md"}
+PAGES = {"README.md", "transfer.md", "architectures.md", "swedish.md", "active-learning.md", "multitask.md"}
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)\)")
 
 
@@ -71,14 +71,14 @@ def test_complete_studies_miss_nothing(script, made_up: Path) -> None:
         assert "Nothing is missing" in texts[name], name
     assert "- `char_blstm` from a character language model" in texts["architectures.md"]
     assert "Not run yet" not in "".join(texts.values())
-    assert len(plots) == 9
+    assert len(plots) == 10
 
 
 def test_nothing_run_is_said(script, tmp_path: Path) -> None:
     texts, plots = script("results").render(tmp_path)
     assert plots == []
     assert set(texts) == PAGES
-    assert texts["README.md"].count("Not run yet.") == 5
+    assert texts["README.md"].count("Not run yet.") == 6
     for name in PAGES - {"README.md"}:
         assert "## Not run\n\n- " in texts[name], name
         assert "How it was made" not in texts[name], name
@@ -106,6 +106,8 @@ def summary_of(study: Any, runs: dict[str, Any]) -> dict[str, Any]:
         return {"gains": study.gains(runs) if set(study.DICTIONARIES) <= set(runs) else {}}
     if study.__name__ == "active_learning":
         return {"summary": study.summary(runs)}
+    if study.__name__ == "multitask":
+        return {}
     return {"summary": study.summary(runs, None, {})}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 from pages import common
@@ -11,6 +12,7 @@ from pages.content import Mark, Points, Series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 RESULT = "multitask.json"
 KINDS = {"single": "single", "multi-task": "multi-task", "fine-tuned": "fine-tuned"}
@@ -57,6 +59,7 @@ def page(result: dict[str, Any]) -> Page:
         *(common.prose(CAUTION) if runs else []),
         *conflict_lines(result.get("stage1", {})),
         *across_lines(result.get("across", {}), runs),
+        *common.missing_lines(missing(result)),
         *common.how_lines(runs, RESULT),
     ]
     return Page(common.page_text("Many corpora, one encoder", RESULT, lines), plots, [answer(runs)])
@@ -96,9 +99,9 @@ def asked_lines(runs: Sequence[dict[str, Any]]) -> list[str]:
     if not found:
         return []
     worst = min(found, key=lambda name: found[name])
-    mean = points(statistics.fmean(found.values()))
+    mean, corpora = points(statistics.fmean(found.values())), len(found)
     said = [
-        f"mean gain of what was kept: {mean}, {len(found)} corpora (asked for: at least {points(LEAST_MEAN)})",
+        f"mean gain of what was kept: {mean}, {corpora} corpora (asked for: at least {points(LEAST_MEAN)})",
         f"worst: {worst}, {points(found[worst])} (asked for: none below {points(LEAST_ONE)})",
         *(
             f"{head}: {points(found[head])} (asked for: at least {points(least)})"
@@ -149,6 +152,22 @@ def across_lines(across: dict[str, Any], runs: Sequence[dict[str, Any]]) -> list
         if rows:
             lines += [f"### {group}", "", *common.table(("learnt from", "kind", *heads), rows)]
     return ["## Across corpora", "", *common.prose(ACROSS), *lines] if lines else []
+
+
+def missing(result: dict[str, Any]) -> list[str]:
+    """Heads of the recipe that are not scored, or lack a kind of run; tests across corpora."""
+    rows = {row["head"]: row for row in result.get("runs", {}).values()}
+    found = []
+    for head in heads_of_recipe():
+        lacking = [said for kind, said in KINDS.items() if kind not in rows.get(head, {"test": {}})["test"]]
+        if lacking:
+            found.append(f"{head}: {common.listed(lacking)}")
+    return found if result.get("across") else [*found, "tests across corpora"]
+
+
+def heads_of_recipe(path: Path = common.ROOT / "recipes" / "multitask.toml") -> list[str]:
+    """The heads this page is made for."""
+    return list(tomllib.loads(path.read_text(encoding="utf-8"))["heads"])
 
 
 def answer(runs: Sequence[dict[str, Any]]) -> str:
