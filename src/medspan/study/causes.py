@@ -1,7 +1,7 @@
 """Why a string clashes, in plain words: small tables and the form of the string.
 
-The tables of words name what corpora of species are known to disagree about, people and ranks above species; other types
-hardly use them. Everything else is read off the strings and their counts.
+The tables of words name what corpora of species are known to disagree about: people, and ranks above species.
+Everything else is read off the strings and their counts.
 """
 
 # ruff: noqa: SIM905 - word lists read better as prose than as quoted items
@@ -27,13 +27,15 @@ CAUSES: Final[dict[str, str]] = {
     "label": "another label there",
 }
 """Name of a cause → what it is called in reports."""
+BARE: Final = ("people", "rank", "generic", "abbreviation", "strain", "name")
+"""Causes of strings that the other corpus leaves bare."""
 
 PEOPLE: Final[frozenset[str]] = frozenset(
     """
     adolescent adolescents adult adults boy boys child children donor donors female females girl girls
     individual individuals infant infants inpatients male males man men neonate neonates newborn newborns
-    outpatients participant participants patient patients people person persons proband probands student students
-    subject subjects volunteer volunteers woman women
+    outpatients participant participants patient patients people person persons proband probands student
+    students subject subjects volunteer volunteers woman women
     """.split()
 )
 RANKS: Final[frozenset[str]] = frozenset(

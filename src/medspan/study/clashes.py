@@ -1,8 +1,8 @@
 """Annotation conventions of corpora of a type, held against each other: pure counting.
 
-Every string that one corpus labels is looked up in the text of the others. A clash is a string that is labelled at more than
-four fifths of its places in the one and at less than a fifth in the other; or labelled in both with other borders, or
-with another label that both know.
+Every string that one corpus labels is looked up in the text of the others. A clash is a string that is
+labelled at more than four fifths of its places in the one and at less than a fifth in the other; or labelled
+in both with other borders, or with another label that both know.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from medspan.metrics import Score
 from medspan.metrics.counts import ratio
@@ -42,12 +44,15 @@ class Texts(NamedTuple):
 
 
 class _Side(NamedTuple):
-    """A corpus of a type, counted."""
+    """A corpus of a type, counted; ``own`` is the score of its strings on itself."""
 
     member: Member
     mentions: Mentions
     fates: dict[Key, Fates]
     documents: Sequence[Document]
+    lexicon: Lexicon
+    own: Score
+    is_public: bool
 
 
 class _Found(NamedTuple):
@@ -91,40 +96,29 @@ def find_clashes(
     studies = []
     for kind, group in sides.items():
         tell(f"comparing the corpora of {kind}")
-        lexicons = {side.member.name: _lexicon(side) for side in group}
-        own = {side.member.name: _agreement(lexicons[side.member.name], side).precision for side in group}
-        pairs = [
-            _pair(
-                first,
-                second,
-                found[kind, first.member.name, second.member.name],
-                general,
-                _agreement(lexicons[first.member.name], second),
-                own[first.member.name],
-                limits,
-                shows={first.member.corpus, second.member.corpus} <= set(texts.public),
-            )
+        pairs = tuple(
+            _pair(first, second, found[kind, first.member.name, second.member.name], general, limits)
             for first in group
             for second in group
             if first.member.corpus != second.member.corpus
-        ]
-        facts = tuple(_facts(side, texts) for side in group)
-        studies.append(TypeStudy(kind, facts, tuple(pairs)))
+        )
+        facts = tuple(_facts(side, texts.sources[side.member.corpus]) for side in group)
+        studies.append(TypeStudy(kind, facts, pairs))
     return tuple(studies)
 
 
 def _counted(members: Sequence[Member], texts: Texts) -> list[_Side]:
     mentions = [mentions_of(texts.documents[member.corpus], member.labels) for member in members]
     strings = {key for found in mentions for key in found.surfaces}
-    return [
-        _Side(
-            member,
-            found,
-            fates_of(texts.documents[member.corpus], member.labels, strings),
-            texts.documents[member.corpus],
-        )
-        for member, found in zip(members, mentions, strict=True)
-    ]
+    return [_side(member, found, strings, texts) for member, found in zip(members, mentions, strict=True)]
+
+
+def _side(member: Member, found: Mentions, strings: Collection[Key], texts: Texts) -> _Side:
+    documents = texts.documents[member.corpus]
+    fates = fates_of(documents, member.labels, strings)
+    lexicon = _lexicon(found, fates)
+    own = _agreement(lexicon, documents, member.labels, found.count)
+    return _Side(member, found, fates, documents, lexicon, own, member.corpus in texts.public)
 
 
 def _shared(first: _Side, second: _Side, limits: Limits) -> list[Key]:
@@ -183,18 +177,11 @@ def _digest(documents: Iterable[Document]) -> bytes:
 
 
 def _pair(
-    first: _Side,
-    second: _Side,
-    found: Sequence[_Found],
-    general: Collection[Key],
-    dictionary: Score,
-    own: float,
-    limits: Limits,
-    *,
-    shows: bool,
+    first: _Side, second: _Side, found: Sequence[_Found], general: Collection[Key], limits: Limits
 ) -> Pair:
     clashes = [_as_clash(each, first, second, is_everywhere=each.key in general) for each in found]
-    shown = clashes if shows else [_without_text(clash) for clash in clashes]
+    is_shown = first.is_public and second.is_public
+    shown = clashes if is_shown else [msgspec.structs.replace(clash, string="") for clash in clashes]
     shared = _shared(first, second, limits)
     places = sum(clash.clashing for clash in clashes)
     return Pair(
@@ -205,9 +192,9 @@ def _pair(
         mention_share=ratio(sum(clash.mentions for clash in clashes), first.mentions.count),
         places=places,
         per_100=100 * ratio(places, second.mentions.count),
-        dictionary=dictionary,
-        own_precision=own,
-        borders=_borders(first, second, limits, shows=shows),
+        dictionary=_agreement(first.lexicon, second.documents, second.member.labels, second.mentions.count),
+        own_precision=first.own.precision,
+        borders=_borders(first, second, limits),
         causes=_causes(shown),
         clashes=tuple(shown[:_LISTED]),
     )
@@ -228,10 +215,6 @@ def _as_clash(found: _Found, first: _Side, second: _Side, *, is_everywhere: bool
     )
 
 
-def _without_text(clash: Clash) -> Clash:
-    return Clash("", clash.cause, clash.mentions, clash.share, clash.places, clash.exact, clash.clashing)
-
-
 def _causes(clashes: Sequence[Clash]) -> tuple[Cause, ...]:
     """The clashes by cause, the most places first."""
     causes = []
@@ -244,7 +227,7 @@ def _causes(clashes: Sequence[Clash]) -> tuple[Cause, ...]:
     return tuple(sorted(causes, key=lambda cause: -cause.places))
 
 
-def _borders(first: _Side, second: _Side, limits: Limits, *, shows: bool) -> Borders:
+def _borders(first: _Side, second: _Side, limits: Limits) -> Borders:
     """What the second makes of strings that the first labels as they stand."""
     total, added = Fates(), Counter[str]()
     for key in first.mentions.surfaces:
@@ -255,41 +238,42 @@ def _borders(first: _Side, second: _Side, limits: Limits, *, shows: bool) -> Bor
             setattr(total, name, getattr(total, name) + getattr(other, name))
         added.update({f"{words} …": count for words, count in other.before.items()})
         added.update({f"… {words}": count for words, count in other.after.items()})
-    top = sorted(added.items(), key=lambda item: (-item[1], item[0]))[:_ADDED] if shows else []
-    return Borders(total.exact, total.longer, total.shorter, total.crossing, tuple(top))
+    top = sorted(added.items(), key=lambda item: (-item[1], item[0]))[:_ADDED]
+    shown = tuple(top) if first.is_public and second.is_public else ()
+    return Borders(total.exact, total.longer, total.shorter, total.crossing, shown)
 
 
-def _lexicon(side: _Side) -> Lexicon:
+def _lexicon(mentions: Mentions, fates: Mapping[Key, Fates]) -> Lexicon:
     """The strings a corpus labels at most of the places where they are no part of a longer mention."""
     chosen = (
         key
-        for key in side.mentions.surfaces
-        if ratio(side.fates[key].exact, side.fates[key].places - side.fates[key].longer) >= _MAJORITY
+        for key in mentions.surfaces
+        if ratio(fates[key].exact, fates[key].places - fates[key].longer) >= _MAJORITY
     )
-    return Lexicon(Term(side.mentions.surface(key), "mention") for key in chosen)
+    return Lexicon(Term(mentions.surface(key), "mention") for key in chosen)
 
 
-def _agreement(lexicon: Lexicon, side: _Side) -> Score:
-    """The strict score of strings on a corpus, whatever their labels."""
+def _agreement(lexicon: Lexicon, documents: Iterable[Document], labels: Collection[str], count: int) -> Score:
+    """The strict score of strings on a corpus of so many mentions, whatever their labels."""
     tp = predicted = 0
-    for document in side.documents:
+    for document in documents:
         marked = {(match.start, match.end) for match in lexicon.find(document.text)}
         predicted += len(marked)
         if marked:
-            gold = {(e.start, e.end) for e in document.entities if e.label in side.member.labels}
+            gold = {(e.start, e.end) for e in document.entities if e.label in labels}
             tp += len(marked & gold)
-    return Score.of(tp, predicted - tp, side.mentions.count - tp)
+    return Score.of(tp, predicted - tp, count - tp)
 
 
-def _facts(side: _Side, texts: Texts) -> CorpusFacts:
-    found, is_public = side.mentions, side.member.corpus in texts.public
+def _facts(side: _Side, source: str) -> CorpusFacts:
+    found = side.mentions
     often = Counter({key: found.times(key) for key in found.surfaces})
-    top = sorted(often.items(), key=lambda item: (-item[1], item[0]))[:_TOP] if is_public else []
+    top = sorted(often.items(), key=lambda item: (-item[1], item[0]))[:_TOP] if side.is_public else []
     return CorpusFacts(
         name=side.member.name,
-        source=texts.sources[side.member.corpus],
+        source=source,
         labels=side.member.labels,
-        is_public=is_public,
+        is_public=side.is_public,
         documents=found.documents,
         words=found.words,
         mentions=found.count,

@@ -1,8 +1,8 @@
 """How often strings stand in a corpus, and what became of them there: labelled, part of a mention, or bare.
 
 Strings are runs of words; two are the same if their words are, case and blanks aside. Words in capitals of
-at most five letters keep their case, as in `medspan.weak.dictionary`: *SET* is a gene, *set* is not. A text is
-read once whatever the number of strings: a run of words is looked up where its first word begins some string.
+at most five letters keep their case, as in `medspan.weak.dictionary`: *SET* is a gene, *set* is not. A text
+is read once whatever the number of strings: a run of words is looked up where its first word begins one.
 """
 
 from __future__ import annotations
@@ -197,7 +197,9 @@ def _place(entity: Entity, starts: Sequence[int], ends: Sequence[int]) -> _Place
 def _count(fates: Fates, first: int, stop: int, mentions: Sequence[_Placed], keys: Sequence[str]) -> None:
     """Count one place of a string."""
     over = [mention for mention in mentions if mention.first < stop and first < mention.stop]
-    exact = [mention for mention in over if mention.is_whole and (mention.first, mention.stop) == (first, stop)]
+    exact = [
+        mention for mention in over if mention.is_whole and (mention.first, mention.stop) == (first, stop)
+    ]
     around = [mention for mention in over if mention.first <= first and stop <= mention.stop]
     if exact:
         fates.exact += 1

@@ -10,11 +10,7 @@ STUDY_FORMAT = 1
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """When two corpora clash over a string.
-
-    Raises:
-        ValueError: never; the command line checks ranges.
-    """
+    """When two corpora clash over a string."""
 
     at_least: int = 3
     """Mentions of the string in the corpus that labels it."""
@@ -27,7 +23,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class CorpusFacts(msgspec.Struct, frozen=True):
-    """A corpus in the part of one entity type; ``longest`` are no lengths but ``strings`` distinct mentions."""
+    """A corpus in the part of one entity type; ``strings`` counts distinct mentions."""
 
     name: str
     source: str
@@ -48,8 +44,8 @@ class Clash(msgspec.Struct, frozen=True):
     """A string that ``first`` labels and ``second`` does not, or otherwise.
 
     ``mentions`` and ``share`` are of the first corpus: how often it is a mention there, of all its places.
-    ``places``, ``exact`` and ``clashing`` are of the second: where it stands, where it is a mention with these borders,
-    where it is what the cause says. ``string`` is empty where text is left out.
+    ``places``, ``exact`` and ``clashing`` are of the second: where it stands, where it is a mention with
+    these borders, where it is what the cause says. ``string`` is empty where text is left out.
     """
 
     string: str
@@ -62,7 +58,7 @@ class Clash(msgspec.Struct, frozen=True):
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """All clashes of a pair with the same cause; ``mentions`` in the first corpus, ``places`` in the second."""
+    """Clashes of a pair with the same cause; ``mentions`` in the first corpus, ``places`` in the second."""
 
     name: str
     strings: int
@@ -88,11 +84,11 @@ class Borders(msgspec.Struct, frozen=True):
 class Pair(msgspec.Struct, frozen=True):
     """What the conventions of ``first`` would do in the text of ``second``.
 
-    ``shared`` strings are labelled often enough in the first and stand often enough in the second; ``clashing`` of them
-    clash. ``mention_share`` is the share of the first's mentions with such a string, ``places`` the places in the
-    second where it would label otherwise, ``per_100`` the same for each hundred mentions of the second.
-    ``dictionary`` is the strict score of the first's strings, longest first, on the second's text;
-    ``own_precision`` that of the same strings on the first's own text.
+    ``shared`` strings are labelled often enough in the first and stand often enough in the second;
+    ``clashing`` of them clash. ``mention_share`` is the share of the first's mentions with such a string,
+    ``places`` the places in the second where it would label otherwise, ``per_100`` the same to a hundred
+    mentions of the second. ``dictionary`` is the strict score of the first's strings, longest first, on the
+    second's text; ``own_precision`` that of the same strings on the first's own text.
     """
 
     first: str
@@ -107,11 +103,6 @@ class Pair(msgspec.Struct, frozen=True):
     borders: Borders
     causes: tuple[Cause, ...]
     clashes: tuple[Clash, ...]
-
-    @property
-    def precision_lost(self) -> float:
-        """How much less precise the first's strings are on the second's text than on their own."""
-        return self.own_precision - self.dictionary.precision
 
 
 class TypeStudy(msgspec.Struct, frozen=True):
