@@ -23,11 +23,11 @@ from medspan.study.pages import to_html, to_markdown, to_text
 from medspan.study.structs import Limits, Study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from medspan.config import CorpusConfig, Recipe
     from medspan.model.session import Device
-    from medspan.study.gains import TrainMembers
+    from medspan.study.gains import Run, TrainMembers
     from medspan.study.structs import Conflict
     from medspan.types import Document
 
@@ -133,16 +133,7 @@ def transfer(  # noqa: PLR0917 - typer declares options as defaults
     if not no_train:
         groups = [[member.name for member in group] for group in types.values()] if together else []
         one = _trainer(recipe.parent, sentences, cast("Device", device), console)
-        began = time.monotonic()
-        left = train_all(
-            runs,
-            runs_of(wanted, groups, runs.seeds),
-            one,
-            tell=tell,
-            is_late=lambda: minutes is not None and time.monotonic() - began > 60 * minutes,
-        )
-        if left:
-            tell(f"{left} runs are left; the same command goes on with them")
+        _train(runs, runs_of(wanted, groups, runs.seeds), one, minutes, tell)
     study = msgspec.structs.replace(
         study,
         gains=runs.gains() if has_runs else (),
@@ -196,6 +187,23 @@ def _is_public(config: CorpusConfig, base: Path) -> bool:
     except DataError:
         return False
     return True
+
+
+def _train(
+    runs: Runs,
+    wanted: Sequence[Run],
+    train: TrainMembers,
+    minutes: float | None,
+    tell: Callable[[str], None],
+) -> None:
+    """Do the runs that are left, and say how many still are."""
+    began = time.monotonic()
+
+    def is_late() -> bool:
+        return minutes is not None and time.monotonic() - began >= 60 * minutes
+
+    if left := train_all(runs, wanted, train, tell=tell, is_late=is_late):
+        tell(f"{left} runs are left; the same command goes on with them")
 
 
 def _trainer(base: Path, sentences: int | None, device: Device, console: Console) -> TrainMembers:

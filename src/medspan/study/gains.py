@@ -72,10 +72,12 @@ class Budget(msgspec.Struct, frozen=True):
 
     def describe(self, recipe: Recipe) -> str:
         """One line for the report."""
+        epochs, seeds = self.epochs or recipe.train.epochs, self.seeds or (recipe.train.seed,)
         sentences = f"at most {self.sentences:,}" if self.sentences else "all"
-        seeds = ", ".join(map(str, self.seeds or (recipe.train.seed,)))
-        epochs = self.epochs or recipe.train.epochs
-        return f"{epochs} epochs, {sentences} training sentences of each corpus, seeds {seeds}"
+        return (
+            f"{epochs} epoch{'s' * (epochs > 1)}, {sentences} training sentences of each corpus, "
+            f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        )
 
 
 class Run(NamedTuple):
