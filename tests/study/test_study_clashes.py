@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from medspan.config import parse_recipe
+from medspan.corpora import load
 from medspan.errors import UsageError
 from medspan.study.causes import cause_of
 from medspan.study.clashes import Texts, find_clashes
@@ -19,6 +21,8 @@ from medspan.types import Document, Entity, Span
 if TYPE_CHECKING:
     from medspan.config import Recipe
     from medspan.study.structs import Pair, TypeStudy
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "corpora-together.md"
 
 
 def marked(*texts: str, label: str = "Species") -> list[Document]:
@@ -237,17 +241,25 @@ def test_a_corpus_of_two_heads_is_two_members():
     assert [m.name for m in members_of(made)] == ["a/x", "a/y"]
 
 
-def test_linnaeus_and_craft(corpora_dir):  # noqa: ARG001 - skips without corpora
-    from medspan.corpora import load  # noqa: PLC0415 - only here
-
-    texts = {
-        "linnaeus": load("ner/linnaeus", "train")[:4000],
-        "craft": load("ner/CRAFT-species", "train")[:4000],
-    }
+def test_figures_of_the_documentation(corpora_dir: Path):  # noqa: ARG001 - skips without corpora
     craft = [
         document.replace(entities=tuple(Entity(e.id, "Species", e.spans) for e in document.entities))
-        for document in texts["craft"]
+        for document in load("ner/CRAFT-species", "train")
     ]
-    study = compared(linnaeus=texts["linnaeus"], craft=craft)
-    assert "rank" in {cause.name for cause in pair_of(study, "craft", "linnaeus").causes}
-    assert pair_of(study, "linnaeus", "craft").clashes[0].cause == "people"
+    study = compared(linnaeus=load("ner/linnaeus", "train"), craft=craft)
+    risk = risks(study)[0]
+    pair = pair_of(study, "craft", "linnaeus")
+    own, score = 100 * pair.own_precision, 100 * pair.dictionary.precision
+    row = f"| {100 * risk.extra:.1f} | {100 * risk.missed:.1f} | {score:.1f} ({own:.1f}) |"
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert f"| CRAFT-species {row}" in text
+    rank, people = (next(c for c in pair.causes if c.name == name) for name in ("rank", "people"))
+    assert f"at {rank.places + people.places} places" in text
+    assert f"{rank.places} together; and *individuals* {people.places}" in text
+    places = {clash.string: clash.clashing for clash in pair.clashes}
+    named = ("animals", "bacteria", "bacterial", "plant", "animal", "eukaryotic", "mammalian", "organisms")
+    assert all(f"*{name}* {places[name]}" in text for name in named)
+    mentions = {clash.string: clash.mentions for clash in pair_of(study, "linnaeus", "craft").clashes}
+    assert mentions == {"patients": 246, "children": 64, "patient": 46}
+    assert "*patients* (246 mentions), *children* (64) and *patient* (46) are 16.8 %" in text
+    assert f"{pair_of(study, 'linnaeus', 'craft').places} times" in text

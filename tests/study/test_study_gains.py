@@ -134,7 +134,7 @@ def test_runs_are_kept_and_not_done_again(tmp_path: Path):
 
 
 def test_gains_are_means_over_seeds_that_both_have(tmp_path: Path):
-    runs = Runs(recipe(), MEMBERS, Budget(seeds=(1, 2, 3)), tmp_path)
+    runs = Runs(recipe(), MEMBERS, Budget(), tmp_path)
     runs.claim()
     for run, f1 in [
         (Run(("a",), 1), 0.5),
@@ -161,9 +161,9 @@ def test_runs_of_another_recipe_or_budget_are_refused(tmp_path: Path, other: tup
 def test_runs_are_shown_whatever_their_budget(tmp_path: Path):
     runs = Runs(recipe(), MEMBERS, Budget(), tmp_path)
     assert not runs.adopt()
-    Runs(recipe(), MEMBERS, Budget(seeds=(5,)), tmp_path).claim()
+    Runs(recipe(), MEMBERS, Budget(5), tmp_path).claim()
     assert runs.adopt()
-    assert runs.seeds == (5,)
+    assert runs.budget.epochs == 5
     assert not Runs(recipe(seed=14), MEMBERS, Budget(), tmp_path).adopt()
 
 
@@ -187,9 +187,9 @@ def test_a_result_holds_counts_only(tmp_path: Path):
 
 
 def test_budget_in_words():
-    assert Budget().describe(recipe()) == "7 epochs, all training sentences of each corpus, seed 13"
-    said = Budget(1, 2000, (1, 2)).describe(recipe())
-    assert said == "1 epoch, at most 2,000 training sentences of each corpus, seeds 1, 2"
+    assert Budget().describe(recipe()) == "7 epochs, all training sentences of each corpus"
+    said = Budget(1, 2000).describe(recipe())
+    assert said == "1 epoch, at most 2,000 training sentences of each corpus"
 
 
 SAME = [[(5, 1, 1), (3, 0, 2), (0, 4, 4)]]

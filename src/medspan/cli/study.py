@@ -117,7 +117,7 @@ def transfer(  # noqa: PLR0917 - typer declares options as defaults
     members = members_of(loaded)
     types = by_type(members, type or ())
     wanted = pairs_of(types if not pairs else {"": members}, pairs or ())
-    runs = Runs(loaded, members, Budget(epochs, sentences, tuple(seed or ())), output)
+    runs = Runs(loaded, members, Budget(epochs, sentences), output)
     logs = {_run_name(path): read_conflicts(path) for path in conflict or ()}
     has_runs = _claim(runs, trains=not no_train)
     limits = Limits(at_least=at_least, occurs=occurs)
@@ -133,7 +133,7 @@ def transfer(  # noqa: PLR0917 - typer declares options as defaults
     if not no_train:
         groups = [[member.name for member in group] for group in types.values()] if together else []
         one = _trainer(recipe.parent, sentences, cast("Device", device), console)
-        _train(runs, runs_of(wanted, groups, runs.seeds), one, minutes, tell)
+        _train(runs, runs_of(wanted, groups, seed or [loaded.train.seed]), one, minutes, tell)
     study = msgspec.structs.replace(
         study,
         gains=runs.gains() if has_runs else (),

@@ -67,17 +67,12 @@ class Budget(msgspec.Struct, frozen=True):
     """Those of the recipe where None."""
     sentences: int | None = None
     """Training sentences of each corpus at most, drawn at random."""
-    seeds: tuple[int, ...] = ()
-    """The recipe's where empty."""
 
     def describe(self, recipe: Recipe) -> str:
         """One line for the report."""
-        epochs, seeds = self.epochs or recipe.train.epochs, self.seeds or (recipe.train.seed,)
+        epochs = self.epochs or recipe.train.epochs
         sentences = f"at most {self.sentences:,}" if self.sentences else "all"
-        return (
-            f"{epochs} epoch{'s' * (epochs > 1)}, {sentences} training sentences of each corpus, "
-            f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-        )
+        return f"{epochs} epoch{'s' * (epochs > 1)}, {sentences} training sentences of each corpus"
 
 
 class Run(NamedTuple):
@@ -192,8 +187,8 @@ class Runs:
         path, state = self.folder / STATE, _State(self._digest(), self.budget)
         if path.exists() and self._state() != state:
             raise UsageError(
-                f"{self.folder}: holds runs of another recipe, or with other --epochs, --sentences or "
-                "--seed; name another -o, or give what they were begun with"
+                f"{self.folder}: holds runs of another recipe, or with other --epochs or --sentences; "
+                "name another -o, or give what they were begun with"
             )
         (self.folder / FOLDER).mkdir(parents=True, exist_ok=True)
         _write(path, msgspec.json.encode(state))
@@ -205,11 +200,6 @@ class Runs:
         state = self._state()
         self.budget = state.budget
         return state.recipe == self._digest()
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Seeds of the runs."""
-        return self.budget.seeds or (self._recipe.train.seed,)
 
     def _state(self) -> _State:
         path = self.folder / STATE
@@ -255,6 +245,7 @@ class Runs:
     def gains(self) -> tuple[Gain, ...]:
         """The gains of all runs whose single counterparts are there, by target, single helpers first."""
         results = [self._read(path) for path in sorted((self.folder / FOLDER).glob("*.json"))]
+        results.sort(key=lambda result: result.seed)
         found = {(result.members, result.seed): result for result in results}
         sets = sorted({members for members, _ in found if len(members) > 1}, key=lambda s: (len(s), s))
         gains = [gain for members in sets for name in members if (gain := self._gain(name, members, found))]
@@ -263,7 +254,7 @@ class Runs:
     def _gain(
         self, target: str, members: tuple[str, ...], found: Mapping[tuple[tuple[str, ...], int], RunResult]
     ) -> Gain | None:
-        seeds = [seed for seed in self.seeds if (members, seed) in found and ((target,), seed) in found]
+        seeds = [seed for joint, seed in found if joint == members and ((target,), seed) in found]
         if not seeds:
             return None
         joint = [found[members, seed].scores[target] for seed in seeds]

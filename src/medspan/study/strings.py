@@ -143,10 +143,21 @@ def fates_of(
     for document in documents:
         words = tokenize(document.text)
         keys = _keys(document.text, words)
-        mentions = _placed(document, words, labels)
+        mentions = _by_word(_placed(document, words, labels))
         for first, key in _occurrences(keys, wanted, lengths):
-            _count(found[key], first, first + len(key), mentions, keys)
+            stop = first + len(key)
+            over = dict.fromkeys(each for place in range(first, stop) for each in mentions.get(place, ()))
+            _count(found[key], first, stop, over, keys)
     return dict(found)
+
+
+def _by_word(mentions: Iterable[_Placed]) -> dict[int, list[_Placed]]:
+    """The mentions of each word, so that a place is compared with few, however long the text."""
+    found: defaultdict[int, list[_Placed]] = defaultdict(list)
+    for mention in mentions:
+        for place in range(mention.first, mention.stop):
+            found[place].append(mention)
+    return found
 
 
 def standing_in(documents: Iterable[Document], strings: Collection[Key]) -> set[Key]:
@@ -194,9 +205,8 @@ def _place(entity: Entity, starts: Sequence[int], ends: Sequence[int]) -> _Place
     return _Placed(first, stop, entity.label, is_whole)
 
 
-def _count(fates: Fates, first: int, stop: int, mentions: Sequence[_Placed], keys: Sequence[str]) -> None:
-    """Count one place of a string."""
-    over = [mention for mention in mentions if mention.first < stop and first < mention.stop]
+def _count(fates: Fates, first: int, stop: int, over: Collection[_Placed], keys: Sequence[str]) -> None:
+    """Count one place of a string by the mentions that overlap it."""
     exact = [
         mention for mention in over if mention.is_whole and (mention.first, mention.stop) == (first, stop)
     ]
