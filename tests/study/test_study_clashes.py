@@ -169,9 +169,10 @@ def test_borders_say_what_is_added():
 
 def test_the_dictionary_takes_the_longest_and_only_what_is_mostly_labelled():
     a = marked("[nude mice]", "[mice]", "[was] was was was")
-    b = marked("[nude mice] was", "[mice]", "[rats]")
-    score = pair_of(compared(a=a, b=b), "a", "b").dictionary
-    assert (score.tp, score.fp, score.fn) == (2, 0, 1)
+    b = marked("[nude mice] was", "[mice]", "[rats]", "old mice", "[old mice] and mice")
+    pair = pair_of(compared(a=a, b=b), "a", "b")
+    assert (pair.dictionary.tp, pair.dictionary.fp, pair.dictionary.fn) == (2, 3, 2)
+    assert pair.wrong_bare == 2
 
 
 def test_empty_corpora_divide_by_nothing():

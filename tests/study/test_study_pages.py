@@ -30,7 +30,7 @@ def pair(first: str, second: str, *clashes: Clash) -> Pair:
     causes = tuple(Cause(c.cause, 1, c.mentions, c.clashing, (c.string,)) for c in clashes)
     borders = Borders(5, 1, 0, 0, (("nude …", 1),))
     score = Score.of(3, 1, 2)
-    return Pair(first, second, 4, len(clashes), 0.5, 6, 60.0, score, 0.9, borders, causes, clashes)
+    return Pair(first, second, 4, len(clashes), 0.5, 6, 60.0, score, 0.9, 1, borders, causes, clashes)
 
 
 CLASHES = (Clash("<b>|x", "rank", 5, 1.0, 6, 0, 6), Clash("mice", "longer", 3, 0.9, 3, 0, 3))

@@ -117,7 +117,7 @@ def _side(member: Member, found: Mentions, strings: Collection[Key], texts: Text
     documents = texts.documents[member.corpus]
     fates = fates_of(documents, member.labels, strings)
     lexicon = _lexicon(found, fates)
-    own = _agreement(lexicon, documents, member.labels, found.count)
+    own, _ = _agreement(lexicon, documents, member.labels, found.count)
     return _Side(member, found, fates, documents, lexicon, own, member.corpus in texts.public)
 
 
@@ -182,18 +182,21 @@ def _pair(
     clashes = [_as_clash(each, first, second, is_everywhere=each.key in general) for each in found]
     is_shown = first.is_public and second.is_public
     shown = clashes if is_shown else [msgspec.structs.replace(clash, string="") for clash in clashes]
+    member, count = second.member, second.mentions.count
+    dictionary, wrong_bare = _agreement(first.lexicon, second.documents, member.labels, count)
     shared = _shared(first, second, limits)
     places = sum(clash.clashing for clash in clashes)
     return Pair(
         first=first.member.name,
-        second=second.member.name,
+        second=member.name,
         shared=len(shared),
         clashing=len(clashes),
         mention_share=ratio(sum(clash.mentions for clash in clashes), first.mentions.count),
         places=places,
-        per_100=100 * ratio(places, second.mentions.count),
-        dictionary=_agreement(first.lexicon, second.documents, second.member.labels, second.mentions.count),
+        per_100=100 * ratio(places, count),
+        dictionary=dictionary,
         own_precision=first.own.precision,
+        wrong_bare=wrong_bare,
         borders=_borders(first, second, limits),
         causes=_causes(shown),
         clashes=tuple(shown[:_LISTED]),
@@ -253,16 +256,25 @@ def _lexicon(mentions: Mentions, fates: Mapping[Key, Fates]) -> Lexicon:
     return Lexicon(Term(mentions.surface(key), "mention") for key in chosen)
 
 
-def _agreement(lexicon: Lexicon, documents: Iterable[Document], labels: Collection[str], count: int) -> Score:
-    """The strict score of strings on a corpus of so many mentions, whatever their labels."""
-    tp = predicted = 0
+def _agreement(
+    lexicon: Lexicon, documents: Iterable[Document], labels: Collection[str], count: int
+) -> tuple[Score, int]:
+    """The strict score of strings on a corpus of so many mentions, and wrong marks where nothing is labelled.
+
+    Labels of the strings do not matter.
+    """
+    tp = wrong = wrong_bare = 0
     for document in documents:
         marked = {(match.start, match.end) for match in lexicon.find(document.text)}
-        predicted += len(marked)
-        if marked:
-            gold = {(e.start, e.end) for e in document.entities if e.label in labels}
-            tp += len(marked & gold)
-    return Score.of(tp, predicted - tp, count - tp)
+        if not marked:
+            continue
+        gold = {(e.start, e.end) for e in document.entities if e.label in labels}
+        tp += len(marked & gold)
+        wrong += len(marked - gold)
+        wrong_bare += sum(
+            all(stop <= start or end <= first for start, end in gold) for first, stop in marked - gold
+        )
+    return Score.of(tp, wrong, count - tp), wrong_bare
 
 
 def _facts(side: _Side, source: str) -> CorpusFacts:

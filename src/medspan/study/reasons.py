@@ -87,12 +87,18 @@ def reasons(study: TypeStudy, risk: Risk) -> list[str]:
             f"of its mentions ({_listed(_bare(back.causes), 'mentions')})"
         )
     if risk.moved >= _SLIGHT:
-        both = [cause for cause in (*there.causes, *back.causes) if cause.name not in BARE]
-        said.append(f"other borders or labels on the same strings ({_listed(both, 'places')})")
+        sides = ((risk.helper, there.causes), (risk.target, back.causes))
+        listed = (
+            f"of {name}: {_listed(causes, 'places')}"
+            for name, all_causes in sides
+            if (causes := [cause for cause in all_causes if cause.name not in BARE])
+        )
+        said.append(f"other borders or labels at strings {'; '.join(listed)}")
     said.append(
         f"the strings of {risk.helper} have a precision of {100 * there.dictionary.precision:.1f} % on the "
         f"text of {risk.target}, {100 * there.own_precision:.1f} % on their own, and find "
-        f"{100 * there.dictionary.recall:.1f} % of its mentions"
+        f"{100 * there.dictionary.recall:.1f} % of its mentions; of {there.dictionary.fp:,} wrong marks "
+        f"{there.wrong_bare:,} stand where nothing is labelled, the others cut across mentions"
     )
     return said
 

@@ -88,7 +88,8 @@ class Pair(msgspec.Struct, frozen=True):
     ``clashing`` of them clash. ``mention_share`` is the share of the first's mentions with such a string,
     ``places`` the places in the second where it would label otherwise, ``per_100`` the same to a hundred
     mentions of the second. ``dictionary`` is the strict score of the first's strings, longest first, on the
-    second's text; ``own_precision`` that of the same strings on the first's own text.
+    second's text; ``own_precision`` that of the same strings on the first's own text; ``wrong_bare`` counts
+    wrong marks where the second labels nothing, the others cut across its mentions.
     """
 
     first: str
@@ -100,6 +101,7 @@ class Pair(msgspec.Struct, frozen=True):
     per_100: float
     dictionary: Score
     own_precision: float
+    wrong_bare: int
     borders: Borders
     causes: tuple[Cause, ...]
     clashes: tuple[Clash, ...]
