@@ -24,16 +24,11 @@ LEVELS = {
     "weak": 2,
     **dict.fromkeys(("model", "train"), 3),
     "tasks": 4,
-    **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report", "suggest"), 5),
+    **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report", "study", "suggest"), 5),
     **dict.fromkeys(("cli", "__main__", "__init__"), 6),
 }
-MAY_START_TRAINING = {
-    "cli/train.py",
-    "cli/finetune.py",
-    "cli/export.py",
-    "cli/selftrain.py",
-    "cli/pretrain.py",
-}
+VERBS_THAT_TRAIN = ("train", "finetune", "export", "selftrain", "pretrain", "study")
+MAY_START_TRAINING = {f"cli/{verb}.py" for verb in VERBS_THAT_TRAIN}
 
 # Where a package from outside may be imported: path prefixes under src/medspan.
 ONLY_IN = {

@@ -280,6 +280,10 @@ class Recipe(Strict, frozen=True):
     threads: Positive | None = None
 
 
+TRAINED_PARTS = ("encoder", "corpora", "heads", "groups", "train", "window", "transfer")
+"""Parts of a recipe that decide what the weights are."""
+
+
 def load_recipe(path: Path) -> Recipe:
     """Read and check a recipe.
 

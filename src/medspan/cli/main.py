@@ -46,6 +46,10 @@ VERBS: dict[str, Verb] = {
     "weak selftrain": Verb(
         "selftrain:selftrain", "Train on what a model finds in unlabelled text and is sure of."
     ),
+    "study transfer": Verb(
+        "study:transfer",
+        "Show which corpora of a recipe help one another, and where their annotations clash.",
+    ),
     "suggest": Verb("suggest:suggest", "Choose the sentences to annotate next."),
     "export": Verb("export:export", "Write the model of an earlier run anew."),
     "evaluate": Verb("evaluate:evaluate", "Score a model, or predictions, against gold annotations."),
@@ -60,6 +64,7 @@ VERBS: dict[str, Verb] = {
 GROUPS = {
     "corpora": "Public corpora: list them, get them.",
     "weak": "Learn without annotators: from a dictionary, from a model's own sure sentences.",
+    "study": "Find out before training what to train on.",
     "pretrain": "Learn from unannotated text what a tagger can start from.",
 }
 

@@ -53,35 +53,36 @@ def render_html(report: Report) -> str:
     """The page; errors are quoted where the report has them."""
     title = "Evaluation" + (f" of {report.model}" if report.model else "")
     parts = [
-        f"<h1>{_shown(title)}</h1><p class=soft>{_shown(subtitle(report))}</p>",
+        f"<h1>{html_text(title)}</h1><p class=soft>{html_text(subtitle(report))}</p>",
         _cards(report),
         _notes(report.notes),
-        _section("Scores", _summary(report), explain_scores(report)),
-        _section("Strict scores per label", _table(("label", *SCORE_HEADER), label_rows(report))),
-        _section("By length, and by what was seen in training", _buckets(report)),
+        html_section("Scores", _summary(report), explain_scores(report)),
+        html_section("Strict scores per label", html_table(("label", *SCORE_HEADER), label_rows(report))),
+        html_section("By length, and by what was seen in training", _buckets(report)),
         _confidence(report),
-        _section("What became of the mentions", _fates(report)),
+        html_section("What became of the mentions", _fates(report)),
         _confusions(report),
         _errors(report),
-        _section("SemEval-2013 counts", _table(MATCH_HEADER, match_rows(report))),
+        html_section("SemEval-2013 counts", html_table(MATCH_HEADER, match_rows(report))),
     ]
-    return PAGE.format(title=_shown(title), style=STYLE, body="\n".join(part for part in parts if part))
+    return PAGE.format(title=html_text(title), style=STYLE, body="\n".join(part for part in parts if part))
 
 
-def _shown(text: str) -> str:
+def html_text(text: str) -> str:
     """Text as HTML shows it; what cannot be printed becomes U+FFFD, so that nothing hides."""
     return escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
-def _section(title: str, body: str, explanation: str = "") -> str:
-    said = f"<p class=soft>{_shown(explanation)}</p>" if explanation else ""
-    return f"<section><h2>{_shown(title)}</h2>{body}{said}</section>"
+def html_section(title: str, body: str, explanation: str = "") -> str:
+    """A part of a page: heading, HTML, and a line of text below."""
+    said = f"<p class=soft>{html_text(explanation)}</p>" if explanation else ""
+    return f"<section><h2>{html_text(title)}</h2>{body}{said}</section>"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, has_lead: bool = False) -> str:
+def html_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, has_lead: bool = False) -> str:
     """A table of text cells; ``has_lead`` sets its first row in bold."""
-    head = "".join(f"<th>{_shown(cell)}</th>" for cell in header)
-    first, *others = ["".join(f"<td>{_shown(cell)}</td>" for cell in row) for row in rows] or [""]
+    head = "".join(f"<th>{html_text(cell)}</th>" for cell in header)
+    first, *others = ["".join(f"<td>{html_text(cell)}</td>" for cell in row) for row in rows] or [""]
     lines = "".join(f"<tr>{cells}</tr>" for cells in others)
     body = f"<tbody><tr{' class=lead' if has_lead else ''}>{first}</tr>{lines}</tbody>"
     return f"<div class=wide><table><thead><tr>{head}</tr></thead>{body}</table></div>"
@@ -96,19 +97,19 @@ def _cards(report: Report) -> str:
         ("card", "strict macro F1", percent(report.macro.f1), f"{report.macro.labels} labels"),
     ]
     shown = [
-        f'<div class="{kind}"><span>{name}</span><b>{figure}</b><small>{_shown(more)}</small></div>'
+        f'<div class="{kind}"><span>{name}</span><b>{figure}</b><small>{html_text(more)}</small></div>'
         for kind, name, figure, more in cards
     ]
     return f"<div class=cards>{''.join(shown)}</div>"
 
 
 def _notes(notes: Sequence[str]) -> str:
-    listed = "".join(f"<li>{_shown(note)}</li>" for note in notes)
+    listed = "".join(f"<li>{html_text(note)}</li>" for note in notes)
     return f"<ul class=notes>{listed}</ul>" if listed else ""
 
 
 def _summary(report: Report) -> str:
-    return _table(SUMMARY_HEADER, summary_rows(report), has_lead=True)
+    return html_table(SUMMARY_HEADER, summary_rows(report), has_lead=True)
 
 
 def _buckets(report: Report) -> str:
@@ -124,7 +125,7 @@ def _buckets(report: Report) -> str:
 
 def _bucket_table(name: str, buckets: Sequence[Bucket]) -> str:
     header = (name, *SCORE_HEADER[:3], *SCORE_HEADER[4:])
-    return _table(header, [(bucket.name, *score_cells(bucket.score)) for bucket in buckets])
+    return html_table(header, [(bucket.name, *score_cells(bucket.score)) for bucket in buckets])
 
 
 def _confidence(report: Report) -> str:
@@ -148,21 +149,21 @@ def _confidence(report: Report) -> str:
         for row in found.bins
         if row.count
     ]
-    table = _table(("score", "predictions", "mean score", "correct"), rows)
+    table = html_table(("score", "predictions", "mean score", "correct"), rows)
     plot = f"<figure>{reliability(found)}</figure><div>{table}</div>"
-    return _section("Can the scores be believed?", f"<div class=pair>{plot}</div>", said)
+    return html_section("Can the scores be believed?", f"<div class=pair>{plot}</div>", said)
 
 
 def _fates(report: Report) -> str:
-    return _table(FATES_HEADER, [(row.label, *map(count, row.fates())) for row in report.label_errors])
+    return html_table(FATES_HEADER, [(row.label, *map(count, row.fates())) for row in report.label_errors])
 
 
 def _confusions(report: Report) -> str:
     if not report.confusions:
         return ""
     rows = [(c.gold, c.predicted, count(c.same_span), count(c.overlapping)) for c in report.confusions]
-    return _section(
-        "Labels taken for others", _table(("gold", "predicted", "same span", "overlapping"), rows)
+    return html_section(
+        "Labels taken for others", html_table(("gold", "predicted", "same span", "overlapping"), rows)
     )
 
 
@@ -191,14 +192,14 @@ def _error_table(groups: Sequence[ErrorGroup]) -> str:
 
 
 def _error_row(group: ErrorGroup) -> str:
-    guess = f"<br><small>predicted:</small> <bdi>{_shown(group.guess)}</bdi>" if group.guess else ""
+    guess = f"<br><small>predicted:</small> <bdi>{html_text(group.guess)}</bdi>" if group.guess else ""
     labels = " \N{RIGHTWARDS ARROW} ".join(
         dict.fromkeys(label for label in (group.gold, group.predicted) if label)
     )
     first, *others = map(_quote, group.examples)
     more = f"<details><summary>{len(others)} more</summary>{''.join(others)}</details>" if others else ""
     return (
-        f"<tr><td><bdi>{_shown(group.surface)}</bdi>{guess}</td><td>{_shown(labels)}</td>"
+        f"<tr><td><bdi>{html_text(group.surface)}</bdi>{guess}</td><td>{html_text(labels)}</td>"
         f"<td class=number>{count(group.count)}</td><td class=context>{first}{more}</td></tr>"
     )
 
@@ -211,6 +212,6 @@ def _quote(example: Example) -> str:
     for start, end in pairwise(borders):
         sides = (("g", example.gold), ("p", example.predicted))
         kinds = [kind for kind, parts in sides if any(first <= start < stop for first, stop in parts)]
-        shown = _shown(text[start:end])
+        shown = html_text(text[start:end])
         pieces.append(f'<mark class="{" ".join(kinds)}">{shown}</mark>' if kinds else shown)
-    return f"<div class=quote dir=auto>{''.join(pieces)} <small>[{_shown(example.document)}]</small></div>"
+    return f"<div class=quote dir=auto>{''.join(pieces)} <small>[{html_text(example.document)}]</small></div>"

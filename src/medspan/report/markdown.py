@@ -32,11 +32,11 @@ _MOST_LABELS_IN_TERMINAL = 30
 def render_markdown(report: Report) -> str:
     """Markdown with a table for each part of the report; errors are listed where the report has them."""
     parts = [
-        f"# Evaluation\n\n{_escape(subtitle(report))}",
-        "\n".join(f"- {_escape(note)}" for note in report.notes),
-        f"## Scores\n\n{_table(SUMMARY_HEADER, summary_rows(report))}\n\n{explain_scores(report)}",
-        f"## Strict scores per label\n\n{_table(('label', *SCORE_HEADER), label_rows(report))}",
-        f"## SemEval-2013 scores\n\n{_table(MATCH_HEADER, match_rows(report))}",
+        f"# Evaluation\n\n{escape_markdown(subtitle(report))}",
+        "\n".join(f"- {escape_markdown(note)}" for note in report.notes),
+        f"## Scores\n\n{markdown_table(SUMMARY_HEADER, summary_rows(report))}\n\n{explain_scores(report)}",
+        f"## Strict scores per label\n\n{markdown_table(('label', *SCORE_HEADER), label_rows(report))}",
+        f"## SemEval-2013 scores\n\n{markdown_table(MATCH_HEADER, match_rows(report))}",
         f"## By length in words\n\n{_bucket_table('words', report.by_length)}",
         _seen(report),
         f"## What became of the mentions\n\n{_fates(report)}",
@@ -68,15 +68,15 @@ def render_table(report: Report) -> str:
     )
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table; all columns but the first are aligned to the right."""
     marks = ["---", *["--:"] * (len(header) - 1)]
-    lines = [header, marks, *([_escape(cell) for cell in row] for row in rows)]
+    lines = [header, marks, *([escape_markdown(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _bucket_table(name: str, buckets: Iterable[Bucket]) -> str:
-    return _table(
+    return markdown_table(
         (name, *SCORE_HEADER[:3], *SCORE_HEADER[4:]), [(b.name, *score_cells(b.score)) for b in buckets]
     )
 
@@ -88,14 +88,17 @@ def _seen(report: Report) -> str:
 
 
 def _fates(report: Report) -> str:
-    return _table(FATES_HEADER, [(row.label, *map(count, row.fates())) for row in report.label_errors])
+    return markdown_table(
+        FATES_HEADER, [(row.label, *map(count, row.fates())) for row in report.label_errors]
+    )
 
 
 def _confusions(report: Report) -> str:
     if not report.confusions:
         return ""
     rows = [(c.gold, c.predicted, count(c.same_span), count(c.overlapping)) for c in report.confusions]
-    return f"## Labels taken for others\n\n{_table(('gold', 'predicted', 'same span', 'overlapping'), rows)}"
+    header = ("gold", "predicted", "same span", "overlapping")
+    return f"## Labels taken for others\n\n{markdown_table(header, rows)}"
 
 
 def _calibration(report: Report) -> str:
@@ -115,7 +118,7 @@ def _calibration(report: Report) -> str:
     return (
         f"## Confidence\n\nExpected calibration error {percent(found.expected_error)}, Brier score "
         f"{found.brier:.4f}, over {count(found.scored)} predictions.\n\n"
-        + _table(("score", "predictions", "mean score", "correct"), rows)
+        + markdown_table(("score", "predictions", "mean score", "correct"), rows)
     )
 
 
@@ -134,9 +137,9 @@ def _errors(groups: Sequence[ErrorGroup]) -> str:
         for group in groups[:_ERRORS_LISTED]
     ]
     header = ("mention", "predicted as", "kind", "gold", "predicted", "count")
-    return f"## Most frequent errors\n\n{_table(header, rows)}"
+    return f"## Most frequent errors\n\n{markdown_table(header, rows)}"
 
 
-def _escape(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is, in one table cell."""
     return " ".join(text.translate(_SPECIAL).split())

@@ -11,7 +11,7 @@ import msgspec
 import torch
 
 import medspan
-from medspan.config import load_recipe, parse_recipe
+from medspan.config import TRAINED_PARTS, load_recipe, parse_recipe
 from medspan.corpora import catalogue
 from medspan.errors import TrainingError, UsageError
 from medspan.model.spec import CorpusSpec, Provenance
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from medspan.train.data import TrainingCorpus
     from medspan.train.loop import Watcher
     from medspan.train.transfer import Donor
-
-_TRAINED_PARTS = ("encoder", "corpora", "heads", "groups", "train", "window", "transfer")
-"""Parts of a recipe that decide what the weights are."""
 
 
 def train(
@@ -149,7 +146,7 @@ def export_again(
     check_replaceable(output)
     state, parts = load_checkpoint(run, State)
     trained = parse_recipe(tomllib.loads(state.recipe), str(run))
-    changed = [part for part in _TRAINED_PARTS if getattr(trained, part) != getattr(recipe, part)]
+    changed = [part for part in TRAINED_PARTS if getattr(trained, part) != getattr(recipe, part)]
     if changed:
         raise TrainingError(
             f"{run}: was trained with other settings than {path} has in {', '.join(changed)}; only [export] "

@@ -1,0 +1,1 @@
+"""Which corpora belong together: how their annotations differ, and what each gains from the others."""
