@@ -27,7 +27,7 @@ LEVELS = {
     **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report", "suggest"), 5),
     **dict.fromkeys(("cli", "__main__", "__init__"), 6),
 }
-MAY_START_TRAINING = {"cli/train.py", "cli/export.py", "cli/selftrain.py", "cli/pretrain.py"}
+MAY_START_TRAINING = {"cli/train.py", "cli/export.py", "cli/selftrain.py", "cli/pretrain.py", "cli/distil.py"}
 
 # Where a package from outside may be imported: path prefixes under src/medspan.
 ONLY_IN = {
