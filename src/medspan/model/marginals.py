@@ -33,10 +33,10 @@ def tag_marginals(
     Returns:
         float32 (batch, words, tags); the tags of a word sum to 1, behind a row's length all are 0.
     """
-    if not len(lengths) or not emissions.shape[1]:
+    words = int(lengths.max(initial=0))
+    if not words:
         return np.zeros(emissions.shape, np.float32)
     scaled, steps, start, end = scaled_parts(decoder, emissions, lengths)
-    words = int(lengths.max())
     forward = np.empty((words, *scaled.shape[1:]))  # (words, tags, batch), with the word's own emission
     forward[0] = scaled[0] + start
     for word in range(1, words):

@@ -54,6 +54,13 @@ class LabelSettings(msgspec.Struct, frozen=True):
     least: float = LEAST
 
 
+class _Done(msgspec.Struct, frozen=True):
+    """What a folder holds that is complete."""
+
+    shards: int
+    counts: ReadCounts
+
+
 class SoftText(NamedTuple):
     """A folder of shards."""
 
@@ -110,7 +117,7 @@ def label(
     """
     what = "other teachers, texts, or heads of the student"
     claim(folder, SETTINGS, msgspec.json.encode(settings, order="sorted"), what=what)
-    if not (folder / DONE).exists():
+    if not _is_complete(folder):
         _label_rest(settings, documents(), folder, teachers(), tell)
     text = open_soft(folder)
     tell(describe(text.counts))
@@ -127,12 +134,17 @@ def open_soft(folder: Path) -> SoftText:
     """
     try:
         settings = msgspec.json.decode((folder / SETTINGS).read_bytes(), type=LabelSettings)
-        counts = msgspec.json.decode((folder / DONE).read_bytes(), type=ReadCounts)
+        done = msgspec.json.decode((folder / DONE).read_bytes(), type=_Done)
     except (OSError, msgspec.MsgspecError) as error:
         raise DataError(
             f"{folder}: holds no labels that are complete ({type(error).__name__}); run medspan distil again"
         ) from None
-    return SoftText(folder, settings, _whole_shards(folder), counts)
+    return SoftText(folder, settings, done.shards, done.counts)
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether all was labelled, and nothing taken away since."""
+    return (folder / DONE).exists() and open_soft(folder).shards == _whole_shards(folder)
 
 
 def _whole_shards(folder: Path) -> int:
@@ -160,7 +172,7 @@ def _label_rest(
         save_shard(shard_path(folder, number_now), forms, marginals, counts)
         speed = (counts.words - before) / max(1e-9, time.monotonic() - started)
         tell(f"labelled {counts.words:,} words, {speed:,.0f} words/s")
-    write_whole(folder / DONE, msgspec.json.encode(counts))
+    write_whole(folder / DONE, msgspec.json.encode(_Done(_whole_shards(folder), counts)))
 
 
 def _fresh(

@@ -77,8 +77,7 @@ class Lesson:
     def _count_forms(self) -> Counter[str]:
         counts: Counter[str] = Counter()
         for number in range(self.text.shards):
-            forms, often = shard_words(self.text.path(number))
-            counts.update(dict(zip(forms, often.tolist(), strict=True)))
+            counts.update(shard_words(self.text.path(number)))
         return counts
 
     def extended(self, vocab: Vocab) -> Vocab:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from medspan.config import Recipe
     from medspan.model.session import Device
+    from medspan.model.spec import Provenance
     from medspan.train.loop import Watcher
 
 
@@ -111,7 +112,7 @@ class Distillation:
                 model.spec.licence,
                 model.digest,
                 weight,
-                (*model.spec.provenance.corpora, *model.spec.provenance.texts),
+                _learnt_from(model.spec.provenance),
             )
             for model, weight in zip(self._models, self._weights, strict=True)
         )
@@ -129,6 +130,13 @@ class Distillation:
             recipe.train.keep_leaks,
             self.settings.read_as,
         )
+
+
+def _learnt_from(known: Provenance) -> tuple[CorpusSpec, ...]:
+    """All that a teacher had learnt from, its own teachers' corpora included."""
+    own = (*known.corpora, *known.texts, *known.unlabelled)
+    handed_down = (corpus for teacher in known.teachers for corpus in teacher.corpora)
+    return (*own, *(corpus for corpus in handed_down if corpus not in own))
 
 
 def distil(
