@@ -153,7 +153,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path):
 
 def test_text_without_sentences_is_an_error(tmp_path: Path):
     with pytest.raises(TrainingError, match="no sentence of the text is left"):
-        label(SETTINGS, lambda: iter(()), tmp_path / "soft", teachers=lambda: Teachers(), tell=lambda _: None)  # type: ignore[arg-type,return-value]
+        label(SETTINGS, lambda: iter(()), tmp_path / "soft", teachers=Teachers, tell=lambda _: None)  # type: ignore[arg-type]
 
 
 def test_what_was_seen_is_remembered_in_flat_memory():
