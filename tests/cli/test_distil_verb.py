@@ -66,8 +66,11 @@ def test_a_student_is_made_and_says_who_taught_it(
 
 def test_labels_serve_several_runs(recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     labels = ["--labels", str(tmp_path / "labels")]
+    assert distil(recipe, *labels, "--only-labels", output="none") == 0
+    assert "\nlabelled " in f"\n{capsys.readouterr().err}"
+    assert not (tmp_path / "none").exists()
     assert distil(recipe, *labels) == 0
-    assert "\nlabelled " in capsys.readouterr().err
+    assert "\nlabelled " not in capsys.readouterr().err
     text = recipe.read_text(encoding="utf-8")
     recipe.write_text(text.replace("[train]", "[train]\nseed = 14"), encoding="utf-8")
     assert distil(recipe, *labels, "--keep-empty", "0.5", "--gold-weight", "2", output="other") == 0

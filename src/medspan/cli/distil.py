@@ -45,6 +45,9 @@ GoldWeight = Annotated[
     float | None,
     typer.Option(min=0, help="How often gold sentences are seen in an epoch with soft ones."),
 ]
+OnlyLabels = Annotated[
+    bool, typer.Option("--only-labels", help="Stop when the text is labelled; another run learns from it.")
+]
 DeviceName = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
 MaxMinutes = Annotated[
@@ -61,6 +64,7 @@ def distil(  # noqa: PLR0917 - typer declares options as defaults
     weight: Weights = None,
     read_as: ReadAs = None,
     labels: Labels = None,
+    only_labels: OnlyLabels = False,
     keep_empty: KeepEmpty = None,
     gold_weight: GoldWeight = None,
     device: DeviceName = "auto",
@@ -98,6 +102,8 @@ def distil(  # noqa: PLR0917 - typer declares options as defaults
             device=cast("Device", device),
             resume=resume,
             max_minutes=max_minutes,
+            only_labels=only_labels,
             command=command_of("distil --student", student, output),
         )
-    console.print(f"model written to {output}; try: medspan annotate --model {output} FILE", highlight=False)
+    made = f"model written to {output}; try: medspan annotate --model {output} FILE"
+    console.print("the text is labelled" if only_labels else made, highlight=False)

@@ -22,7 +22,7 @@ from medspan.train.distil.lesson import Lesson, note_labels
 from medspan.train.distil.teachers import Teacher, Teachers
 from medspan.train.pretrain.settings import TextConfig
 from medspan.train.pretrain.text import source_path
-from medspan.train.run import train
+from medspan.train.run import run_folder, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from medspan.config import Recipe
     from medspan.model.session import Device
     from medspan.model.spec import Provenance
+    from medspan.train.distil.label import SoftText
     from medspan.train.loop import Watcher
 
 
@@ -87,6 +88,10 @@ class Distillation:
 
     def lesson(self, recipe: Recipe, run: Path, tell: Callable[[str], None]) -> Lesson:
         """Label the text, or what is left of it."""
+        return Lesson(self.label(recipe, run, tell), recipe)
+
+    def label(self, recipe: Recipe, run: Path, tell: Callable[[str], None]) -> SoftText:
+        """The same, for students that learn from it later."""
         labels = {name: head.labels for name, head in recipe.heads.items()}
         teachers: list[Teachers] = []
 
@@ -103,7 +108,7 @@ class Distillation:
         folder = self.settings.labels or run / "soft"
         text = label(settings, lambda: read_all(self._paths), folder, teachers=opened, tell=tell)
         note_labels(run, folder)
-        return Lesson(text, recipe)
+        return text
 
     def _label_settings(self, recipe: Recipe, heads: dict[str, tuple[str, ...]]) -> LabelSettings:
         teachers = tuple(
@@ -149,6 +154,7 @@ def distil(
     device: Device = "auto",
     resume: bool = False,
     max_minutes: float | None = None,
+    only_labels: bool = False,
     command: str = "",
 ) -> None:
     """Label text, teach the student, and write its model.
@@ -162,12 +168,17 @@ def distil(
         device: where to compute.
         resume: go on from the checkpoint of the run folder; labels go on by themselves.
         max_minutes: stop training after this time and keep the best weights so far.
+        only_labels: stop when the text is labelled.
         command: the command line, for the model card.
 
     Raises:
         UsageError, ConfigError, DataError, TrainingError, ModelError: as the parts do.
     """
-    load_recipe(student)  # what is wrong with it is said before anything else is read
+    recipe = load_recipe(student)  # what is wrong with it is said before anything else is read
+    teaching = Distillation(settings, device)
+    if only_labels:
+        teaching.label(recipe, run_folder(output, resume=True), tell)
+        return
     begun = (output.with_name(f"{output.name}.run") / CHECKPOINT).exists()
     train(
         student,
@@ -178,5 +189,5 @@ def distil(
         resume=resume and begun,
         max_minutes=max_minutes,
         command=command,
-        teaching=Distillation(settings, device),
+        teaching=teaching,
     )
