@@ -95,6 +95,13 @@ def test_which_sentences_teach(tmp_path: Path):
     assert [round(share, 1) for share in drugs] == [0.9 if "z" in word else 0.0 for word in words]
 
 
+def test_heads_nobody_teaches_are_named(tmp_path: Path):
+    settings = msgspec.structs.replace(SETTINGS, heads={**HEADS, "gene": ("Gene",)})
+    said = run(tmp_path / "soft", settings=settings)
+    assert said[-1] == "heads with a label no teacher has, which learn from gold alone: gene"
+    assert open_soft(tmp_path / "soft").heads == ("drug",)
+
+
 @pytest.mark.usefixtures("_known")
 def test_leaks_may_be_kept(tmp_path: Path):
     run(tmp_path / "soft", settings=msgspec.structs.replace(SETTINGS, keep_leaks=True))

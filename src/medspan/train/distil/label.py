@@ -55,19 +55,21 @@ class LabelSettings(msgspec.Struct, frozen=True):
 
 
 class _Done(msgspec.Struct, frozen=True):
-    """What a folder holds that is complete."""
+    """What a folder holds that is complete; ``heads`` are those a teacher serves."""
 
     shards: int
     counts: ReadCounts
+    heads: tuple[str, ...]
 
 
 class SoftText(NamedTuple):
-    """A folder of shards."""
+    """A folder of shards; ``heads`` are those of the student that a teacher serves."""
 
     folder: Path
     settings: LabelSettings
     shards: int
     counts: ReadCounts
+    heads: tuple[str, ...]
 
     def path(self, number: int) -> Path:
         """A shard, from 0 on."""
@@ -121,6 +123,8 @@ def label(
         _label_rest(settings, documents(), folder, teachers(), tell)
     text = open_soft(folder)
     tell(describe(text.counts))
+    if untaught := [name for name in settings.heads if name not in text.heads]:
+        tell(f"heads with a label no teacher has, which learn from gold alone: {', '.join(untaught)}")
     if not text.counts.taught:
         raise TrainingError("no sentence of the text is left to learn from; give more text")
     return text
@@ -139,7 +143,7 @@ def open_soft(folder: Path) -> SoftText:
         raise DataError(
             f"{folder}: holds no labels that are complete ({type(error).__name__}); run medspan distil again"
         ) from None
-    return SoftText(folder, settings, done.shards, done.counts)
+    return SoftText(folder, settings, done.shards, done.counts, done.heads)
 
 
 def _is_complete(folder: Path) -> bool:
@@ -172,7 +176,8 @@ def _label_rest(
         save_shard(shard_path(folder, number_now), forms, marginals, counts)
         speed = (counts.words - before) / max(1e-9, time.monotonic() - started)
         tell(f"labelled {counts.words:,} words, {speed:,.0f} words/s")
-    write_whole(folder / DONE, msgspec.json.encode(_Done(_whole_shards(folder), counts)))
+    done = _Done(_whole_shards(folder), counts, tuple(teachers.heads))
+    write_whole(folder / DONE, msgspec.json.encode(done))
 
 
 def _fresh(

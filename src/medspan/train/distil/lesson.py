@@ -66,7 +66,7 @@ class Lesson:
             raise TypeError("the recipe has no part distil")
         self.text, self.recipe = text, recipe
         self.config: DistilConfig = recipe.distil
-        self.heads = frozenset(text.settings.heads)
+        self.heads = frozenset(text.heads)
         sizes = [shard_sizes(text.path(number)) for number in range(text.shards)]
         self._lengths = [lengths for lengths, _ in sizes]
         self._is_empty = [is_empty for _, is_empty in sizes]
