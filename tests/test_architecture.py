@@ -27,7 +27,7 @@ LEVELS = {
     **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report", "study", "suggest"), 5),
     **dict.fromkeys(("cli", "__main__", "__init__"), 6),
 }
-VERBS_THAT_TRAIN = ("train", "finetune", "export", "selftrain", "pretrain", "study")
+VERBS_THAT_TRAIN = ("train", "finetune", "distil", "export", "selftrain", "pretrain", "study")
 MAY_START_TRAINING = {f"cli/{verb}.py" for verb in VERBS_THAT_TRAIN}
 
 # Where a package from outside may be imported: path prefixes under src/medspan.

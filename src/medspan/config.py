@@ -261,6 +261,27 @@ class FinetuneConfig(Strict, frozen=True):
     """Its patience."""
 
 
+class DistilConfig(Strict, frozen=True):
+    """How `medspan distil` teaches; `medspan train` leaves this part aside."""
+
+    epochs: Positive = 8
+    """Epochs of the first stage, on soft sentences (those the teachers labelled) mixed with gold ones."""
+    words: Count = 1_000_000
+    """Words of soft sentences in such an epoch, drawn anew for each; 0 for all."""
+    soft_weight: PositiveFloat = 1.0
+    """Weight of the loss of a soft sentence."""
+    gold_weight: NonNegativeFloat = 1.0
+    """How often gold sentences are seen in such an epoch, as a factor of the weights of their corpora."""
+    keep_empty: Annotated[float, Meta(ge=0.0, le=1.0)] = 1.0
+    """Share of the soft sentences without a likely mention that is drawn."""
+    gold_epochs: Count = 4
+    """Most epochs of the second stage, on gold sentences alone."""
+    gold_rate: PositiveFloat = 0.25
+    """Highest learning rate of the second stage, as a share of `train.learning_rate`."""
+    text_words: Count = 0
+    """Words of the unlabelled text that join the vocabulary at most, the most frequent ones."""
+
+
 class Recipe(Strict, frozen=True):
     """A whole training run."""
 
@@ -274,6 +295,7 @@ class Recipe(Strict, frozen=True):
     export: ExportConfig = ExportConfig()
     transfer: TransferConfig | None = None
     finetune: FinetuneConfig = FinetuneConfig()
+    distil: DistilConfig | None = None
     description: str = ""
     language: str = "en"
     licence: str = "Apache-2.0"

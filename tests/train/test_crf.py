@@ -10,9 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medspan.model.marginals import tag_marginals
 from medspan.model.viterbi import TagDecoder
 from medspan.tags import encode, iobes_tags, may_end, may_follow, may_start
-from medspan.train.crf import Crf, _LogPartition, _path_score
+from medspan.train.crf import Crf, _LogPartition, _path_score, soft_losses
 
 TAGS = tuple(iobes_tags(["A"]))
 Scores = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -144,3 +145,69 @@ def test_the_decoder_finds_the_path_with_the_highest_score_of_the_crf(seed: int,
         loss = crf.loss(emissions, rows[:1], torch.tensor([words]))
     assert scored[0] >= scored.max() - 1e-4
     assert loss >= -1e-4
+
+
+def test_heads_run_together_as_they_do_apart():
+    lengths = [4, 1, 3]
+    heads = [random_scores(seed) for seed in (1, 2)]
+    emissions = torch.randn(4, 2, 3, 5, dtype=torch.float64)  # words, heads, batch, tags
+    apart, together = [], []
+    for i, scores in enumerate(heads):
+        inputs = [tensor.clone().requires_grad_() for tensor in (emissions[:, i], *scores)]
+        log_z = _LogPartition.apply(*inputs, mask_of(lengths))
+        apart.append([log_z, *torch.autograd.grad(log_z.sum(), inputs)])
+    stacked = [torch.stack(parts) for parts in zip(*heads, strict=True)]
+    inputs = [emissions.clone(), stacked[0], stacked[1][:, None], stacked[2][:, None]]
+    inputs = [tensor.requires_grad_() for tensor in inputs]
+    log_z = _LogPartition.apply(*inputs, mask_of(lengths))
+    found = [log_z, *torch.autograd.grad(log_z.sum(), inputs)]
+    for i, parts in enumerate(apart):
+        together = [found[0][i], found[1][:, i], found[2][i], found[3][i, 0], found[4][i, 0]]
+        for mine, theirs in zip(together, parts, strict=True):
+            torch.testing.assert_close(mine, theirs)
+
+
+def decoder_of(crf: Crf) -> TagDecoder:
+    parts = {name: getattr(crf, name).detach().numpy() for name in ("transitions", "start", "end")}
+    return TagDecoder(TAGS, parts["transitions"], parts["start"], end=parts["end"])
+
+
+def soft_gradients(
+    crf: Crf, emissions: torch.Tensor, marginals: torch.Tensor, lengths: torch.Tensor
+) -> tuple[torch.Tensor, ...]:
+    """Of the soft loss, by emissions, start and end."""
+    emissions = emissions.clone().requires_grad_()
+    loss = soft_losses([crf], [emissions], [marginals], lengths)
+    return torch.autograd.grad(loss, [emissions, crf.start, crf.end])
+
+
+def test_the_soft_loss_pulls_towards_the_teachers_marginals():
+    student, lengths = random_crf(4), torch.tensor([5, 1, 3])
+    own, others = torch.randn(3, 5, 5), torch.randn(3, 5, 5)
+    mine = torch.from_numpy(tag_marginals(decoder_of(student), own.numpy(), lengths.numpy()))
+    theirs = torch.from_numpy(tag_marginals(decoder_of(random_crf(5)), others.numpy(), lengths.numpy()))
+    by_emissions, by_start, by_end = soft_gradients(student, own, theirs, lengths)
+    torch.testing.assert_close(by_emissions, mine - theirs, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(by_start, (mine - theirs)[:, 0].sum(0), atol=1e-5, rtol=1e-4)
+    ends = sum((mine - theirs)[i, n - 1] for i, n in enumerate(lengths))
+    torch.testing.assert_close(by_end, ends, atol=1e-5, rtol=1e-4)
+    for gradient in soft_gradients(student, own, mine, lengths):
+        torch.testing.assert_close(gradient, torch.zeros_like(gradient), atol=1e-5, rtol=0)
+
+
+def test_gold_tags_are_the_marginals_of_a_sure_teacher():
+    crf, lengths = random_crf(6), torch.tensor([4, 2])
+    emissions = torch.randn(2, 4, 5, requires_grad=True)
+    tags = torch.tensor([[1, 2, 3, 0], [4, 0, 0, 0]])
+    (gold,) = torch.autograd.grad(crf.loss(emissions, tags, lengths), [emissions])
+    marginals = torch.nn.functional.one_hot(tags, 5).half()
+    marginals[1, 2:] = 0
+    soft, _, _ = soft_gradients(crf, emissions.detach(), marginals, lengths)
+    torch.testing.assert_close(soft, gold, atol=1e-5, rtol=1e-4)
+
+
+def test_transitions_learn_nothing_from_a_teacher():
+    crf = random_crf(7)
+    loss = soft_losses([crf], [torch.randn(1, 3, 5)], [torch.full((1, 3, 5), 0.2)], torch.tensor([3]))
+    loss.backward()
+    assert crf.transitions.grad is None or not crf.transitions.grad.any()

@@ -52,23 +52,37 @@ def path_log_probabilities(
     """
     if not len(lengths) or not emissions.shape[1]:
         return np.zeros(len(lengths))
-    is_word = np.arange(emissions.shape[1]) < lengths[:, None]  # (batch, words)
-    masked = np.where(is_word[..., None], emissions.astype(np.float64), 0.0)
-    scaled = np.ascontiguousarray(masked.transpose(1, 2, 0)) / decoder.temperature  # (words, tags, batch)
-    steps = (decoder.transitions / decoder.temperature)[:, :, None]  # (tags, tags, 1)
-    end = (decoder.end / decoder.temperature)[:, None]
-    best = scaled[0] + (decoder.start / decoder.temperature)[:, None]  # (tags, batch)
+    scaled, steps, start, end = scaled_parts(decoder, emissions, lengths)
+    best = scaled[0] + start  # (tags, batch)
     total = best.copy()
     for word in range(1, int(lengths.max())):
         is_on = lengths > word
         best = np.where(is_on, (best[:, None] + steps).max(axis=0) + scaled[word], best)
-        total = np.where(is_on, _log_sum(total[:, None] + steps) + scaled[word], total)
-    surplus = (best + end).max(axis=0) - _log_sum(total + end)
+        total = np.where(is_on, log_sum(total[:, None] + steps) + scaled[word], total)
+    surplus = (best + end).max(axis=0) - log_sum(total + end)
     found: Floats = np.where(lengths > 0, np.minimum(surplus, 0.0), 0.0)
     return found
 
 
-def _log_sum(values: Floats) -> Floats:
+def scaled_parts(
+    decoder: TagDecoder, emissions: NDArray[np.float32], lengths: NDArray[np.int64]
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """The scores of paths under the decoder's temperature, the batch last.
+
+    Returns:
+        Emissions (words, tags, batch), 0 behind a row's length; transitions (tags, tags, 1); start and end
+        (tags, 1).
+    """
+    is_word = np.arange(emissions.shape[1]) < lengths[:, None]  # (batch, words)
+    masked = np.where(is_word[..., None], emissions.astype(np.float64), 0.0)
+    scaled = np.ascontiguousarray(masked.transpose(1, 2, 0)) / decoder.temperature
+    steps, start, end = (
+        part[..., None] / decoder.temperature for part in (decoder.transitions, decoder.start, decoder.end)
+    )
+    return scaled, steps, start, end
+
+
+def log_sum(values: Floats) -> Floats:
     """``log(sum(exp(values)))`` over the leading axis, of which one value at least is finite."""
     top = values.max(axis=0)
     # Added one by one: `sum` would add in pairs where the batch has one row.

@@ -86,10 +86,25 @@ class FormSpec(_Strict, frozen=True):
     width: Positive
 
 
+class TeacherSpec(_Strict, frozen=True):
+    """A model that taught this one what it says of unlabelled text.
+
+    ``model`` is the digest of its folder (`medspan.model.store.StoredModel.digest`), ``weight`` how much it
+    counts beside others, ``corpora`` what it had learnt from itself.
+    """
+
+    name: str
+    licence: str
+    model: Digest
+    weight: float = 1.0
+    corpora: tuple[CorpusSpec, ...] = ()
+
+
 class Provenance(_Strict, frozen=True):
     """How the model came to be: enough to repeat it.
 
     ``start`` is what the encoder started from, with its digest; ``texts`` is what that was learnt from.
+    ``teachers`` taught it on ``unlabelled`` text.
     """
 
     medspan: str
@@ -101,6 +116,8 @@ class Provenance(_Strict, frozen=True):
     corpora: tuple[CorpusSpec, ...] = ()
     start: CorpusSpec | None = None
     texts: tuple[CorpusSpec, ...] = ()
+    teachers: tuple[TeacherSpec, ...] = ()
+    unlabelled: tuple[CorpusSpec, ...] = ()
 
 
 class ModelSpec(_Strict, frozen=True):
@@ -235,6 +252,7 @@ def _keys_at(place: str) -> list[str]:
         "window": WindowSpec,
         "provenance": Provenance,
         "provenance.corpora[]": CorpusSpec,
+        "provenance.teachers[]": TeacherSpec,
     }
     return [
         field.name for field in msgspec.structs.fields(parts.get(re.sub(r"\[.*?\]", "[]", place), ModelSpec))

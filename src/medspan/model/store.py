@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -48,6 +49,11 @@ class StoredModel(NamedTuple):
 
     path: Path
     spec: ModelSpec
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the digests of all its files: what tells one model from another."""
+        return hashlib.sha256(msgspec.json.encode(self.spec.files, order="sorted")).hexdigest()
 
     def read(self, name: str) -> bytes:
         """The bytes of a file, which are those the model was saved with.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from medspan.config import Recipe
-    from medspan.model.spec import Provenance
+    from medspan.model.spec import Provenance, TeacherSpec
+
+_SHARE_ALIKE = re.compile(r"\bSA\b|share.?alike|\bA?GPL", re.IGNORECASE)
+_UNSTATED = re.compile(r"^\W*$|not stated|unstated|unknown|not in the catalogue|no explicit", re.IGNORECASE)
 
 
 def model_card(
@@ -46,8 +50,50 @@ def model_card(
         scores="\n".join(rows),
         corpora="\n".join(corpora),
         fate=fate,
+        teachers=_teachers(provenance),
     )
 
+
+def _teachers(provenance: Provenance) -> str:
+    """The section on who taught the model, and what follows from their licences; empty where nobody did."""
+    if not provenance.teachers:
+        return ""
+    rows = [f"| {t.name} | {t.weight:g} | `{t.model[:12]}` | {t.licence} |" for t in provenance.teachers]
+    listed = {each.name: each.licence for each in (*provenance.corpora, *provenance.texts)}
+    learnt = {corpus.name: corpus.licence for t in provenance.teachers for corpus in t.corpora}
+    sources = [f"| {text.name}, unlabelled | {text.licence} |" for text in provenance.unlabelled]
+    sources += [f"| {name}, by the teachers | {ls} |" for name, ls in learnt.items() if name not in listed]
+    notes = [note for teacher in provenance.teachers if (note := _licence_note(teacher))]
+    return _TEACHERS.format(rows="\n".join(rows), sources="\n".join(sources), notes="".join(notes))
+
+
+def _licence_note(teacher: TeacherSpec) -> str:
+    if _UNSTATED.search(teacher.licence):
+        return (
+            f"\nThe licence of {teacher.name} is not stated: ask those who made it before you pass these "
+            "weights on.\n"
+        )
+    if _SHARE_ALIKE.search(teacher.licence):
+        return (
+            f"\nThe licence of {teacher.name} ({teacher.licence}) is share-alike: pass these weights on "
+            "under the same one.\n"
+        )
+    return ""
+
+
+_TEACHERS = """
+## Teachers
+
+These models labelled unlabelled text, and this one learnt from that first.
+
+| teacher | weight | digest | licence |
+|---|---|---|---|
+{rows}
+
+| what was read | licence |
+|---|---|
+{sources}
+{notes}"""
 
 _CARD = """\
 # {name}
@@ -71,7 +117,7 @@ Strict entity micro-F1 (span and label). Dev splits selected the checkpoint; tes
 {corpora}
 
 Sentences equal to a sentence of a registered test split were {fate}.
-
+{teachers}
 ## Intended use and limits
 
 Finds mentions in research text and clinical notes for search, statistics and pre-annotation. It is not a

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -58,10 +58,13 @@ class TrainingCorpus(msgspec.Struct):
 
 
 class Encoded(NamedTuple):
-    """An example as arrays: positions in the form table (words,), tag ids by head (words,)."""
+    """An example as arrays: positions in the form table (words,), and by head what is to be learnt.
+
+    That is tag ids, int64 (words,), or a teacher's marginals, float (words, tags).
+    """
 
     row: NDArray[np.int64]
-    tags: dict[str, NDArray[np.int64]]
+    tags: dict[str, NDArray[Any]]
 
 
 def read_corpora(recipe: Recipe, base: Path) -> list[TrainingCorpus]:
@@ -101,6 +104,12 @@ def source_of(source: str, base: Path) -> str | Path:
     """What to load for a source: a path beside the recipe where there is one, else the name as it stands."""
     beside = base / source
     return beside if source not in catalogue() and beside.exists() else source
+
+
+def licence_of(source: str) -> str:
+    """The licence of a source, as far as the catalogue knows it."""
+    known = catalogue().get(source)
+    return known.licence if known else "not in the catalogue: the user's own"
 
 
 def load_split(source: str | Path, split: str, base: Path, config: CorpusConfig) -> list[Document]:

@@ -145,6 +145,7 @@ def _alone(recipe: Recipe, head: str) -> Recipe:
         heads={head: config},
         groups={name: group for name, group in recipe.groups.items() if name == config.group},
         train=train,
+        distil=None,
     )
 
 

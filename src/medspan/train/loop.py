@@ -27,6 +27,7 @@ from medspan.train.checkpoint import EpochRow, State, load_same_run, save_checkp
 from medspan.train.compress import narrow
 from medspan.train.conflict import conflicts
 from medspan.train.data import encode_examples
+from medspan.train.distil.lesson import SOFT
 from medspan.train.mixing import mix
 from medspan.train.network import Network
 from medspan.train.optim import Average, Optimizer, learning_rate
@@ -35,7 +36,7 @@ from medspan.train.scorer import TorchScorer, to_tensors
 from medspan.train.transfer import rate_factors, transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
     from medspan.config import Recipe
     from medspan.train.data import TrainingCorpus
+    from medspan.train.distil.lesson import Lesson
+    from medspan.train.sampler import Batch
     from medspan.train.transfer import Donor
     from medspan.types import Document
 
@@ -66,6 +69,7 @@ class Trainer:
         folder: the run folder, for checkpoints and ``metrics.jsonl``.
         device: where to compute.
         donor: what the encoder starts from, if anything.
+        lesson: what teachers said of unlabelled text, if they did.
 
     Raises:
         ConfigError: if the first layer should be narrowed and cannot.
@@ -79,14 +83,18 @@ class Trainer:
         device: torch.device,
         *,
         donor: Donor | None = None,
+        lesson: Lesson | None = None,
     ) -> None:
         self.recipe, self.corpora, self.folder, self.device = recipe, corpora, folder, device
+        self.lesson = lesson
         config = recipe.train
         torch.manual_seed(config.seed)
         self.own_vocab = build_vocab(
             (example.forms for corpus in corpora for example in corpus.examples),
             min_count=getattr(recipe.encoder, "min_count", 1),
         )
+        if lesson:
+            self.own_vocab = lesson.extended(self.own_vocab)
         self.vocab = extend_vocab(donor.vocab, self.own_vocab) if donor else self.own_vocab
         self.network = Network(recipe, self.vocab)
         with_heads = recipe.transfer is not None and recipe.transfer.heads
@@ -101,26 +109,33 @@ class Trainer:
         self.lengths = [[len(example.row) for example in examples] for examples in self.examples]
         rates = config.word_dropout, config.char_dropout
         self.feeders = [
-            Feeder(self.featurizer, self.vocab, *rates, counts=self._seen(corpus)) for corpus in corpora
+            Feeder(self.featurizer, self.vocab, *rates, counts=self._seen(corpus.heads)) for corpus in corpora
         ]
+        if lesson:
+            lesson.begin(self.featurizer, self._seen(lesson.heads))
         copied = self.transferred.loaded if self.transferred else ()
         self.optimizer = Optimizer(self.network, config, copied)
         self.average = Average(self.network, config.average)
         self.best: dict[str, Tensor] = {}
         self.state = State(recipe_toml(recipe))
-        self.total_steps = config.epochs * -(-len(self._groups(0)) // config.accumulate)
+        if lesson:
+            self.total_steps = lesson.steps([len(self._groups(epoch)) for epoch in range(lesson.epochs)])
+        else:
+            self.total_steps = config.epochs * -(-len(self._groups(0)) // config.accumulate)
 
-    def _seen(self, corpus: TrainingCorpus) -> NDArray[np.int64]:
-        """How often each word of the vocabulary stands in what teaches the heads of a corpus, at least 1.
+    def _seen(self, heads: Collection[str]) -> NDArray[np.int64]:
+        """How often each word of the vocabulary stands in what teaches some heads, at least 1.
 
         Rare ones are hidden the more, however often the text of a donor, or of a corpus for other heads, has
         them: else nothing would teach these heads to read words they do not know by their characters.
         """
         seen = np.zeros(self.vocab.n_words, np.int64)
         for other, examples in zip(self.corpora, self.examples, strict=True):
-            if set(other.heads) & set(corpus.heads):
+            if set(other.heads) & set(heads):
                 rows = np.concatenate([example.row for example in examples])
                 seen += np.bincount(self.featurizer.table.word_ids[rows], minlength=len(seen))
+        if self.lesson and self.lesson.heads & set(heads):
+            seen += self.lesson.seen(self.vocab)
         return np.maximum(seen[UNKNOWN_WORD + 1 :], 1)
 
     def _narrow(self) -> None:
@@ -169,19 +184,35 @@ class Trainer:
         self.network.load_state_dict(self.best)
 
     def _is_done(self) -> bool:
-        config, state = self.recipe.train, self.state
-        is_patient = state.epoch - 1 - state.best_epoch < config.patience or not state.history
-        return state.epoch >= config.epochs or not is_patient
+        config, state, lesson = self.recipe.train, self.state, self.lesson
+        since = lesson.patient_since(state) if lesson else state.best_epoch
+        is_patient = state.epoch - 1 - since < config.patience or not state.history
+        return state.epoch >= (lesson.epochs if lesson else config.epochs) or not is_patient
 
     def _groups(self, epoch: int) -> list[tuple[int, list[int]]]:
-        config = self.recipe.train
+        config, lesson = self.recipe.train, self.lesson
+        factor = lesson.gold_factor(epoch) if lesson else 1.0
         weights = mix(
             [len(lengths) for lengths in self.lengths],
-            [corpus.weight for corpus in self.corpora],
+            [corpus.weight * factor for corpus in self.corpora],
             config,
             self._lacking(),
         )
-        return epoch_groups(self.lengths, weights, budget=config.batch_words, seed=config.seed, epoch=epoch)
+        gold = epoch_groups(self.lengths, weights, budget=config.batch_words, seed=config.seed, epoch=epoch)
+        return lesson.mixed(gold, epoch) if lesson else gold
+
+    def _batch(self, corpus: int, members: list[int], step: int) -> tuple[Batch, float]:
+        """A batch, and the weight of its loss."""
+        seed = self.recipe.train.seed
+        if self.lesson and corpus == SOFT:
+            return self.lesson.batch(members, seed=seed, step=step), self.lesson.config.soft_weight
+        examples = [self.examples[corpus][i] for i in members]
+        return self.feeders[corpus].batch(examples, seed=seed, step=step), 1.0
+
+    def _rate(self) -> float:
+        if self.lesson:
+            return self.lesson.rate(self.state)
+        return learning_rate(self.recipe.train, self.state.step, self.total_steps)
 
     def _lacking(self) -> list[float] | None:
         """What the dev F1 of each corpus lacked to 1 after the last epoch; None before the first."""
@@ -198,9 +229,8 @@ class Trainer:
         total, words = 0.0, 0
         for offset, (corpus, members) in enumerate(chosen):
             number = state.step * config.accumulate + offset
-            examples = [self.examples[corpus][i] for i in members]
-            batch = self.feeders[corpus].batch(examples, seed=config.seed, step=number)
-            loss = self._loss(batch.arrays, batch.targets) / len(chosen)
+            batch, weight = self._batch(corpus, members, number)
+            loss = self._loss(batch.arrays, batch.targets) * weight / len(chosen)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
             words += int(batch.arrays["lengths"].sum())
@@ -209,7 +239,7 @@ class Trainer:
                 f"the loss at step {state.step} is not finite: the run diverged; lower train.learning_rate "
                 "or train.clip, and start anew"
             )
-        self.optimizer.step(learning_rate(config, state.step, self.total_steps), self._factors())
+        self.optimizer.step(self._rate(), self._factors())
         self.average.update(state.step)
         state.step += 1
         state.position += len(chosen)
@@ -247,7 +277,7 @@ class Trainer:
             loss=state.loss_sum / max(1, state.loss_count),
             dev=scores,
             dev_mean=_mean(scores),
-            learning_rate=learning_rate(self.recipe.train, state.step, self.total_steps),
+            learning_rate=self._rate(),
             words_per_second=words_per_second,
             minutes=state.minutes,
             conflict=conflict,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from medspan.errors import ConfigError
+from medspan.train.crf import soft_losses
 from medspan.train.encoders import build_encoder
 from medspan.train.encoders.words import WordFeatures
 from medspan.train.groups import Group
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from medspan.config import Recipe
     from medspan.features.vocab import Vocab
     from medspan.train.graph import Graph
+
+_Targets = dict[str, Tensor]
 
 
 class Network(nn.Module):
@@ -87,9 +90,25 @@ class Network(nn.Module):
         """Loss per row over the heads with targets: a head learns only from corpora that annotate it."""
         states = self._states(self.encoder(batch), targets)
         lengths = batch["lengths"]
-        losses = [self.head(name).loss(states[name], tags, lengths) for name, tags in targets.items()]
+        apart, together = self._by_kind(targets)
+        losses = [self.head(name).loss(states[name], tags, lengths) for name, tags in apart.items()]
+        for alike in together:
+            emissions = [self.head(name)(states[name]) for name in alike]
+            crfs = [self.head(name).crf for name in alike]
+            losses.append(soft_losses(crfs, emissions, list(alike.values()), lengths))
         total: Tensor = sum(losses[1:], losses[0])
         return total / len(lengths)
+
+    def _by_kind(self, targets: Mapping[str, Tensor]) -> tuple[_Targets, list[_Targets]]:
+        """Targets of heads that learn by themselves, and groups whose CRFs run as one, which is far quicker.
+
+        Those are the CRF heads with equally many tags that learn from marginals, as all do from a soft
+        sentence.
+        """
+        soft = {n: t for n, t in targets.items() if self.head(n).is_joint and t.is_floating_point()}
+        counts = sorted({len(self.head(name).tags) for name in soft})
+        groups = [{n: t for n, t in soft.items() if len(self.head(n).tags) == count} for count in counts]
+        return {name: tags for name, tags in targets.items() if name not in soft}, groups
 
     def _states(self, levels: Sequence[Tensor], heads: Iterable[str]) -> dict[str, Tensor]:
         """What each of some heads reads: a level of the encoder, through the layer of its entity type."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import time
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import torch
 
 import medspan
 from medspan.config import TRAINED_PARTS, load_recipe, parse_recipe
-from medspan.corpora import catalogue
 from medspan.errors import TrainingError, UsageError
 from medspan.model.spec import CorpusSpec, Provenance
 from medspan.model.store import check_replaceable
@@ -20,7 +19,8 @@ from medspan.toml import recipe_toml
 from medspan.train.card import model_card
 from medspan.train.checkpoint import State, load_checkpoint
 from medspan.train.curve import curve_svg
-from medspan.train.data import digest_path, read_corpora
+from medspan.train.data import digest_path, licence_of, read_corpora
+from medspan.train.distil.lesson import lesson_of
 from medspan.train.export import Export
 from medspan.train.loop import Trainer
 from medspan.train.scorer import pick_device
@@ -30,11 +30,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from medspan.config import CorpusConfig, Recipe
+    from medspan.config import CorpusConfig, DistilConfig, Recipe
     from medspan.model.session import Device
     from medspan.train.data import TrainingCorpus
+    from medspan.train.distil.lesson import Lesson
     from medspan.train.loop import Watcher
     from medspan.train.transfer import Donor
+
+
+class Teaching(Protocol):
+    """How a run comes by soft labels: `medspan.train.distil.run.Distillation`."""
+
+    def config(self, recipe: Recipe) -> DistilConfig:
+        """How a recipe, with what the command line says, teaches."""
+        ...
+
+    def lesson(self, recipe: Recipe, run: Path, tell: Callable[[str], None]) -> Lesson:
+        """Have the text labelled, or what is left of it."""
+        ...
 
 
 def train(
@@ -48,6 +61,7 @@ def train(
     max_minutes: float | None = None,
     start: Path | None = None,
     command: str = "",
+    teaching: Teaching | None = None,
 ) -> None:
     """Train a recipe and write the model.
 
@@ -61,12 +75,15 @@ def train(
         max_minutes: stop after this time and keep the best weights so far.
         start: a folder whose encoder is copied; takes the place of ``transfer.from`` in the recipe.
         command: the command line, for the model card.
+        teaching: has teachers label text for a first stage.
 
     Raises:
         UsageError: if the device is not there, or the output is something else than a model.
         ConfigError, DataError, TrainingError, ModelError: as the parts do.
     """
-    recipe, donor = find_donor(load_recipe(path), path.parent, start)
+    loaded = load_recipe(path)
+    loaded = msgspec.structs.replace(loaded, distil=teaching.config(loaded) if teaching else None)
+    recipe, donor = find_donor(loaded, path.parent, start)
     train_recipe(
         recipe,
         donor,
@@ -78,6 +95,7 @@ def train(
         resume=resume,
         max_minutes=max_minutes,
         command=command,
+        teaching=teaching,
     )
 
 
@@ -93,6 +111,7 @@ def train_recipe(
     resume: bool = False,
     max_minutes: float | None = None,
     command: str = "",
+    teaching: Teaching | None = None,
 ) -> None:
     """Train a recipe that is read already, or was derived from one.
 
@@ -108,7 +127,8 @@ def train_recipe(
     corpora = read_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(describe(corpus))
-    trainer = Trainer(recipe, corpora, run, chosen, donor=donor)
+    lesson = teaching.lesson(recipe, run, tell) if teaching else None
+    trainer = Trainer(recipe, corpora, run, chosen, donor=donor, lesson=lesson)
     for line in trainer.transferred.lines() if trainer.transferred else []:
         tell(line)
     if resume:
@@ -142,10 +162,13 @@ def export_again(
         TrainingError: if the run has no finished epoch, is damaged, or was made with another recipe.
         ConfigError, DataError, ModelError: as the parts do.
     """
-    recipe, donor = find_donor(load_recipe(path), path.parent, start)
-    check_replaceable(output)
     state, parts = load_checkpoint(run, State)
     trained = parse_recipe(tomllib.loads(state.recipe), str(run))
+    loaded = load_recipe(path)
+    # What the options of medspan distil were is no part of the recipe.
+    loaded = msgspec.structs.replace(loaded, distil=trained.distil)
+    recipe, donor = find_donor(loaded, path.parent, start)
+    check_replaceable(output)
     changed = [part for part in TRAINED_PARTS if getattr(trained, part) != getattr(recipe, part)]
     if changed:
         raise TrainingError(
@@ -164,7 +187,8 @@ def export_again(
     corpora = read_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(describe(corpus))
-    trainer = Trainer(recipe, corpora, run, torch.device("cpu"), donor=donor)
+    lesson = lesson_of(run, recipe)
+    trainer = Trainer(recipe, corpora, run, torch.device("cpu"), donor=donor, lesson=lesson)
     trainer.state = state
     trainer.network.load_state_dict(parts["best"])
     export(trainer, recipe, path, output=output, command=command)
@@ -203,6 +227,9 @@ def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, comman
     provenance = provenance_of(recipe, path, command)
     if trainer.donor:
         provenance = msgspec.structs.replace(provenance, start=trainer.donor.spec, texts=trainer.donor.texts)
+    if trainer.lesson:
+        taught = trainer.lesson.text.settings
+        provenance = msgspec.structs.replace(provenance, teachers=taught.teachers, unlabelled=taught.texts)
     before = {corpus.name: trainer.dev_score(corpus).f1 for corpus in trainer.corpora}
     finished = Export(recipe, trainer.network, trainer.vocab, corpora=trainer.corpora, provenance=provenance)
     trainer.vocab = finished.vocab
@@ -242,11 +269,9 @@ def provenance_of(recipe: Recipe, path: Path, command: str) -> Provenance:
 
 
 def _corpus_spec(config: CorpusConfig, base: Path) -> CorpusSpec:
-    known = catalogue().get(config.source)
-    licence = known.licence if known else "not in the catalogue: the user's own"
     digests = {}
     for role, split in (("train", config.train), ("dev", config.dev)):
         file = digest_path(config, split, base)
         if file.is_file():
             digests[role] = hashlib.sha256(file.read_bytes()).hexdigest()
-    return CorpusSpec(config.source, licence, digests)
+    return CorpusSpec(config.source, licence_of(config.source), digests)

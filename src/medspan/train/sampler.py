@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,10 +21,13 @@ _LENGTH_NOISE = 2.0
 
 
 class Batch(NamedTuple):
-    """Arrays of features/batch.py, and by head the tag ids, int64 (batch, words), 0 where padded."""
+    """Arrays of features/batch.py, and by head the tags, 0 where padded.
+
+    Tags are ids, int64 (batch, words), or a teacher's marginals, float (batch, words, tags).
+    """
 
     arrays: dict[str, NDArray[np.int64]]
-    targets: dict[str, NDArray[np.int64]]
+    targets: dict[str, NDArray[Any]]
 
 
 def epoch_groups(
@@ -120,10 +123,10 @@ class Feeder:
                 )
 
     @staticmethod
-    def _targets(examples: Sequence[Encoded], lengths: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    def _targets(examples: Sequence[Encoded], lengths: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         targets = {}
-        for head in examples[0].tags:
-            tags = np.zeros((len(examples), int(lengths.max())), np.int64)
+        for head, first in examples[0].tags.items():
+            tags = np.zeros((len(examples), int(lengths.max()), *first.shape[1:]), first.dtype)
             for i, example in enumerate(examples):
                 tags[i, : len(example.row)] = example.tags[head]
             targets[head] = tags

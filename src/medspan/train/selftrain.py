@@ -27,6 +27,7 @@ from medspan.model.store import open_model
 from medspan.model.tagger import load_tagger
 from medspan.toml import recipe_toml
 from medspan.train.data import load_split, relabel, source_of
+from medspan.train.folder import claim, write_whole
 from medspan.train.loop import strict_micro
 from medspan.train.pseudo import Thresholds, calibrated, choose
 from medspan.weak.sentences import sentences, text_key
@@ -146,26 +147,16 @@ def self_train(
     result = Result(start, before, tuple(rounds))
     if result.is_better:
         _copy_model(present, output / "model")
-    _write(output / RESULT, msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    write_whole(output / RESULT, msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     return result
 
 
 def _claim(settings: SelfTraining, output: Path) -> None:
     """Begin a folder, or make sure that it was begun with the same settings."""
     recipe = hashlib.sha256(Path(settings.recipe).read_bytes()).hexdigest()
-    model = hashlib.sha256(msgspec.json.encode(open_model(settings.model).spec.files, order="sorted"))
-    state = msgspec.json.encode(_State(settings, recipe, model.hexdigest()))
-    path = output / STATE
-    if path.exists():
-        if path.read_bytes() != state:
-            raise UsageError(
-                f"{output}: holds a run with other settings, another recipe or another model; name another -o"
-            )
-        return
-    if output.exists() and any(output.iterdir()):
-        raise UsageError(f"{output}: is not empty and holds no run; name another -o")
-    output.mkdir(parents=True, exist_ok=True)
-    _write(path, state)
+    state = msgspec.json.encode(_State(settings, recipe, open_model(settings.model).digest))
+    what = "other settings, another recipe or another model"
+    claim(output, STATE, state, what=what)
 
 
 def _verdict(done: Round) -> str:
@@ -224,7 +215,7 @@ class _Run:
         scores = {str(seed): self._train_seed(folder, seed) for seed in self._seeds}
         after = fmean(scores.values())
         done = Round(number, *chosen, before, after, scores, is_kept=after >= before)
-        _write(result, msgspec.json.encode(done))
+        write_whole(result, msgspec.json.encode(done))
         return done
 
     def _label(self, folder: Path, number: int, present: Path) -> tuple[int, int, int]:
@@ -234,7 +225,7 @@ class _Run:
             return msgspec.json.decode(counts.read_bytes(), type=tuple[int, int, int])
         tagger = load_tagger(present)
         thresholds = calibrated(tagger, self.dev, self.labels, self.settings.share)
-        _write(folder / THRESHOLDS, msgspec.json.encode(thresholds))
+        write_whole(folder / THRESHOLDS, msgspec.json.encode(thresholds))
         self._tell(f"round {number}: {_describe(thresholds)}")
         chosen = choose(
             tagger,
@@ -251,7 +242,7 @@ class _Run:
             )
         formats.write(chosen.documents, folder / PSEUDO, "jsonl")
         result = (chosen.read, chosen.trusted, len(chosen.documents))
-        _write(counts, msgspec.json.encode(result))
+        write_whole(counts, msgspec.json.encode(result))
         return result
 
     def _texts(self) -> Iterable[Document]:
@@ -339,13 +330,6 @@ def _describe(thresholds: Thresholds) -> str:
         for label, limit in thresholds.entity.items()
     )
     return f"mentions are trusted: {limits or 'none'}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, so that its being there means that a step is done."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
 
 
 def _copy_model(source: Path, target: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from medspan.tags import iobes_tags
-from medspan.train.crf import Crf
+from medspan.train.crf import Crf, soft_losses
 from medspan.train.dropout import Dropout
 
 if TYPE_CHECKING:
@@ -42,8 +42,17 @@ class TagHead(nn.Module):
         return emissions
 
     def loss(self, states: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
-        """Loss summed over the batch; ``tags`` int64 (batch, words)."""
+        """Loss summed over the batch.
+
+        ``tags`` is int64 (batch, words), or the marginals of a teacher, float (batch, words, tags), 0 where
+        padded.
+        """
         emissions = self(states)
+        if tags.is_floating_point():
+            if self.is_joint:
+                return soft_losses([self.crf], [emissions], [tags], lengths)
+            expected: Tensor = (emissions.float().log_softmax(2) * tags).sum()
+            return -expected
         if self.is_joint:
             return self.crf.loss(emissions, tags, lengths)
         inside = torch.arange(tags.shape[1], device=tags.device) < lengths[:, None]

@@ -1,0 +1,1 @@
+"""Distillation: what large models say of unlabelled text teaches a small one."""
