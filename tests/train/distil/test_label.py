@@ -28,6 +28,7 @@ SETTINGS = LabelSettings(
     (TeacherSpec("t", "MIT", "0" * 64),),
     (CorpusSpec("x", "CC0"),),
     HEADS,
+    {},
     12,
     keep_leaks=False,
     shard_words=20,

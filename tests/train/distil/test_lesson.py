@@ -61,7 +61,7 @@ def frame(number: int) -> str:
 def soft_text(recipe: Recipe, folder: Path, *, size: int = 60) -> SoftText:
     heads = {name: head.labels for name, head in recipe.heads.items()}
     teacher = TeacherSpec("t", "MIT", "0" * 64)
-    settings = LabelSettings((teacher,), (), heads, recipe.window.words, keep_leaks=True, shard_words=120)
+    settings = LabelSettings((teacher,), (), heads, {}, recipe.window.words, keep_leaks=True, shard_words=120)
 
     def documents() -> object:
         return (Document(f"d{number}", frame(number)) for number in range(size))

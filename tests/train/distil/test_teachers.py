@@ -108,6 +108,18 @@ def test_a_head_of_the_same_name_comes_before_others_with_the_label():
     np.testing.assert_allclose(found["other"], (a + b) / 2, atol=1e-5)
 
 
+def test_heads_of_the_same_corpora_come_before_others_with_the_label():
+    heads = {"a": {"labels": ["Disease"]}, "b": {"labels": ["Disease"]}}
+    model, documents = tagger(heads, seed=5), sentences(TEXTS)
+    teacher = Teacher(model, corpora={"a": ["ner/one"], "b": ["ner/two", "ner/three"]})
+    student = {"disease": ("Disease",), "other": ("Disease",)}
+    corpora = {"disease": ["ner/three", "mine"], "other": ["mine"]}
+    found = Teachers([teacher], student, corpora).marginals(documents, sizes(documents))
+    a, b = direct(model, "a", documents), direct(model, "b", documents)
+    np.testing.assert_allclose(found["disease"], b, atol=1e-5)
+    np.testing.assert_allclose(found["other"], (a + b) / 2, atol=1e-5)
+
+
 def test_labels_of_one_head_may_come_from_different_teachers():
     one, two = tagger(DISEASE, seed=6), tagger({"drug": {"labels": ["Drug"]}}, seed=7)
     documents = sentences(TEXTS)

@@ -40,12 +40,13 @@ _ODD = 0x9E3779B97F4A7C15  # the golden ratio as 64 bits: spreads keys (Knuth)
 class LabelSettings(msgspec.Struct, frozen=True):
     """What decides the labels; a folder of shards holds those of one such.
 
-    heads: labels of each head of the student. most_words: words of the longest sentence.
+    heads: labels of each head of the student. corpora: from which each of them learns. most_words: words of the longest sentence.
     """
 
     teachers: tuple[TeacherSpec, ...]
     texts: tuple[CorpusSpec, ...]
     heads: dict[str, tuple[str, ...]]
+    corpora: dict[str, tuple[str, ...]]
     most_words: int
     keep_leaks: bool
     read_as: str | None = None

@@ -93,24 +93,34 @@ class Distillation:
     def label(self, recipe: Recipe, run: Path, tell: Callable[[str], None]) -> SoftText:
         """The same, for students that learn from it later."""
         labels = {name: head.labels for name, head in recipe.heads.items()}
+        corpora = {
+            name: [recipe.corpora[corpus].source for corpus in head.corpora]
+            for name, head in recipe.heads.items()
+        }
         teachers: list[Teachers] = []
 
         def opened() -> Teachers:
             if not teachers:
                 loaded = [
-                    Teacher(load_tagger(model.path, device=self._device, threads=recipe.threads), weight)
+                    Teacher(
+                        load_tagger(model.path, device=self._device, threads=recipe.threads),
+                        weight,
+                        {head.name: head.corpora for head in model.spec.heads},
+                    )
                     for model, weight in zip(self._models, self._weights, strict=True)
                 ]
-                teachers.append(Teachers(loaded, labels))
+                teachers.append(Teachers(loaded, labels, corpora))
             return teachers[0]
 
-        settings = self._label_settings(recipe, labels)
+        settings = self._label_settings(recipe, labels, corpora)
         folder = self.settings.labels or run / "soft"
         text = label(settings, lambda: read_all(self._paths), folder, teachers=opened, tell=tell)
         note_labels(run, folder)
         return text
 
-    def _label_settings(self, recipe: Recipe, heads: dict[str, tuple[str, ...]]) -> LabelSettings:
+    def _label_settings(
+        self, recipe: Recipe, heads: dict[str, tuple[str, ...]], corpora: dict[str, list[str]]
+    ) -> LabelSettings:
         teachers = tuple(
             TeacherSpec(
                 model.spec.name,
@@ -131,6 +141,7 @@ class Distillation:
             teachers,
             texts,
             heads,
+            {name: tuple(sources) for name, sources in corpora.items()},
             recipe.window.words,
             recipe.train.keep_leaks,
             self.settings.read_as,

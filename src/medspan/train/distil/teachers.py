@@ -1,7 +1,8 @@
 """One model or several → the marginals a student's heads learn from.
 
 Heads are matched by label: a label of a student's head is taught by every teacher that has it, in the head of
-the same name where the teacher has one, else in all its heads with the label. Their marginals are averaged
+the same name where the teacher has one, else in its heads with the label that learnt from a corpus of the
+student's head, for corpora differ in what they annotate, else in all its heads with the label. Their marginals are averaged
 with the teachers' weights. What a teacher's head says of other labels counts as ``O``.
 """
 
@@ -17,7 +18,7 @@ from medspan.model.marginals import tag_marginals
 from medspan.tags import iobes_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 
 
 class Teacher(NamedTuple):
-    """A model, read, and how much it counts beside others."""
+    """A model, read, how much it counts beside others, and from which corpora each of its heads learnt."""
 
     tagger: Tagger
     weight: float = 1.0
+    corpora: Mapping[str, Collection[str]] = {}
 
 
 class _Part(NamedTuple):
@@ -50,14 +52,24 @@ class Teachers:
     Args:
         teachers: the models.
         heads: labels of each head of the student.
+        corpora: from which corpora each of them learns.
 
     Raises:
         UsageError: if no head of the student has all its labels among those of the teachers.
     """
 
-    def __init__(self, teachers: Sequence[Teacher], heads: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        teachers: Sequence[Teacher],
+        heads: Mapping[str, tuple[str, ...]],
+        corpora: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
         self._taggers = [teacher.tagger for teacher in teachers]
-        serving = {name: [_serving(name, labels, t) for t in teachers] for name, labels in heads.items()}
+        own = corpora or {}
+        serving = {
+            name: [_serving(name, labels, frozenset(own.get(name, ())), t) for t in teachers]
+            for name, labels in heads.items()
+        }
         self.heads = {
             name: labels
             for name, labels in heads.items()
@@ -136,14 +148,17 @@ class Teachers:
                 found[name][places[:, None], part.taken] += shares[part.head][:, part.given] * part.weight
 
 
-def _serving(name: str, labels: Sequence[str], teacher: Teacher) -> dict[str, list[str]]:
-    """By label, the heads of a teacher that know it."""
+def _serving(
+    name: str, labels: Sequence[str], corpora: frozenset[str], teacher: Teacher
+) -> dict[str, list[str]]:
+    """By label, the heads of a teacher that teach a head of the student."""
     decoders = teacher.tagger.decoders
     found = {}
     for label in labels:
         heads = [head for head, decoder in decoders.items() if label in decoder.labels]
+        related = [head for head in heads if corpora.intersection(teacher.corpora.get(head, ()))]
         if heads:
-            found[label] = [name] if name in heads else heads
+            found[label] = [name] if name in heads else related or heads
     return found
 
 
