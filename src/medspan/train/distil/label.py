@@ -40,7 +40,8 @@ _ODD = 0x9E3779B97F4A7C15  # the golden ratio as 64 bits: spreads keys (Knuth)
 class LabelSettings(msgspec.Struct, frozen=True):
     """What decides the labels; a folder of shards holds those of one such.
 
-    heads: labels of each head of the student. corpora: from which each of them learns. most_words: words of the longest sentence.
+    heads: labels of each head of the student. corpora: from which each of them learns. most_words: words of
+    the longest sentence.
     """
 
     teachers: tuple[TeacherSpec, ...]

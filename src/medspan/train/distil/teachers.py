@@ -2,8 +2,8 @@
 
 Heads are matched by label: a label of a student's head is taught by every teacher that has it, in the head of
 the same name where the teacher has one, else in its heads with the label that learnt from a corpus of the
-student's head, for corpora differ in what they annotate, else in all its heads with the label. Their marginals are averaged
-with the teachers' weights. What a teacher's head says of other labels counts as ``O``.
+student's head, for corpora differ in what they annotate, else in all its heads with the label. Their
+marginals are averaged with the teachers' weights. What a teacher's head says of other labels counts as ``O``.
 """
 
 from __future__ import annotations
