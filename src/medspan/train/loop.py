@@ -107,7 +107,7 @@ class Trainer:
         self.optimizer = Optimizer(self.network, config, copied)
         self.average = Average(self.network, config.average)
         self.best: dict[str, Tensor] = {}
-        self.state = State(recipe_toml(recipe))
+        self.state = State(recipe_toml(recipe), self.vocab.digest())
         self.total_steps = config.epochs * -(-len(self._groups(0)) // config.accumulate)
 
     def _seen(self, corpus: TrainingCorpus) -> NDArray[np.int64]:

@@ -151,7 +151,7 @@ class LmTrainer:
         self.transferred: Transferred | None = transfer(self.network, donor, self.vocab) if donor else None
         self.optimizer = Optimizer(self.network, config.optimiser())
         self.feeder = Feeder(self.featurizer, self.vocab, config.word_dropout, config.char_dropout)
-        self.state = LmState(recipe_toml(recipe))
+        self.state = LmState(recipe_toml(recipe), self.vocab.digest())
         self.total_words = config.words or config.epochs * text.words
         self._held = self._held_groups()
 
@@ -195,7 +195,7 @@ class LmTrainer:
         """Go on from the checkpoint of the run folder.
 
         Raises:
-            TrainingError: if there is none, or it belongs to another recipe.
+            TrainingError: if there is none, or it belongs to another recipe, text or start.
         """
         self.state, parts = load_same_run(self.folder, self.state)
         self.network.load_state_dict(parts["model"])
