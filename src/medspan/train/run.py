@@ -12,7 +12,7 @@ import torch
 
 import medspan
 from medspan.config import load_recipe, parse_recipe
-from medspan.corpora import catalogue
+from medspan.corpora import known_entry
 from medspan.errors import TrainingError, UsageError
 from medspan.model.spec import CorpusSpec, Provenance
 from medspan.model.store import check_replaceable
@@ -20,7 +20,7 @@ from medspan.toml import recipe_toml
 from medspan.train.card import model_card
 from medspan.train.checkpoint import State, load_checkpoint
 from medspan.train.curve import curve_svg
-from medspan.train.data import digest_path, read_corpora
+from medspan.train.data import digest_path, read_corpora, source_of
 from medspan.train.export import Export
 from medspan.train.loop import Trainer
 from medspan.train.scorer import pick_device
@@ -245,7 +245,8 @@ def provenance_of(recipe: Recipe, path: Path, command: str) -> Provenance:
 
 
 def _corpus_spec(config: CorpusConfig, base: Path) -> CorpusSpec:
-    known = catalogue().get(config.source)
+    source = source_of(config.source, base)
+    known = known_entry(source) if isinstance(source, str) else None
     licence = known.licence if known else "not in the catalogue: the user's own"
     digests = {}
     for role, split in (("train", config.train), ("dev", config.dev)):

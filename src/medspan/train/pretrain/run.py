@@ -89,7 +89,8 @@ def pretrain_lm(
         torch.set_num_threads(recipe.threads)
     check_replaceable(output, KNOWN_FILES)
     run = run_folder(output, resume=resume)
-    text = read_text(recipe.text, recipe.reading, text_folder or run / "text", base=path.parent, tell=tell)
+    folder = text_folder or run / "text"
+    text = read_text(recipe.text, recipe.reading, folder, base=path.parent, tell=tell, resume=resume)
     trainer = LmTrainer(recipe, text, run, device=chosen, donor=donor)
     for line in trainer.transferred.lines() if trainer.transferred else []:
         tell(line)
@@ -164,7 +165,8 @@ def pretrain_vectors(
     recipe = load_vector_recipe(path)
     check_replaceable(output, KNOWN_FILES)
     run = run_folder(output, resume=resume)
-    text = read_text(recipe.text, recipe.reading, text_folder or run / "text", base=path.parent, tell=tell)
+    folder = text_folder or run / "text"
+    text = read_text(recipe.text, recipe.reading, folder, base=path.parent, tell=tell, resume=resume)
     trainer = VectorTrainer(recipe, text, run)
     if resume:
         trainer.resume()
