@@ -246,3 +246,21 @@ def test_the_command_trains(material: SelfTraining, tmp_path: Path, capsys: pyte
     assert (tmp_path / "out" / "model").exists() == (code == 0)
     assert (tmp_path / "out" / "result.json").exists()
     assert "pseudo-invented: " in said
+
+
+def test_labels_in_brackets_are_said_as_they_are(
+    material: SelfTraining,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    limits = Thresholds({"[Drug]": 0.5, "[/Dose]": None}, None, None)
+
+    def fails(*_: object, tell: Callable[[str], None], **__: object) -> None:
+        tell(selftrain._describe(limits))
+        raise TrainingError("enough")
+
+    monkeypatch.setattr(selftrain, "self_train", fails)
+    arguments = ["weak", "selftrain", material.recipe, "--model", material.model, "--text", material.texts[0]]
+    assert main([*arguments, "-o", str(tmp_path / "out")]) == 1
+    assert "[Drug] from 0.500, [/Dose] never" in capsys.readouterr().err

@@ -108,7 +108,7 @@ def vectors(recipe: Recipe, output: Output, resume: Resume = False, text: TextFo
             text_folder=text,
             command=command_of("pretrain vectors", recipe, output),
         )
-    console.print(f"vectors written to {output}", highlight=False)
+    console.print(f"vectors written to {output}", highlight=False, markup=False)
 
 
 def bilm(  # noqa: PLR0917 - options of a verb

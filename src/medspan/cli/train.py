@@ -38,6 +38,7 @@ class _Bar:
             f"epoch {row.epoch + 1}: loss {row.loss:.3f}, dev F1 {scores}, "
             f"{row.words_per_second:,.0f} words/s, {row.minutes:.1f} min{mark}",
             highlight=False,
+            markup=False,
         )
 
 
@@ -100,11 +101,12 @@ def train(  # noqa: PLR0917 - options of a verb
             recipe,
             output,
             watcher=watcher,
-            tell=lambda line: console.print(line, highlight=False),
+            tell=lambda line: console.print(line, highlight=False, markup=False),
             device=device,  # type: ignore[arg-type]
             resume=resume,
             max_minutes=max_minutes,
             start=start,
             command=command_of("train", recipe, output),
         )
-    console.print(f"model written to {output}; try: medspan annotate --model {output} FILE", highlight=False)
+    written = f"model written to {output}; try: medspan annotate --model {output} FILE"
+    console.print(written, highlight=False, markup=False)
