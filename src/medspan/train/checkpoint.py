@@ -117,7 +117,7 @@ def load_same_run(folder: Path, fresh: _State) -> tuple[_State, dict[str, dict[s
         )
     if state.vocab and state.vocab != fresh.vocab:
         raise TrainingError(
-            f"{folder}: its checkpoint belongs to another text, or another start; give what it was begun with, "
+            f"{folder}: its checkpoint belongs to another text or another start; give those it had, "
             "or start anew"
         )
     return state, parts

@@ -24,7 +24,7 @@ from medspan.train.data import digest_path, read_corpora, source_of
 from medspan.train.export import Export
 from medspan.train.loop import Trainer
 from medspan.train.scorer import pick_device
-from medspan.train.transfer import find_donor
+from medspan.train.transfer import find_donor, licence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +114,8 @@ def train_recipe(
     trainer = Trainer(recipe, corpora, run, chosen, donor=donor)
     for line in trainer.transferred.lines() if trainer.transferred else []:
         tell(line)
+    if (licence := licence_of(recipe.licence, donor)) != recipe.licence:
+        tell(f"licence of the model: {licence}, as its start has it, and not {recipe.licence}")
     if resume:
         trainer.resume()
     (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
@@ -203,6 +205,7 @@ def describe(corpus: TrainingCorpus) -> str:
 
 def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, command: str) -> None:
     """Prove and write the model folder of a finished run."""
+    recipe = msgspec.structs.replace(recipe, licence=licence_of(recipe.licence, trainer.donor))
     provenance = provenance_of(recipe, path, command)
     if trainer.donor:
         provenance = msgspec.structs.replace(provenance, start=trainer.donor.spec, texts=trainer.donor.texts)

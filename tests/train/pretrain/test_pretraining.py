@@ -133,7 +133,7 @@ def test_another_text_or_start_does_not_go_on(tmp_path: Path):
     (tmp_path / "out.run" / "text" / "text.json").unlink()
     notes = tmp_path / "notes.jsonl"
     notes.write_bytes(notes.read_bytes().replace(b"fever", b"pyrexia"))
-    with pytest.raises(TrainingError, match="another text, or another start"):
+    with pytest.raises(TrainingError, match="another text or another start"):
         learn(path, tmp_path / "out", "bilm", resume=True)
 
 

@@ -32,7 +32,7 @@ from medspan.train.pretrain.vectors import VectorTrainer
 from medspan.train.quantize import pack_bytes
 from medspan.train.run import run_folder
 from medspan.train.scorer import pick_device
-from medspan.train.transfer import WORDS, find_donor
+from medspan.train.transfer import WORDS, find_donor, licence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +94,8 @@ def pretrain_lm(
     trainer = LmTrainer(recipe, text, run, device=chosen, donor=donor)
     for line in trainer.transferred.lines() if trainer.transferred else []:
         tell(line)
+    if (licence := licence_of(recipe.licence, donor)) != recipe.licence:
+        tell(f"licence of the weights: {licence}, as their start has it, and not {recipe.licence}")
     if resume:
         trainer.resume()
     (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
@@ -223,7 +225,7 @@ def _spec(
         name=recipe.name,
         what=what,
         language=recipe.language,
-        licence=recipe.licence,
+        licence=licence_of(recipe.licence, donor),
         tokenizer=TOKENIZER_ID,
         settings=settings,
         texts=tuple(texts.values()),
