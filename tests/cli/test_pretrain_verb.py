@@ -100,7 +100,9 @@ def test_a_language_model_starts_what_fits_of_a_tagger_of_another_width(
     config.write_bytes(config.read_bytes().replace(b'"licence": "Apache-2.0"', b'"licence": "CC-BY-SA-4.0"'))
     said = start(tmp_path, tagger(tmp_path, "blstm_cnn", hidden_width=20), capsys)
     assert "licence of the model: CC-BY-SA-4.0, as its start has it, and not Apache-2.0" in said
-    assert open_model(tmp_path / "model").spec.licence == "CC-BY-SA-4.0"
+    spec = open_model(tmp_path / "model").spec
+    assert spec.licence == "CC-BY-SA-4.0"
+    assert spec.provenance.command == "medspan train tagger.toml -o model --from start"
     assert "- licence of the weights: CC-BY-SA-4.0" in (tmp_path / "model" / "README.md").read_text()
     counts = report(said)
     assert counts["new"] == counts["left over"] == 0

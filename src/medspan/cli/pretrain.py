@@ -181,7 +181,7 @@ def _learn(
             max_minutes=max_minutes,
             start=start,
             text_folder=text,
-            command=command_of(f"pretrain {verb}", recipe, output),
+            command=command_of(f"pretrain {verb}", recipe, output, start),
         )
     console.print(
         f"encoder written to {output}; [transfer] of a recipe starts from it", highlight=False, markup=False

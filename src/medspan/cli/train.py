@@ -56,10 +56,11 @@ def progress_bar(console: Console) -> Iterator[_Bar]:
         yield _Bar(console, progress)
 
 
-def command_of(verb: str, recipe: Path, output: Path) -> str:
+def command_of(verb: str, recipe: Path, output: Path, start: Path | None = None) -> str:
     """What the card says made the model: names only, since a path tells of the machine it was made on."""
     known = f"recipes/{recipe.name}" if recipe.parent.name == "recipes" else recipe.name
-    return shlex.join(["medspan", *verb.split(), known, "-o", output.name])
+    begun = ["--from", start.name] if start else []
+    return shlex.join(["medspan", *verb.split(), known, "-o", output.name, *begun])
 
 
 def need_training_extra() -> None:
@@ -106,7 +107,7 @@ def train(  # noqa: PLR0917 - options of a verb
             resume=resume,
             max_minutes=max_minutes,
             start=start,
-            command=command_of("train", recipe, output),
+            command=command_of("train", recipe, output, start),
         )
     written = f"model written to {output}; try: medspan annotate --model {output} FILE"
     console.print(written, highlight=False, markup=False)
