@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 pytest.importorskip("torch")
@@ -219,6 +220,13 @@ def test_another_run_in_the_folder_is_refused(material: SelfTraining, tmp_path: 
         self_train(other, output, train=trainer_of([]), tell=lambda _: None)
     with pytest.raises(UsageError, match="is not empty"):
         self_train(material, tmp_path / "corpus", train=trainer_of([]), tell=lambda _: None)
+
+
+def test_a_text_that_is_not_there_leaves_no_folder(material: SelfTraining, tmp_path: Path):
+    settings = msgspec.structs.replace(material, texts=(*material.texts, "nothing.jsonl"))
+    with pytest.raises(UsageError, match=r"nothing\.jsonl: no such file"):
+        self_train(settings, tmp_path / "out", train=trainer_of([]), tell=lambda _: None)
+    assert not (tmp_path / "out").exists()
 
 
 def test_text_without_anything_sure(material: SelfTraining, tmp_path: Path):
