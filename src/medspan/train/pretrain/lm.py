@@ -147,8 +147,9 @@ class LmTrainer:
         self.is_of_characters = isinstance(recipe.encoder, CharBlstm)
         self.vocab = self._vocab(donor)
         self.featurizer = self._featurizer_of(text.forms)
-        self.network = LanguageModel(recipe, self.vocab, self._counts()).to(device)
+        self.network = LanguageModel(recipe, self.vocab, self._counts())
         self.transferred: Transferred | None = transfer(self.network, donor, self.vocab) if donor else None
+        self.network.to(device)  # what is copied lies on the CPU
         self.optimizer = Optimizer(self.network, config.optimiser())
         self.feeder = Feeder(self.featurizer, self.vocab, config.word_dropout, config.char_dropout)
         self.state = LmState(recipe_toml(recipe), self.vocab.digest())
