@@ -79,7 +79,8 @@ def recipe_file(folder: Path, verb: str, **parts: dict[str, Any]) -> Path:
 def learn(path: Path, output: Path, verb: str, watcher: Watcher | None = None, **options: Any) -> list[LmRow]:
     watcher = watcher or Watcher()
     options.setdefault("tell", lambda _: None)
-    pretrain_lm(path, output, verb, watcher=watcher, device="cpu", **options)  # type: ignore[arg-type]
+    options.setdefault("device", "cpu")
+    pretrain_lm(path, output, verb, watcher=watcher, **options)  # type: ignore[arg-type]
     return watcher.rows
 
 

@@ -96,7 +96,14 @@ def test_a_language_model_starts_what_fits_of_a_tagger_of_another_width(
 ):
     recipe = recipe_file(tmp_path, "bilm", pretrain={"words": 300})
     assert main(["pretrain", "bilm", str(recipe), "-o", str(tmp_path / "start")]) == 0
+    config = tmp_path / "start" / "config.json"
+    config.write_bytes(config.read_bytes().replace(b'"licence": "Apache-2.0"', b'"licence": "CC-BY-SA-4.0"'))
     said = start(tmp_path, tagger(tmp_path, "blstm_cnn", hidden_width=20), capsys)
+    assert "licence of the model: CC-BY-SA-4.0, as its start has it, and not Apache-2.0" in said
+    spec = open_model(tmp_path / "model").spec
+    assert spec.licence == "CC-BY-SA-4.0"
+    assert spec.provenance.command == "medspan train tagger.toml -o model --from start"
+    assert "- licence of the weights: CC-BY-SA-4.0" in (tmp_path / "model" / "README.md").read_text()
     counts = report(said)
     assert counts["new"] == counts["left over"] == 0
     assert counts["mis-shaped"] == 2 * 2 * 4  # four tensors a layer and direction

@@ -111,3 +111,8 @@ def test_what_is_wrong_is_named(spec_of: SpecOf, change: dict, message: str) -> 
 def test_what_is_no_config_is_refused(data: bytes) -> None:
     with pytest.raises(ModelError, match=r"m/config\.json: "):
         parse_spec(data, "m/config.json")
+
+
+def test_a_pretrained_folder_is_no_model() -> None:
+    with pytest.raises(ModelError, match=r"c\.json: is of weights to start from, .*--from"):
+        parse_spec(b'{"kind": "pretrained", "format_version": 1}', "c.json")

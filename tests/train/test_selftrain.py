@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 pytest.importorskip("torch")
@@ -221,6 +222,13 @@ def test_another_run_in_the_folder_is_refused(material: SelfTraining, tmp_path: 
         self_train(material, tmp_path / "corpus", train=trainer_of([]), tell=lambda _: None)
 
 
+def test_a_text_that_is_not_there_leaves_no_folder(material: SelfTraining, tmp_path: Path):
+    settings = msgspec.structs.replace(material, texts=(*material.texts, "nothing.jsonl"))
+    with pytest.raises(UsageError, match=r"nothing\.jsonl: no such file"):
+        self_train(settings, tmp_path / "out", train=trainer_of([]), tell=lambda _: None)
+    assert not (tmp_path / "out").exists()
+
+
 def test_text_without_anything_sure(material: SelfTraining, tmp_path: Path):
     (tmp_path / "empty.txt").write_text("\n")
     settings = SelfTraining(material.recipe, material.model, (str(tmp_path / "empty.txt"),), share=0.8)
@@ -246,3 +254,21 @@ def test_the_command_trains(material: SelfTraining, tmp_path: Path, capsys: pyte
     assert (tmp_path / "out" / "model").exists() == (code == 0)
     assert (tmp_path / "out" / "result.json").exists()
     assert "pseudo-invented: " in said
+
+
+def test_labels_in_brackets_are_said_as_they_are(
+    material: SelfTraining,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    limits = Thresholds({"[Drug]": 0.5, "[/Dose]": None}, None, None)
+
+    def fails(*_: object, tell: Callable[[str], None], **__: object) -> None:
+        tell(selftrain._describe(limits))
+        raise TrainingError("enough")
+
+    monkeypatch.setattr(selftrain, "self_train", fails)
+    arguments = ["weak", "selftrain", material.recipe, "--model", material.model, "--text", material.texts[0]]
+    assert main([*arguments, "-o", str(tmp_path / "out")]) == 1
+    assert "[Drug] from 0.500, [/Dose] never" in capsys.readouterr().err

@@ -25,6 +25,7 @@ from medspan.train.transfer import (
     Donor,
     Transferred,
     find_donor,
+    licence_of,
     open_donor,
     rate_factors,
     transfer,
@@ -192,6 +193,22 @@ def test_a_start_is_a_folder_or_what_is_shipped(tmp_path: Path):
         find_donor(recipe, tmp_path, None)
     with pytest.raises(ModelError, match=r"nothing to start from: .*did you mean bilm-bio"):
         find_donor(recipe, tmp_path, Path("bilm-boi"))
+
+
+@pytest.mark.parametrize(
+    ("stated", "of_start", "expected"),
+    [
+        ("Apache-2.0", "CC-BY-SA-4.0", "CC-BY-SA-4.0"),
+        ("Apache-2.0", "CC BY-SA 4.0", "CC BY-SA 4.0"),
+        ("CC BY-SA 4.0", "CC-BY-SA-4.0", "CC BY-SA 4.0"),
+        ("Apache-2.0", "CC-BY-4.0", "Apache-2.0"),
+        ("Apache-2.0", None, "Apache-2.0"),
+    ],
+)
+def test_share_alike_passes_on(stated: str, of_start: str | None, expected: str):
+    donor = donor_of("blstm_cnn")
+    donor = donor._replace(spec=CorpusSpec("start", of_start)) if of_start else None
+    assert licence_of(stated, donor) == expected
 
 
 def test_pruning_keeps_the_words_of_training_and_the_frequent_ones():

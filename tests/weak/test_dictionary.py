@@ -69,6 +69,13 @@ def test_case_elsewhere():
     assert found("il2 IL2", "IL2") == ["IL2"]
 
 
+@pytest.mark.parametrize("rule", ["smart", "any", "exact"])
+def test_blanks_between_words_do_not_count_under_any_rule(rule: str):
+    text = "COX 2, COX\n2, COX\u00a0 2, COX2"
+    assert found(text, "COX 2", case=rule) == ["COX 2", "COX\n2", "COX\u00a0 2"]
+    assert found("back\npain, Back pain", "back pain", case="exact") == ["back\npain"]
+
+
 def test_the_spelling_that_stands_in_the_text_wins():
     lexicon = Lexicon([Term("cat", "Species"), Term("CAT", "Gene"), Term("Cat", "Name")])
     text = "cat CAT Cat cAt"
@@ -135,6 +142,8 @@ def test_an_annotator_keeps_the_document_and_says_whence():
     assert after.meta["weak"]["licence"] == "CC0-1.0"
     assert after.meta["weak"]["sha256"] == "0" * 64
     assert annotator("no lithium").entities[0].start == 3
+    unknown = DictionaryAnnotator(Terms(terms.terms, Source("t.csv", "0" * 64)))
+    assert unknown("lithium").meta["weak"]["licence"] == "not stated"
 
 
 def test_time_does_not_depend_on_the_number_of_terms():

@@ -50,11 +50,13 @@ def test_a_packed_table(tmp_path: Path):
         ("term,id\naspirin,D1\n", "no column 'label'"),
         ("term,label\n", "holds no term"),
         ("term,label\naspirin,Drug\nsecretname,\n", ":3: a term or its label is empty"),
+        ("term,label\naspirin,Drug\nsecretname\rx,Drug\n", ":3: no row of a table"),
+        ('term,label\n"aspirin,Drug\nsecretname,Drug\n', "no row of a table"),
     ],
 )
 def test_malformed_tables(tmp_path: Path, content: str, message: str):
     path = tmp_path / "terms.csv"
-    path.write_text(content)
+    path.write_bytes(content.encode())
     with pytest.raises(FormatError) as caught:
         read_terms(path)
     assert message in str(caught.value)

@@ -91,7 +91,7 @@ def distil(  # noqa: PLR0917 - typer declares options as defaults
         keep_empty=keep_empty,
         gold_weight=gold_weight,
     )
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, highlight=False)
     with progress_bar(console) as watcher:
         run(
             settings,

@@ -32,6 +32,6 @@ def export(
         output,
         tell=lambda line: typer.echo(line, err=True),
         start=start,
-        command=command_of("train", recipe, output),
+        command=command_of("train", recipe, output, start),
     )
     typer.echo(f"model written to {output}; try: medspan annotate --model {output} FILE", err=True)

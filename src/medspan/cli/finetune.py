@@ -41,15 +41,15 @@ def finetune(  # noqa: PLR0917 - options of a verb
     from medspan.train.finetune import Job  # noqa: PLC0415 - torch loads only when training
     from medspan.train.finetune import finetune as run  # noqa: PLC0415 - torch loads only when training
 
-    console = Console(stderr=True)
-    command = command_of("finetune", recipe, output)
+    console = Console(stderr=True, markup=False, highlight=False)
+    command = command_of("finetune", recipe, output, start)
     job = Job(recipe, start, output, command, device, with_single)  # type: ignore[arg-type]
     with progress_bar(console) as watcher:
         run(
             job,
             heads or (),
             watcher=watcher,
-            tell=lambda line: console.print(line, highlight=False),
+            tell=console.print,
             resume=resume,
         )
-    console.print(f"models written to {output}", highlight=False)
+    console.print(f"models written to {output}")

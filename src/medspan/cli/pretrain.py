@@ -108,7 +108,7 @@ def vectors(recipe: Recipe, output: Output, resume: Resume = False, text: TextFo
             text_folder=text,
             command=command_of("pretrain vectors", recipe, output),
         )
-    console.print(f"vectors written to {output}", highlight=False)
+    console.print(f"vectors written to {output}", highlight=False, markup=False)
 
 
 def bilm(  # noqa: PLR0917 - options of a verb
@@ -181,7 +181,7 @@ def _learn(
             max_minutes=max_minutes,
             start=start,
             text_folder=text,
-            command=command_of(f"pretrain {verb}", recipe, output),
+            command=command_of(f"pretrain {verb}", recipe, output, start),
         )
     console.print(
         f"encoder written to {output}; [transfer] of a recipe starts from it", highlight=False, markup=False

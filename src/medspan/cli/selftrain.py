@@ -72,7 +72,7 @@ def selftrain(  # noqa: PLR0917 - typer declares options as defaults
     console = Console(stderr=True)
 
     def tell(line: str) -> None:
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, markup=False)
 
     def train_one(path: Path, folder: Path) -> None:
         is_begun = (folder.with_name(f"{folder.name}.run") / "checkpoint.safetensors").exists()

@@ -106,7 +106,7 @@ def transfer(  # noqa: PLR0917 - typer declares options as defaults
     each corpus alone and with each other one, and compares dev F1. Writes transfer.json, transfer.md and
     transfer.html; the same command goes on with a study that was stopped.
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, highlight=False)
 
     def tell(line: str) -> None:
         console.print(line, highlight=False, markup=False)

@@ -38,6 +38,7 @@ class _Bar:
             f"epoch {row.epoch + 1}: loss {row.loss:.3f}, dev F1 {scores}, "
             f"{row.words_per_second:,.0f} words/s, {row.minutes:.1f} min{mark}",
             highlight=False,
+            markup=False,
         )
 
 
@@ -55,10 +56,11 @@ def progress_bar(console: Console) -> Iterator[_Bar]:
         yield _Bar(console, progress)
 
 
-def command_of(verb: str, recipe: Path, output: Path) -> str:
+def command_of(verb: str, recipe: Path, output: Path, start: Path | None = None) -> str:
     """What the card says made the model: names only, since a path tells of the machine it was made on."""
     known = f"recipes/{recipe.name}" if recipe.parent.name == "recipes" else recipe.name
-    return shlex.join(["medspan", *verb.split(), known, "-o", output.name])
+    begun = ["--from", start.name] if start else []
+    return shlex.join(["medspan", *verb.split(), known, "-o", output.name, *begun])
 
 
 def need_training_extra() -> None:
@@ -100,11 +102,12 @@ def train(  # noqa: PLR0917 - options of a verb
             recipe,
             output,
             watcher=watcher,
-            tell=lambda line: console.print(line, highlight=False),
+            tell=lambda line: console.print(line, highlight=False, markup=False),
             device=device,  # type: ignore[arg-type]
             resume=resume,
             max_minutes=max_minutes,
             start=start,
-            command=command_of("train", recipe, output),
+            command=command_of("train", recipe, output, start),
         )
-    console.print(f"model written to {output}; try: medspan annotate --model {output} FILE", highlight=False)
+    written = f"model written to {output}; try: medspan annotate --model {output} FILE"
+    console.print(written, highlight=False, markup=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medspan.corpora.catalogue import Corpus, catalogue, find_entry, list_corpora
+from medspan.corpora.catalogue import Corpus, catalogue, find_entry, known_entry, list_corpora
 from medspan.corpora.leaks import (
     Leaks,
     find_leaks,
@@ -25,6 +25,7 @@ __all__ = [
     "find_entry",
     "find_leaks",
     "keys_of",
+    "known_entry",
     "leaking_sentences",
     "list_corpora",
     "load",

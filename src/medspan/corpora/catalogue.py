@@ -101,6 +101,12 @@ def find_entry(name: str) -> Corpus:
     return entries[matches[0]]
 
 
+def known_entry(name: str) -> Corpus | None:
+    """The corpus that `medspan.corpora.load` takes for that name, full or bare in its case, or None."""
+    bare = [full for full in catalogue() if full.partition("/")[2] == name]
+    return catalogue().get(name) or (catalogue()[bare[0]] if len(bare) == 1 else None)
+
+
 def _near(name: str) -> str:
     hint = did_you_mean(name, [*catalogue(), *(full.partition("/")[2] for full in catalogue())])
     return hint if hint.startswith("did you mean") else "no name is near"

@@ -7,6 +7,7 @@ characters.
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -69,6 +70,10 @@ class Vocab(msgspec.Struct, frozen=True, dict=True):
     def to_json(self) -> bytes:
         """The vocabulary as it stands in a model folder."""
         return msgspec.json.encode(self)
+
+    def digest(self) -> str:
+        """SHA-256 of it: changes with any word, character or count."""
+        return hashlib.sha256(self.to_json()).hexdigest()
 
 
 def unknown_class(character: str) -> int:

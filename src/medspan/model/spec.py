@@ -218,6 +218,11 @@ def parse_spec(data: bytes, where: str) -> ModelSpec:
 
 def _migrate(config: object, where: str) -> dict[str, Any]:
     version = config.get("format_version") if isinstance(config, dict) else None
+    if isinstance(config, dict) and config.get("kind") == "pretrained":
+        raise ModelError(
+            f"{where}: is of weights to start from, not of a model; name them in [transfer] of a recipe, "
+            "or with medspan train --from"
+        )
     if not isinstance(config, dict) or type(version) is not int or version < 0:
         raise ModelError(
             f"{where}: format_version: must be a number from 0; this is not the config of a model"

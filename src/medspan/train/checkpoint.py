@@ -21,9 +21,11 @@ NAME = "checkpoint.safetensors"
 
 
 class RunState(msgspec.Struct):
-    """What every run knows of itself: the recipe it was begun with, as TOML."""
+    """What every run knows of itself: the recipe it was begun with, as TOML, and what it was read with."""
 
     recipe: str
+    vocab: str = ""
+    """SHA-256 of the vocabulary: the rows of the tables are its words. Empty in checkpoints of old."""
 
 
 _State = TypeVar("_State", bound=RunState)
@@ -106,11 +108,16 @@ def load_same_run(folder: Path, fresh: _State) -> tuple[_State, dict[str, dict[s
         fresh: its state as it would begin now.
 
     Raises:
-        TrainingError: if there is no checkpoint, it is damaged, or it belongs to another recipe.
+        TrainingError: if there is no checkpoint, it is damaged, or it is of another recipe or text.
     """
     state, parts = load_checkpoint(folder, type(fresh))
     if state.recipe != fresh.recipe:
         raise TrainingError(
             f"{folder}: its checkpoint belongs to another recipe; compare resolved.toml, or start anew"
+        )
+    if state.vocab and state.vocab != fresh.vocab:
+        raise TrainingError(
+            f"{folder}: its checkpoint belongs to another text or another start; give those it had, "
+            "or start anew"
         )
     return state, parts

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import numpy as np
 
-from medspan.corpora import catalogue, load, split_path
+from medspan.corpora import catalogue, known_entry, load, split_path
 from medspan.corpora.leaks import leaking_sentences, registered_keys, sentence_key, sentences_of
 from medspan.errors import DataError, TrainingError
 from medspan.features.cut import cut
@@ -106,9 +106,10 @@ def source_of(source: str, base: Path) -> str | Path:
     return beside if source not in catalogue() and beside.exists() else source
 
 
-def licence_of(source: str) -> str:
+def source_licence(source: str, base: Path) -> str:
     """The licence of a source, as far as the catalogue knows it."""
-    known = catalogue().get(source)
+    found = source_of(source, base)
+    known = known_entry(found) if isinstance(found, str) else None
     return known.licence if known else "not in the catalogue: the user's own"
 
 

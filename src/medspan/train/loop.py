@@ -117,7 +117,7 @@ class Trainer:
         self.optimizer = Optimizer(self.network, config, copied)
         self.average = Average(self.network, config.average)
         self.best: dict[str, Tensor] = {}
-        self.state = State(recipe_toml(recipe))
+        self.state = State(recipe_toml(recipe), self.vocab.digest())
         if lesson:
             self.total_steps = lesson.steps([len(self._groups(epoch)) for epoch in range(lesson.epochs)])
         else:

@@ -108,7 +108,9 @@ class Optimizer:
             found = {k.rpartition("/")[2]: v for k, v in tensors.items() if k.rpartition("/")[0] == name}
             if found:
                 owner.state[parameter] = {
-                    key: (int(value) if key == "step" and owner is not self._parts[0] else value.clone())
+                    key: int(value)
+                    if key == "step" and owner is not self._parts[0]
+                    else value.to(parameter.device, copy=True)
                     for key, value in found.items()
                 }
 

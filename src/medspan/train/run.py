@@ -19,12 +19,12 @@ from medspan.toml import recipe_toml
 from medspan.train.card import model_card
 from medspan.train.checkpoint import State, load_checkpoint
 from medspan.train.curve import curve_svg
-from medspan.train.data import digest_path, licence_of, read_corpora
+from medspan.train.data import digest_path, read_corpora, source_licence
 from medspan.train.distil.lesson import lesson_of
 from medspan.train.export import Export
 from medspan.train.loop import Trainer
 from medspan.train.scorer import pick_device
-from medspan.train.transfer import find_donor
+from medspan.train.transfer import find_donor, licence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +131,8 @@ def train_recipe(
     trainer = Trainer(recipe, corpora, run, chosen, donor=donor, lesson=lesson)
     for line in trainer.transferred.lines() if trainer.transferred else []:
         tell(line)
+    if (licence := licence_of(recipe.licence, donor)) != recipe.licence:
+        tell(f"licence of the model: {licence}, as its start has it, and not {recipe.licence}")
     if resume:
         trainer.resume()
     (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
@@ -224,6 +226,7 @@ def describe(corpus: TrainingCorpus) -> str:
 
 def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, command: str) -> None:
     """Prove and write the model folder of a finished run."""
+    recipe = msgspec.structs.replace(recipe, licence=licence_of(recipe.licence, trainer.donor))
     provenance = provenance_of(recipe, path, command)
     if trainer.donor:
         provenance = msgspec.structs.replace(provenance, start=trainer.donor.spec, texts=trainer.donor.texts)
@@ -274,4 +277,4 @@ def _corpus_spec(config: CorpusConfig, base: Path) -> CorpusSpec:
         file = digest_path(config, split, base)
         if file.is_file():
             digests[role] = hashlib.sha256(file.read_bytes()).hexdigest()
-    return CorpusSpec(config.source, licence_of(config.source), digests)
+    return CorpusSpec(config.source, source_licence(config.source, base), digests)

@@ -126,11 +126,13 @@ def self_train(
         tell: hears a line on each step.
 
     Raises:
-        UsageError: if the folder holds something else, or the settings of its run were others.
+        UsageError: if a text is not there, the folder holds something else, or its run had other settings.
         TrainingError: if nothing on dev or in the text is sure enough.
         ConfigError, DataError, ModelError: as the parts do.
     """
     recipe = load_recipe(Path(settings.recipe))
+    if absent := [text for text in settings.texts if not Path(text).exists()]:
+        raise UsageError(f"{absent[0]}: no such file or folder; name unlabelled text with --text")
     _claim(settings, output)
     run = _Run(settings, recipe, output, train, tell)
     present = Path(settings.model)

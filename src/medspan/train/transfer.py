@@ -161,6 +161,17 @@ def _spec_of(spec: PretrainedSpec | ModelSpec, file: str) -> CorpusSpec:
     return CorpusSpec(spec.name, spec.licence, {"weights": spec.files[file]})
 
 
+def licence_of(stated: str, donor: Donor | None) -> str:
+    """The licence of weights: what a recipe states, but share-alike where their start is."""
+    if donor is None or not _is_share_alike(donor.spec.licence) or _is_share_alike(stated):
+        return stated
+    return donor.spec.licence
+
+
+def _is_share_alike(licence: str) -> bool:
+    return licence.upper().replace(" ", "-").startswith("CC-BY-SA")
+
+
 def transfer(network: nn.Module, donor: Donor, vocab: Vocab, *, with_heads: bool = False) -> Transferred:
     """Copy the donor's encoder into a network whose vocabulary extends the donor's.
 

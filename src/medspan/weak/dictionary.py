@@ -38,10 +38,11 @@ class Match(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """A term that ends at a node; ``exact`` is what must stand in the text, or empty where case is free."""
+    """A term that ends at a node, its words as they stand in it, and whether the text must have them so."""
 
     term: Term
-    exact: str
+    words: tuple[str, ...]
+    is_exact: bool
 
 
 class _Node(msgspec.Struct):
@@ -81,15 +82,16 @@ class Lexicon:
             self._add(term)
 
     def _add(self, term: Term) -> None:
-        words = [fold(term.surface[start:end]) for start, end in tokenize(term.surface)]
-        if not words:
+        spelt = tuple(term.surface[start:end] for start, end in tokenize(term.surface))
+        if not spelt:
             return
+        words = list(map(fold, spelt))
         self.size += 1
         node = self._root
         for word in words[:-1]:
             node = node.children.setdefault(word, _Node())
-        entry = _Entry(term, term.surface if _counts_case(term.surface, self._case) else "")
-        if self._language is not None and not entry.exact:
+        entry = _Entry(term, spelt, _counts_case(term.surface, self._case))
+        if self._language is not None and not entry.is_exact:
             for key in form_keys(words[-1], self._language):
                 node.inflected.setdefault(key, []).append(entry)
         node.children.setdefault(words[-1], _Node()).entries.append(entry)
@@ -115,7 +117,7 @@ class Lexicon:
             if place > at and _is_apart(text, words[place - 1][1], words[place][0]):
                 break
             child = node.children.get(folded[place])
-            entry = _fitting(child.entries, text[start:end]) if child else None
+            entry = _fitting(child.entries, text, words[at : place + 1]) if child else None
             entry = entry or self._inflected(node, folded[place])
             if entry:
                 found = Match(start, end, entry.term)
@@ -197,10 +199,16 @@ def _counts_case(surface: str, rule: CaseRule) -> bool:
     return 0 < len(letters) <= SHORT_CAPITALS and all(letter.isupper() for letter in letters)
 
 
-def _fitting(entries: Sequence[_Entry], surface: str) -> _Entry | None:
-    """The entry that stands in the text as written, else the first that may stand in any case."""
-    spelt = next((entry for entry in entries if entry.term.surface == surface), None)
-    return spelt or next((entry for entry in entries if not entry.exact), None)
+def _fitting(entries: Sequence[_Entry], text: str, words: Sequence[tuple[int, int]]) -> _Entry | None:
+    """The entry that stands in the text as written, else the first that may stand in any case.
+
+    Blanks between the words do not count: a term goes on in the next line, too.
+    """
+    if not entries:
+        return None
+    spelt = tuple(text[start:end] for start, end in words)
+    same = next((entry for entry in entries if entry.words == spelt), None)
+    return same or next((entry for entry in entries if not entry.is_exact), None)
 
 
 def _is_apart(text: str, end: int, start: int) -> bool:

@@ -6,13 +6,12 @@ import csv
 import hashlib
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from medspan.corpora import catalogue, split_path
+from medspan.corpora import known_entry, split_path
 from medspan.corpora import load as load_split
-from medspan.corpora.catalogue import find_entry
 from medspan.errors import DataError, FormatError, UsageError
 from medspan.formats import files
 from medspan.formats.columns import allow_long_fields, delimiter_of
@@ -35,7 +34,7 @@ class Term(NamedTuple):
     concept: str = ""
 
 
-class Source(msgspec.Struct, frozen=True, omit_defaults=True):
+class Source(msgspec.Struct, frozen=True):
     """Where terms come from: enough to repeat the work and to know what may be done with it."""
 
     name: str
@@ -59,7 +58,7 @@ def read_terms(path: Path | str, *, licence: str = UNKNOWN_LICENCE) -> Terms:
         licence: of the terms.
 
     Raises:
-        FormatError: if a column or a value is absent, naming the line.
+        FormatError: if a column or a value is absent, or a row is not one of a table, naming the line.
         UsageError: if there is no such file.
     """
     path = Path(path)
@@ -84,14 +83,23 @@ def _rows(path: Path) -> Iterator[Term]:
     for name in _COLUMNS[:2]:
         if name not in places:
             raise FormatError(path, 1, f"there is no column {name!r}", "begin the file with: term,label,id")
-    reader = csv.reader(lines, delimiter=delimiter)
-    for row in reader:
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    for row in _checked(reader, path):
         values = {name: row[at].strip() if at < len(row) else "" for name, at in places.items()}
         if not any(values.values()):
             continue
         if not (values["term"] and values["label"]):
             raise FormatError(path, reader.line_num + 1, "a term or its label is empty", "give both")
         yield Term(values["term"], values["label"], values.get("id", ""))
+
+
+def _checked(reader: Any, path: Path) -> Iterator[list[str]]:  # noqa: ANN401 - csv names no type for it
+    """The rows of a table below its header."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        line = reader.line_num + 1
+        raise FormatError(path, line, f"no row of a table ({error})", "correct the row") from None
 
 
 def corpus_terms(
@@ -144,9 +152,6 @@ def _corpus_source(corpus: str | Path, split: str, count: int, licence: str | No
     for file in [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file()):
         digest.update(file.read_bytes())
     named = f"{corpus}" if not Path(corpus).exists() else Path(corpus).name
-    known = find_entry(str(corpus)).licence if _is_known(str(corpus)) else UNKNOWN_LICENCE
-    return Source(f"{named} ({split})", digest.hexdigest(), licence or known, count)
-
-
-def _is_known(name: str) -> bool:
-    return any(name in {full, full.partition("/")[2]} for full in catalogue())
+    known = known_entry(str(corpus))
+    of_corpus = known.licence if known else UNKNOWN_LICENCE
+    return Source(f"{named} ({split})", digest.hexdigest(), licence or of_corpus, count)

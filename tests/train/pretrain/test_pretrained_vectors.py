@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from medspan import formats
 from medspan.errors import DataError, TrainingError, UsageError
 from medspan.train.pretrain import vectors as learning
 from medspan.train.pretrain.pairs import Pairs, draw_pairs
@@ -18,6 +19,7 @@ from medspan.train.pretrain.settings import load_vector_recipe
 from medspan.train.pretrain.subwords import Subwords, follow, hash_of, n_grams
 from medspan.train.pretrain.text import Text
 from medspan.train.transfer import WORDS, open_donor
+from medspan.types import Document
 from tiny_pretraining import KilledError, VectorWatcher, Watcher, learn, learn_vectors, recipe_file
 
 if TYPE_CHECKING:
@@ -190,3 +192,16 @@ def test_vectors_start_a_language_model_which_passes_their_subwords_on(tmp_path:
 def test_a_language_model_without_subwords_has_none_to_pass_on(tmp_path: Path):
     learn(recipe_file(tmp_path, "bilm", pretrain={"words": 100}), tmp_path / "lm", "bilm", Watcher())
     assert open_donor(tmp_path / "lm").subwords is None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
+def test_vectors_start_a_language_model_on_a_gpu_which_goes_on_there(tmp_path: Path):
+    learn_vectors(recipe_file(tmp_path, "vectors", vectors={"width": 12}), tmp_path / "vec")
+    documents = [Document("new", "Feverish zelvorinic oxidation."), *formats.read(tmp_path / "notes.jsonl")]
+    path = recipe_file(tmp_path, "bilm", reading={"min_count": 1})
+    formats.write(documents, tmp_path / "notes.jsonl")
+    options = {"start": tmp_path / "vec", "device": "cuda"}
+    with pytest.raises(KilledError):
+        learn(path, tmp_path / "out", "bilm", Watcher(stop_at=6), **options)
+    rows = learn(path, tmp_path / "out", "bilm", resume=True, **options)
+    assert rows[-1].perplexity_forward > 1

@@ -126,6 +126,17 @@ def test_a_changed_recipe_does_not_go_on(tmp_path: Path):
         learn(path, tmp_path / "out", "bilm", resume=True)
 
 
+def test_another_text_or_start_does_not_go_on(tmp_path: Path):
+    path = recipe_file(tmp_path, "bilm")
+    with pytest.raises(KilledError):
+        learn(recipe_file(tmp_path, "bilm"), tmp_path / "out", "bilm", Watcher(stop_at=5))
+    (tmp_path / "out.run" / "text" / "text.json").unlink()
+    notes = tmp_path / "notes.jsonl"
+    notes.write_bytes(notes.read_bytes().replace(b"fever", b"pyrexia"))
+    with pytest.raises(TrainingError, match="another text or another start"):
+        learn(path, tmp_path / "out", "bilm", resume=True)
+
+
 def test_a_changed_file_is_refused(tmp_path: Path):
     learn(recipe_file(tmp_path, "bilm", pretrain={"words": 200}), tmp_path / "out", "bilm")
     (tmp_path / "out" / "vocab.json").write_bytes(b'{"words":[],"counts":[],"characters":[]}')

@@ -81,6 +81,68 @@ def test_what_was_read_is_not_read_again(tmp_path: Path):
         read(tmp_path, ReadingConfig(held_out=0.3))
 
 
+def test_changed_files_are_read_again_but_not_by_a_run_that_goes_on(tmp_path: Path):
+    write_documents(tmp_path, 40)
+    first = read(tmp_path)
+    write_documents(tmp_path, 50)
+    sources = {"notes": TextConfig("notes.jsonl")}
+    same = read_text(sources, READING, tmp_path / "text", base=tmp_path, tell=lambda _: None, resume=True)
+    assert same.words == first.words
+    assert read(tmp_path).sources["notes"].documents == 50
+
+
+def test_a_recipe_in_another_folder_does_not_get_the_text_of_the_first(tmp_path: Path):
+    for name, count in (("a", 40), ("b", 50)):
+        (tmp_path / name).mkdir()
+        write_documents(tmp_path / name, count)
+        text = read_text(
+            {"notes": TextConfig("notes.jsonl")},
+            READING,
+            tmp_path / "shared",
+            base=tmp_path / name,
+            tell=lambda _: None,
+        )
+        assert text.sources["notes"].documents == count
+
+
+def test_what_is_held_out_does_not_keep_the_rest_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    held: list[np.ndarray] = []
+    save = reading_text._save_shard
+
+    def spy(folder: Path, name: str, sentences: list[np.ndarray]) -> None:
+        held.extend(sentences if name == "held-out" else [])
+        save(folder, name, sentences)
+
+    monkeypatch.setattr(reading_text, "_save_shard", spy)
+    write_documents(tmp_path)
+    read(tmp_path)
+    owners = {id(owner): owner for rows in held for owner in [rows if rows.base is None else rows.base]}
+    assert sum(owner.size for owner in owners.values()) == sum(rows.size for rows in held) > 0
+
+
+def test_of_a_folder_with_splits_only_the_one_is_read(tmp_path: Path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name, first in (("train", 0), ("dev", 40), ("test", 80)):
+        formats.write(
+            [Document(f"d{i}", tiny_document(i).text) for i in range(first, first + 40)],
+            folder / f"{name}.jsonl",
+        )
+    text = read(tmp_path, mine=TextConfig("mine"))
+    assert text.sources["mine"].documents == 40
+    assert read(tmp_path, mine=TextConfig("mine", split="dev")).sources["mine"].documents == 40
+    with pytest.raises(ConfigError, match="test split"):
+        source_path(TextConfig("mine", split="test"), tmp_path)
+    (folder / "train.jsonl").rename(folder / "note.jsonl")
+    assert source_path(TextConfig("mine"), tmp_path)[0] == folder
+
+
+def test_a_single_document_is_told_how_to_become_several(tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("One two three.\n\nFour five six.\n")
+    with pytest.raises(TrainingError, match='format = "blocks"'):
+        read(tmp_path, notes=TextConfig("notes.txt"))
+
+
 def test_test_sentences_are_dropped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     documents = write_documents(tmp_path)
     leaked = sentences_of([d for d in documents if not held_out(d, 0.2)])[0]
@@ -111,7 +173,11 @@ def test_a_text_without_sentences_is_an_error(tmp_path: Path):
 def test_text_of_the_catalogue_is_found_and_test_splits_are_refused(corpora_dir: Path, tmp_path: Path):
     path, format_name = source_path(TextConfig("unlabelled/mtsamples"), tmp_path)
     assert (path, format_name) == (corpora_dir / "unlabelled" / "mtsamples.txt.xz", "blocks")
+    assert source_path(TextConfig("mtsamples"), tmp_path) == (path, format_name)
     path, _ = source_path(TextConfig("ner/NCBI-disease"), tmp_path)
     assert path.name.startswith("train")
+    text = read(tmp_path, short=TextConfig("NCBI-disease"))
+    assert text.sources["short"].source == "ner/NCBI-disease"
+    assert "own" not in text.sources["short"].licence
     with pytest.raises(ConfigError, match="test split"):
         source_path(TextConfig("ner/NCBI-disease", split="test"), tmp_path)

@@ -16,7 +16,7 @@ from medspan.model.spec import CorpusSpec, TeacherSpec
 from medspan.model.store import open_model
 from medspan.model.tagger import load_tagger
 from medspan.train.checkpoint import NAME as CHECKPOINT
-from medspan.train.data import licence_of
+from medspan.train.data import source_licence
 from medspan.train.distil.label import LabelSettings, digest_of, label, read_all
 from medspan.train.distil.lesson import Lesson, note_labels
 from medspan.train.distil.teachers import Teacher, Teachers
@@ -133,7 +133,9 @@ class Distillation:
         )
         texts = tuple(
             CorpusSpec(
-                Path(name).name if Path(name).exists() else name, licence_of(name), {"text": digest_of(path)}
+                Path(name).name if Path(name).exists() else name,
+                source_licence(name, Path()),
+                {"text": digest_of(path)},
             )
             for name, (path, _) in zip(self.settings.texts, self._paths, strict=True)
         )

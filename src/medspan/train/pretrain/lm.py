@@ -147,11 +147,12 @@ class LmTrainer:
         self.is_of_characters = isinstance(recipe.encoder, CharBlstm)
         self.vocab = self._vocab(donor)
         self.featurizer = self._featurizer_of(text.forms)
-        self.network = LanguageModel(recipe, self.vocab, self._counts()).to(device)
+        self.network = LanguageModel(recipe, self.vocab, self._counts())
         self.transferred: Transferred | None = transfer(self.network, donor, self.vocab) if donor else None
+        self.network.to(device)  # what is copied lies on the CPU
         self.optimizer = Optimizer(self.network, config.optimiser())
         self.feeder = Feeder(self.featurizer, self.vocab, config.word_dropout, config.char_dropout)
-        self.state = LmState(recipe_toml(recipe))
+        self.state = LmState(recipe_toml(recipe), self.vocab.digest())
         self.total_words = config.words or config.epochs * text.words
         self._held = self._held_groups()
 
@@ -195,7 +196,7 @@ class LmTrainer:
         """Go on from the checkpoint of the run folder.
 
         Raises:
-            TrainingError: if there is none, or it belongs to another recipe.
+            TrainingError: if there is none, or it belongs to another recipe, text or start.
         """
         self.state, parts = load_same_run(self.folder, self.state)
         self.network.load_state_dict(parts["model"])

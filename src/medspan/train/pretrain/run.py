@@ -32,7 +32,7 @@ from medspan.train.pretrain.vectors import VectorTrainer
 from medspan.train.quantize import pack_bytes
 from medspan.train.run import run_folder
 from medspan.train.scorer import pick_device
-from medspan.train.transfer import WORDS, find_donor
+from medspan.train.transfer import WORDS, find_donor, licence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,10 +89,13 @@ def pretrain_lm(
         torch.set_num_threads(recipe.threads)
     check_replaceable(output, KNOWN_FILES)
     run = run_folder(output, resume=resume)
-    text = read_text(recipe.text, recipe.reading, text_folder or run / "text", base=path.parent, tell=tell)
+    folder = text_folder or run / "text"
+    text = read_text(recipe.text, recipe.reading, folder, base=path.parent, tell=tell, resume=resume)
     trainer = LmTrainer(recipe, text, run, device=chosen, donor=donor)
     for line in trainer.transferred.lines() if trainer.transferred else []:
         tell(line)
+    if (licence := licence_of(recipe.licence, donor)) != recipe.licence:
+        tell(f"licence of the weights: {licence}, as their start has it, and not {recipe.licence}")
     if resume:
         trainer.resume()
     (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
@@ -164,7 +167,8 @@ def pretrain_vectors(
     recipe = load_vector_recipe(path)
     check_replaceable(output, KNOWN_FILES)
     run = run_folder(output, resume=resume)
-    text = read_text(recipe.text, recipe.reading, text_folder or run / "text", base=path.parent, tell=tell)
+    folder = text_folder or run / "text"
+    text = read_text(recipe.text, recipe.reading, folder, base=path.parent, tell=tell, resume=resume)
     trainer = VectorTrainer(recipe, text, run)
     if resume:
         trainer.resume()
@@ -221,7 +225,7 @@ def _spec(
         name=recipe.name,
         what=what,
         language=recipe.language,
-        licence=recipe.licence,
+        licence=licence_of(recipe.licence, donor),
         tokenizer=TOKENIZER_ID,
         settings=settings,
         texts=tuple(texts.values()),

@@ -30,7 +30,7 @@ class TextConfig(Strict, frozen=True):
     source: str
     """A name of `medspan corpora list`, or a path (relative to the recipe)."""
     split: str = "train"
-    """Split of a corpus that has splits; a test split is refused."""
+    """Split of a corpus that has splits, your own or one of the catalogue; a test split is refused."""
     format: str | None = None
     """Format of the files, where their names do not tell; text of the catalogue is read as blocks."""
 

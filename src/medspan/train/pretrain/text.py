@@ -16,8 +16,8 @@ import msgspec
 import numpy as np
 
 from medspan import formats
-from medspan.corpora import catalogue, registered_keys, sentence_key, split_path
-from medspan.corpora.places import corpus_roots, split_name
+from medspan.corpora import catalogue, known_entry, registered_keys, sentence_key, split_path
+from medspan.corpora.places import corpus_roots, split_files, split_name
 from medspan.errors import ConfigError, DataError, TrainingError
 from medspan.features.cut import read_units
 from medspan.features.forms import BLANK, shorten
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from medspan.corpora import Corpus
     from medspan.features.cut import Units
     from medspan.train.pretrain.settings import ReadingConfig, TextConfig
     from medspan.types import Document
@@ -74,12 +75,13 @@ class Shard(NamedTuple):
 
 
 class _Index(msgspec.Struct):
-    """``text.json``: what the shards were made of."""
+    """``text.json``: what the shards were made of; ``stamp`` stands for the files (`_stamp`)."""
 
     settings: str
     sources: dict[str, SourceCounts]
     shards: int
     forms: list[str]
+    stamp: str = ""
 
 
 class Text(NamedTuple):
@@ -151,8 +153,11 @@ def read_text(
     *,
     base: Path,
     tell: Callable[[str], None],
+    resume: bool = False,
 ) -> Text:
     """Read the sources into shards in ``folder``, or take those that stand there already.
+
+    Shards of other files than the sources name now, or of files that were changed since, are made anew.
 
     Args:
         sources: where the documents are.
@@ -160,15 +165,17 @@ def read_text(
         folder: the shards go here; its parents are made.
         base: folder that relative paths start from.
         tell: hears one line a source.
+        resume: a run goes on: it takes the shards it began with, whatever became of the files.
 
     Raises:
         DataError, FormatError: if a source is absent or malformed.
         TrainingError: if there is no sentence to learn from or nothing is held out.
     """
     settings = msgspec.json.encode([sources, reading]).decode()
+    stamp = _stamp(sources, base)
     index = _load_index(folder)
-    if index is None or index.settings != settings:
-        index = _Writer(folder, settings, reading).write(sources, base)
+    if index is None or index.settings != settings or not (resume or _is_same(index.stamp, stamp)):
+        index = _Writer(folder, settings, reading, stamp).write(sources, base)
     for name, counts in index.sources.items():
         tell(describe(name, counts))
     counts = np.load(folder / "counts.npy", allow_pickle=False)
@@ -176,9 +183,32 @@ def read_text(
     if not text.words or not len(text.held_out().lengths):
         raise TrainingError(
             f"{', '.join(sources)}: {text.words} words to learn from and {len(text.held_out().lengths)} "
-            "sentences held out; give more documents, or raise reading.held_out"
+            "sentences held out; give more documents, or another reading.held_out. A file of plain text is "
+            'one document: format = "blocks" reads one a paragraph'
         )
     return text
+
+
+def _stamp(sources: Mapping[str, TextConfig], base: Path) -> str:
+    """Changes with the place, size or date of any file of the sources; empty where one is not there."""
+    digest = hashlib.sha256()
+    for config in sources.values():
+        try:
+            place = source_path(config, base)[0].resolve()
+        except DataError:
+            return ""
+        files = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
+        for path in files:
+            found = path.stat()
+            digest.update(
+                f"{path}\0{found.st_size}\0{found.st_mtime_ns}\0".encode("utf-8", "surrogateescape")
+            )
+    return digest.hexdigest()
+
+
+def _is_same(before: str, now: str) -> bool:
+    """Whether two stamps may be of the same files: text whose files are gone since is as good as ever."""
+    return before == now or not (before and now)
 
 
 def describe(name: str, counts: SourceCounts) -> str:
@@ -197,7 +227,7 @@ def source_path(config: TextConfig, base: Path) -> tuple[Path, str | None]:
         ConfigError: if it is a test split.
         DataError: if it is absent.
     """
-    known = catalogue().get(config.source)
+    known = _entry(config.source, base)
     if known is not None and known.task.startswith("language-model text"):
         found = (root / file.path for root in corpus_roots() for file in known.files)
         for path in found:
@@ -207,11 +237,23 @@ def source_path(config: TextConfig, base: Path) -> tuple[Path, str | None]:
             f"corpus {config.source!r} is not on this machine; set MEDSPAN_DATA to a folder that holds "
             f"{known.files[0].path}, or name a file or folder"
         )
-    if known is None and (base / config.source).exists():
-        return base / config.source, config.format
     if split_name(config.split) == "test":
         raise ConfigError(f"{config.source}: the test split is nothing to learn from; choose train or dev")
-    return split_path(config.source, config.split), config.format
+    own = base / config.source
+    if known is not None or not own.exists():
+        return split_path(config.source, config.split), config.format
+    return split_path(own, config.split) if _has_splits(own) else own, config.format
+
+
+def _entry(source: str, base: Path) -> Corpus | None:
+    """The corpus of the catalogue a source names; a file or folder of one's own wins over a bare name."""
+    return catalogue().get(source) or (None if (base / source).exists() else known_entry(source))
+
+
+def _has_splits(place: Path) -> bool:
+    """Whether a folder is a corpus with a training split and another, and no mere heap of texts."""
+    splits = split_files(place) if place.is_dir() else {}
+    return "train" in splits and len(splits) > 1
 
 
 def held_out(document: Document, share: float) -> bool:
@@ -223,8 +265,8 @@ def held_out(document: Document, share: float) -> bool:
 class _Writer:
     """Reads sources into shards."""
 
-    def __init__(self, folder: Path, settings: str, reading: ReadingConfig) -> None:
-        self._folder, self._settings, self._reading = folder, settings, reading
+    def __init__(self, folder: Path, settings: str, reading: ReadingConfig, stamp: str) -> None:
+        self._folder, self._settings, self._reading, self._stamp = folder, settings, reading, stamp
         self._keys = frozenset() if reading.keep_leaks else registered_keys()
         self._forms = Forms(reading.most_forms)
         self._train: list[Ints] = []
@@ -241,13 +283,13 @@ class _Writer:
         counts = np.zeros(len(self._forms.forms), np.int64)
         counts[: len(self._counts)] = self._counts[: len(counts)]
         np.save(self._folder / "counts.npy", counts)
-        index = _Index(self._settings, found, self._shards, self._forms.forms)
+        index = _Index(self._settings, found, self._shards, self._forms.forms, self._stamp)
         (self._folder / f"{_NAME}.tmp").write_bytes(msgspec.json.encode(index))
         (self._folder / f"{_NAME}.tmp").replace(self._folder / _NAME)
         return index
 
     def _read(self, config: TextConfig, base: Path) -> SourceCounts:
-        known = catalogue().get(config.source)
+        known = _entry(config.source, base)
         counts = SourceCounts(
             known.name if known else config.source.rpartition("/")[2],
             known.licence if known else "not in the catalogue: the user's own",
@@ -271,7 +313,7 @@ class _Writer:
             if self._keys and sentence_key(text, shortest=0) in self._keys:
                 counts.leaked += 1
             elif held[document]:
-                self._held.append(rows)
+                self._held.append(rows.copy())  # a view would keep all that was read with it in memory
             else:
                 counts.sentences += 1
                 counts.words += len(rows)

@@ -7,7 +7,6 @@ stopped.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import logging
 import time
@@ -58,8 +57,6 @@ class VectorRow(msgspec.Struct, frozen=True):
 class VectorState(RunState):
     """Where a run stands; everything random is a function of the epoch and the seed."""
 
-    vocab: str
-    """SHA-256 of the vocabulary: the rows of the tables are its words."""
     epoch: int = 0
     """Epochs that are done."""
     minutes: float = 0.0
@@ -140,8 +137,7 @@ class VectorTrainer:
         }
         self._model = self._fresh_model()
         self._pairs = self._held_out_pairs()
-        digest = hashlib.sha256(self.vocab.to_json()).hexdigest()
-        self.state = VectorState(recipe_toml(recipe), digest)
+        self.state = VectorState(recipe_toml(recipe), self.vocab.digest())
         self.total_words = text.words * recipe.vectors.epochs
 
     def _fresh_model(self) -> Any:  # noqa: ANN401 - gensim has no types
@@ -187,13 +183,7 @@ class VectorTrainer:
         Raises:
             TrainingError: if there is none, or it belongs to another recipe or another text.
         """
-        state, parts = load_same_run(self.folder, self.state)
-        if state.vocab != self.state.vocab:
-            raise TrainingError(
-                f"{self.folder}: its checkpoint belongs to another text; give the text it was begun with, "
-                "or start anew"
-            )
-        self.state = state
+        self.state, parts = load_same_run(self.folder, self.state)
         for name, table in self._tables().items():
             table[:] = parts["model"][name].numpy()
         self._model.wv.adjust_vectors()
