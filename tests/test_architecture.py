@@ -32,6 +32,8 @@ MAY_START_TRAINING = {"cli/train.py", "cli/export.py", "cli/selftrain.py", "cli/
 # Where a package from outside may be imported: path prefixes under src/medspan.
 ONLY_IN = {
     **dict.fromkeys(("torch", "onnx", "gensim", "transformers"), ("train/",)),
+    "huggingface_hub": ("train/hub",),
+    "tokenizers": ("features/pieces", "train/"),
     "onnxruntime": ("model/",),
     "safetensors": ("model/", "train/"),
     "pyarrow": ("formats/parquet",),
