@@ -105,8 +105,33 @@ class Cnn(WordFeatureConfig, frozen=True, tag="cnn", tag_field="kind"):
     """Share of inputs dropped before each layer."""
 
 
-EncoderConfig = BlstmCnn | CharBlstm | Window | Cnn
-_ENCODER_KIND = Literal["blstm_cnn", "char_blstm", "window", "cnn"]
+class Transformer(Strict, frozen=True, tag="transformer", tag_field="kind"):
+    """A public transformer (BERT, RoBERTa, ELECTRA, MPNet, XLNet, ModernBERT) over word pieces."""
+
+    source: str
+    """A folder with config.json, model.safetensors and tokenizer.json (relative to the recipe); where there is
+    none, a name of the Hugging Face hub, such as `xlnet/xlnet-base-cased`, which is fetched."""
+    pieces: Literal["first", "mean"] = "first"
+    """Which pieces of a word are read: the first, or the mean of all."""
+    max_pieces: Annotated[int, Meta(ge=16)] = 512
+    """Longest window in pieces, if the model can see as many; longer units are read in overlapping ones."""
+    encoder_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 1.0
+    """Learning rate of the top layer, as a factor; heads, which start afresh, learn at the full rate."""
+    layer_decay: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
+    """Learning rate of each layer as a factor of that of the layer above it."""
+    checkpointing: bool = False
+    """Compute the states of layers anew in the backward pass: a third slower, far less memory."""
+    dropout: Rate | None = None
+    """Share dropped inside the layers; what the model was pretrained with, where absent."""
+
+    @property
+    def max_chars(self) -> int:
+        """Characters of a word that are read: none, since its pieces are."""
+        return 1
+
+
+EncoderConfig = BlstmCnn | CharBlstm | Window | Cnn | Transformer
+_ENCODER_KIND = Literal["blstm_cnn", "char_blstm", "window", "cnn", "transformer"]
 
 
 class CorpusConfig(Strict, frozen=True):

@@ -12,6 +12,7 @@ from safetensors.torch import save as save_tensors
 from medspan.config import recipe_toml
 from medspan.errors import ModelError
 from medspan.features.batch import FORM_INPUTS, Featurizer
+from medspan.features.pieces import FILE, LAYOUT_FILE
 from medspan.metrics.matching import Mention
 from medspan.model.golden import GOLDEN_TEXTS, make_golden
 from medspan.model.session import OnnxForms, OnnxScorer
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medspan.config import Recipe
+    from medspan.features.pieces import Pieces
     from medspan.features.vocab import Vocab
     from medspan.model.spec import Provenance
     from medspan.train.data import TrainingCorpus
@@ -132,7 +134,8 @@ class Export:
             language=self.recipe.language,
             licence=self.recipe.licence,
             encoder=EncoderSpec(
-                kind, {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+                kind,
+                {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if v is not None},
             ),
             heads=heads,
             tokenizer=TOKENIZER_ID,
@@ -160,7 +163,8 @@ class Export:
     def _featurizer(self, *, onnx: bool) -> Featurizer:
         inputs = self.network.graph_inputs if onnx else self.network.inputs
         forms = OnnxForms(self.forms, self.spec.forms) if onnx and self.forms and self.spec.forms else None
-        return Featurizer(self.vocab, inputs, max_chars=self.recipe.encoder.max_chars, network=forms)
+        max_chars, pieces = self.recipe.encoder.max_chars, self.network.pieces
+        return Featurizer(self.vocab, inputs, max_chars=max_chars, network=forms, pieces=pieces)
 
     def _tagger(self, heads: Sequence[str] | None = None, *, onnx: bool = False) -> Tagger:
         scorer = (
@@ -242,6 +246,7 @@ class Export:
         files = {
             "vocab.json": self.vocab.to_json(),
             **({"forms.onnx": self.forms} if self.forms else {}),
+            **_piece_files(self.network.pieces),
             "model.onnx": self.model,
             "decoder.safetensors": pack_decoders(decoders),
             "golden.json": make_golden(self._tagger(onnx=True), GOLDEN_TEXTS),
@@ -254,6 +259,13 @@ class Export:
                 {name: tensor.contiguous() for name, tensor in self.weights.items()}
             )
         save_model(folder, self.spec, files)
+
+
+def _piece_files(pieces: Pieces | None) -> dict[str, bytes]:
+    """What cuts words into pieces where the model is used."""
+    if pieces is None:
+        return {}
+    return {FILE: pieces.tokenizer_json, LAYOUT_FILE: msgspec.json.encode(pieces.layout)}
 
 
 def _same_entities(left: Sequence[Document], right: Sequence[Document], problem: str) -> None:

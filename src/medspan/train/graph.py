@@ -32,6 +32,10 @@ _AXES: dict[str, tuple[str, ...]] = {
     "word_first": ("batch", "words"),
     "word_stop": ("batch", "words"),
     "text_lengths": ("batch",),
+    "piece_ids": ("windows", "pieces"),
+    "spot_first": ("windows", "spots"),
+    "spot_stop": ("windows", "spots"),
+    "word_spot": ("batch", "words"),
 }
 
 
@@ -85,6 +89,8 @@ class Graph:
     def linear(self, name: str, layer: nn.Linear, states: str) -> str:
         """``states @ weight.T + bias`` on the last axis."""
         product = self.node("MatMul", states, self.weight(f"{name}.weight", layer.weight.t()))
+        if layer.bias is None:
+            return product
         return self.node("Add", product, self.weight(f"{name}.bias", layer.bias))
 
     def lookup(self, name: str, table: nn.Embedding, ids: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 import torch
 
 import medspan
-from medspan.config import load_recipe, parse_recipe, recipe_toml
+from medspan.config import Transformer, load_recipe, parse_recipe, recipe_toml
 from medspan.corpora import catalogue
 from medspan.errors import TrainingError, UsageError
 from medspan.model.spec import CorpusSpec, Provenance
@@ -21,6 +21,7 @@ from medspan.train.checkpoint import State, load_checkpoint
 from medspan.train.curve import curve_svg
 from medspan.train.data import digest_path, read_corpora
 from medspan.train.export import Export
+from medspan.train.hub import open_hub_model
 from medspan.train.loop import Trainer
 from medspan.train.scorer import pick_device
 from medspan.train.transfer import find_donor
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from medspan.config import CorpusConfig, Recipe
     from medspan.model.session import Device
     from medspan.train.data import TrainingCorpus
+    from medspan.train.hub import HubModel
     from medspan.train.loop import Watcher
 
 _TRAINED_PARTS = ("encoder", "corpora", "heads", "train", "window", "transfer")
@@ -72,11 +74,12 @@ def train(
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     check_replaceable(output)
+    hub = find_hub(recipe, path.parent, tell)
     run = run_folder(output, resume=resume)
     corpora = read_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(describe(corpus))
-    trainer = Trainer(recipe, corpora, run, chosen, donor=donor)
+    trainer = Trainer(recipe, corpora, run, chosen, donor=donor, hub=hub)
     for line in trainer.transferred.lines() if trainer.transferred else []:
         tell(line)
     if resume:
@@ -132,10 +135,25 @@ def export_again(
     corpora = read_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(describe(corpus))
-    trainer = Trainer(recipe, corpora, run, torch.device("cpu"), donor=donor)
+    hub = find_hub(recipe, path.parent, tell)
+    trainer = Trainer(recipe, corpora, run, torch.device("cpu"), donor=donor, hub=hub)
     trainer.state = state
     trainer.network.load_state_dict(parts["best"])
     export(trainer, recipe, path, output=output, command=command)
+
+
+def find_hub(recipe: Recipe, base: Path, tell: Callable[[str], None]) -> HubModel | None:
+    """The public encoder a recipe names, read; None where its encoder starts afresh.
+
+    Raises:
+        ModelError, UsageError, MissingExtraError: as `open_hub_model`.
+    """
+    if not isinstance(recipe.encoder, Transformer):
+        return None
+    hub = open_hub_model(recipe.encoder.source, base=base, tell=tell)
+    size = sum(parameter.numel() for parameter in hub.model.parameters())
+    tell(f"encoder: {hub.name} ({hub.family}, {size / 1e6:.1f} M parameters, licence {hub.licence})")
+    return hub
 
 
 def run_folder(output: Path, *, resume: bool) -> Path:
@@ -169,8 +187,10 @@ def describe(corpus: TrainingCorpus) -> str:
 def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, command: str) -> None:
     """Prove and write the model folder of a finished run."""
     provenance = provenance_of(recipe, path, command)
+    if trainer.public:
+        provenance = msgspec.structs.replace(provenance, start=trainer.public)
     if trainer.donor:
-        provenance = msgspec.structs.replace(provenance, start=trainer.donor.spec, texts=trainer.donor.texts)
+        provenance = msgspec.structs.replace(provenance, start=trainer.donor.spec, texts=trainer.texts)
     before = {corpus.name: trainer.dev_score(corpus).f1 for corpus in trainer.corpora}
     finished = Export(recipe, trainer.network, trainer.vocab, corpora=trainer.corpora, provenance=provenance)
     trainer.vocab = finished.vocab
