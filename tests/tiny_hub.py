@@ -42,7 +42,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def word_pieces() -> Tokenizer:
     """As BERT: lower case, ``[CLS] … [SEP]``."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - no password
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(vocab_size=120, special_tokens=BERT_SPECIAL, show_progress=False)
@@ -72,7 +72,10 @@ def unigrams() -> Tokenizer:
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always")
     trainer = trainers.UnigramTrainer(
-        vocab_size=100, special_tokens=XLNET_SPECIAL, unk_token="<unk>", show_progress=False
+        vocab_size=100,
+        special_tokens=XLNET_SPECIAL,
+        unk_token="<unk>",  # noqa: S106 - no password
+        show_progress=False,
     )
     tokenizer.train_from_iterator(TEXTS, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -85,7 +88,7 @@ TOKENIZERS = {
     "bert": word_pieces,
     "electra": word_pieces,
     "roberta": byte_pairs,
-    "mpnet": lambda: byte_pairs(),
+    "mpnet": byte_pairs,
     "modernbert": word_pieces,
     "xlnet": unigrams,
 }

@@ -109,8 +109,8 @@ class Transformer(Strict, frozen=True, tag="transformer", tag_field="kind"):
     """A public transformer (BERT, RoBERTa, ELECTRA, MPNet, XLNet, ModernBERT) over word pieces."""
 
     source: str
-    """A folder with config.json, model.safetensors and tokenizer.json (relative to the recipe); where there is
-    none, a name of the Hugging Face hub, such as `xlnet/xlnet-base-cased`, which is fetched."""
+    """A folder with config.json, model.safetensors and tokenizer.json (relative to the recipe); where there
+    is none, a name of the Hugging Face hub, such as `xlnet/xlnet-base-cased`, which is fetched."""
     pieces: Literal["first", "mean"] = "first"
     """Which pieces of a word are read: the first, or the mean of all."""
     max_pieces: Annotated[int, Meta(ge=16)] = 512

@@ -98,7 +98,7 @@ class Featurizer:
         if self._pieces is not None and "piece_ids" in self.inputs:
             table = self.table
             batch.update(
-                piece_arrays(table.piece_ids, table.piece_counts, rows, lengths, self._pieces.layout)
+                piece_arrays(table.piece_ids, table.piece_counts, rows, lengths, layout=self._pieces.layout)
             )
         return batch
 

@@ -229,7 +229,9 @@ class _Part(NamedTuple):
     owned_stop: int
 
 
-def piece_arrays(ids: Ints, counts: Ints, rows: Ints, lengths: Ints, layout: PieceLayout) -> dict[str, Ints]:
+def piece_arrays(
+    ids: NDArray[np.int32], counts: Ints, rows: Ints, lengths: Ints, *, layout: PieceLayout
+) -> dict[str, Ints]:
     """The arrays of a batch.
 
     Args:

@@ -1,14 +1,14 @@
 """A public transformer over word pieces; states of words from those of their pieces.
 
-The network is the class of transformers that the folder's config names (see `medspan.train.hub`), so it has its
-speed and its numbers. Long units are read in overlapping windows of pieces (`medspan.features.pieces`), and
-each word is answered for by one of them.
+The network is the class of transformers that the folder's config names (see `medspan.train.hub`), so it has
+its speed and its numbers. Long units are read in overlapping windows of pieces (see
+`medspan.features.pieces`), and each word is answered for by one of them.
 """
 
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -143,14 +143,14 @@ def _set_dropout(model: nn.Module, rate: float) -> None:
         if isinstance(part, nn.Dropout):
             part.p = rate
         elif hasattr(part, "attention_dropout"):  # ModernBERT
-            part.attention_dropout = rate
+            part.attention_dropout = rate  # type: ignore[assignment]
 
 
 def _forget_states(layer: nn.Module) -> None:
-    """Let a layer keep only its input for the backward pass (Chen et al. 2016); its dropout is drawn again."""
+    """Let a layer keep only its input for the backward pass (Chen et al. 2016); dropout is drawn again."""
     plain = layer.forward
 
-    def forward(*inputs: object, **named: object) -> object:
+    def forward(*inputs: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever the layer takes and gives
         if not torch.is_grad_enabled():
             return plain(*inputs, **named)
         return checkpoint(plain, *inputs, use_reentrant=False, **named)

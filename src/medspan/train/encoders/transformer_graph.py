@@ -7,7 +7,8 @@ every export compare the nodes with the classes of transformers.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,11 +50,11 @@ def _bert(graph: Graph, encoder: TransformerEncoder, model: Any) -> list[str]:  
     levels = []
     for i, layer in enumerate(model.encoder.layer):
         inner = layer.attention.self
-        projections = (inner.query, inner.key, inner.value)
-        found = _attention(graph, f"{i}", projections, inner.num_attention_heads, states, bias)
+        projections = _Projections((inner.query, inner.key, inner.value), inner.num_attention_heads)
+        found = _attention(graph, f"{i}", projections, states=states, bias=bias)
         out = layer.attention.output
         states = _norm(graph, f"{i}.a", out.LayerNorm, _sum(graph, f"{i}.o", out.dense, found, states))
-        states = _wide(graph, f"{i}", layer.intermediate.dense, layer.output, states, model.config.hidden_act)
+        states = _wide(graph, f"{i}", layer, states, model.config.hidden_act)
         levels.append(states)
     return levels
 
@@ -71,11 +72,11 @@ def _mpnet(graph: Graph, encoder: TransformerEncoder, model: Any) -> list[str]: 
     levels = []
     for i, layer in enumerate(model.encoder.layer):
         inner = layer.attention.attn
-        projections = (inner.q, inner.k, inner.v)
-        found = _attention(graph, f"{i}", projections, inner.num_attention_heads, states, bias)
+        projections = _Projections((inner.q, inner.k, inner.v), inner.num_attention_heads)
+        found = _attention(graph, f"{i}", projections, states=states, bias=bias)
         summed = _sum(graph, f"{i}.o", inner.o, found, states)
         states = _norm(graph, f"{i}.a", layer.attention.LayerNorm, summed)
-        states = _wide(graph, f"{i}", layer.intermediate.dense, layer.output, states, model.config.hidden_act)
+        states = _wide(graph, f"{i}", layer, states, model.config.hidden_act)
         levels.append(states)
     return levels
 
@@ -93,7 +94,7 @@ def _distance_bias(graph: Graph, encoder: Any) -> str:  # noqa: ANN401 - of tran
 
 
 def _modernbert(graph: Graph, encoder: TransformerEncoder, model: Any) -> list[str]:  # noqa: ANN401 - of transformers
-    """ModernBERT: rotary positions, norms before the sums, gated layers, two of three layers see nearby only."""
+    """ModernBERT: rotary positions, norms before the sums, gated layers, most of which see nearby only."""
     config, parts = model.config, model.embeddings
     states = _norm(graph, "embeddings", parts.norm, graph.lookup("words", parts.tok_embeddings, IDS))
     far = _padding_bias(graph, encoder)
@@ -116,11 +117,10 @@ def _modernbert(graph: Graph, encoder: TransformerEncoder, model: Any) -> list[s
         found = _attention(
             graph,
             f"{i}",
-            (layer.attn.Wqkv,),
-            config.num_attention_heads,
-            read,
-            near if kind == "sliding_attention" else far,
-            turn=lambda states, kind=kind: _turned(graph, states, *turns[kind], layer.attn.head_dim),
+            _Projections((layer.attn.Wqkv,), config.num_attention_heads),
+            states=read,
+            bias=near if kind == "sliding_attention" else far,
+            turn=partial(_turned, graph, turns=turns[kind], width=layer.attn.head_dim),
         )
         states = _sum(graph, f"{i}.o", layer.attn.Wo, found, states)
         both = graph.linear(f"{i}.i", layer.mlp.Wi, _norm(graph, f"{i}.m", layer.mlp_norm, states))
@@ -142,8 +142,9 @@ def _turns(graph: Graph, rotary: Any, kind: str) -> tuple[str, str]:  # noqa: AN
     return graph.node("Cos", angles), graph.node("Sin", angles)
 
 
-def _turned(graph: Graph, states: str, cos: str, sin: str, width: int) -> str:
+def _turned(graph: Graph, states: str, *, turns: tuple[str, str], width: int) -> str:
     """Rotary positions (Su et al. 2021) of (windows, heads, pieces, head width)."""
+    cos, sin = turns
     left, right = _halves(graph, states, width // 2)
     swapped = graph.node("Concat", graph.node("Neg", right), left, axis=-1)
     return graph.node("Add", graph.node("Mul", states, cos), graph.node("Mul", swapped, sin))
@@ -253,14 +254,20 @@ def _apart(graph: Graph) -> str:
     return graph.node("Sub", columns, rows)
 
 
+class _Projections(NamedTuple):
+    """Queries, keys and values of a layer: one linear layer each, or one for all; and how many heads."""
+
+    layers: Sequence[nn.Linear]
+    heads: int
+
+
 def _attention(
     graph: Graph,
     name: str,
-    projections: Sequence[nn.Linear],
-    heads: int,
+    projections: _Projections,
+    *,
     states: str,
     bias: str,
-    *,
     turn: Callable[[str], str] | None = None,
 ) -> str:
     """What each piece takes from the others, (windows, pieces, width), before the output layer.
@@ -268,16 +275,16 @@ def _attention(
     Args:
         graph: the graph.
         name: of the layer.
-        projections: queries, keys and values; one layer may hold them all.
-        heads: number of heads.
+        projections: queries, keys and values.
         states: (windows, pieces, width).
         bias: added to the scores.
         turn: gives queries and keys their positions.
     """
-    weight = torch.cat([layer.weight for layer in projections])
+    layers, heads = projections
+    weight = torch.cat([layer.weight for layer in layers])
     joined = graph.node("MatMul", states, graph.weight(f"{name}.qkv", weight.t()))
-    if projections[0].bias is not None:
-        both = torch.cat([layer.bias for layer in projections])
+    if layers[0].bias is not None:
+        both = torch.cat([layer.bias for layer in layers])
         joined = graph.node("Add", joined, graph.weight(f"{name}.qkv.bias", both))
     width = len(weight) // 3 // heads
     apart = graph.node("Reshape", joined, graph.ints(0, 0, 3, heads, width))
@@ -316,10 +323,11 @@ def _sum(graph: Graph, name: str, layer: nn.Linear, states: str, residual: str) 
     return graph.node("Add", graph.linear(name, layer, states), residual)
 
 
-def _wide(graph: Graph, name: str, inner: nn.Linear, output: Any, states: str, kind: str) -> str:  # noqa: ANN401
+def _wide(graph: Graph, name: str, layer: Any, states: str, kind: str) -> str:  # noqa: ANN401 - of transformers
     """The two-layer network behind attention, with its sum and norm."""
-    wide = _active(graph, graph.linear(f"{name}.i", inner, states), kind)
-    return _norm(graph, f"{name}.f", output.LayerNorm, _sum(graph, f"{name}.f", output.dense, wide, states))
+    wide = _active(graph, graph.linear(f"{name}.i", layer.intermediate.dense, states), kind)
+    summed = _sum(graph, f"{name}.f", layer.output.dense, wide, states)
+    return _norm(graph, f"{name}.f", layer.output.LayerNorm, summed)
 
 
 def _active(graph: Graph, states: str, kind: str) -> str:
