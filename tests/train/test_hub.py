@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -13,6 +13,9 @@ from medspan.errors import ModelError, UsageError
 from medspan.train import hub
 from medspan.train.hub import FAMILIES, find_hub_model, licence_of, open_hub_model
 from tiny_hub import ALL_FAMILIES, write_hub_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MODEL, BIN = "model.safetensors", "pytorch_model.bin"
 
