@@ -225,8 +225,8 @@ class ExportConfig(Strict, frozen=True):
     half: bool = True
     """Keep large weights as float16 on disk; the model that is proved and scored is the rounded one."""
     word_bits: Literal[8, 16] = 16
-    """Bits of a number of the word table where `half` holds: eight make it half as large on disk and less in
-    memory."""
+    """Bits of a number of the word table where `half` holds, and of a transformer those of all its matrices:
+    eight make them half as large on disk, and the table less in memory."""
     input_rank: Count = 0
     """Directions of the word features the first layer reads, 0 for all; fewer make the model faster."""
     keep_weights: bool = True

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
 
 import medspan
 from medspan.cli.main import main
-from medspan.config import Transformer, parse_recipe
+from medspan.config import ExportConfig, Transformer, parse_recipe
 from medspan.errors import ConfigError, ModelError
 from medspan.features.batch import Featurizer
 from medspan.features.vocab import build_vocab
@@ -59,10 +60,11 @@ def states(encoder: TransformerEncoder, arrays: dict[str, np.ndarray]) -> list[t
         return encoder({name: torch.from_numpy(array) for name, array in arrays.items()})
 
 
-def recipe_of(hub: HubModel, *, half: bool = True, **train: object) -> Recipe:
-    recipe = tiny_recipe("cnn", half=half, **train)
+def recipe_of(hub: HubModel, *, bits: int = 16, **train: object) -> Recipe:
+    recipe = tiny_recipe("cnn", **train)
     encoder = Transformer(str(hub.folder), max_pieces=40, encoder_rate=0.5, layer_decay=0.8)
-    return msgspec.structs.replace(recipe, encoder=encoder)
+    export = ExportConfig(half=bits < 32, word_bits=8 if bits == 8 else 16)
+    return msgspec.structs.replace(recipe, encoder=encoder, export=export)
 
 
 @pytest.mark.parametrize("pooling", ["first", "mean"])
@@ -238,11 +240,14 @@ def places(document: Document) -> set[tuple[int, int, str]]:
     return {(entity.start, entity.end, entity.label) for entity in document.entities}
 
 
-@pytest.mark.parametrize("half", [True, False])
+@pytest.mark.parametrize("bits", [8, 16, 32])
 @pytest.mark.parametrize("family", ALL_FAMILIES)
-def test_a_saved_model_finds_what_the_network_finds(family, half, hubs: dict[str, HubModel], tmp_path: Path):
+def test_a_saved_model_finds_what_the_network_finds(
+    family, bits, hubs: dict[str, HubModel], tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr("medspan.train.quantize._SMALLEST_MATRIX", 100)
     hub = hubs[family]
-    recipe = recipe_of(hub, half=half)
+    recipe = recipe_of(hub, bits=bits)
     torch.manual_seed(5)
     network = Network(recipe, build_vocab([]), hub)
     export = Export(
@@ -270,6 +275,9 @@ def test_a_saved_model_finds_what_the_network_finds(family, half, hubs: dict[str
     stored = open_model(tmp_path / "model")
     assert {"tokenizer.json", "pieces.json"} <= set(stored.spec.files)
     assert stored.problems() == []
+    types = {part.data_type for part in onnx.load(tmp_path / "model" / "model.onnx").graph.initializer}
+    assert (onnx.TensorProto.INT8 in types) is (bits == 8)
+    assert (onnx.TensorProto.FLOAT16 in types) is (bits < 32)
 
 
 def test_changed_or_missing_piece_files_are_refused(hubs: dict[str, HubModel], tmp_path: Path):

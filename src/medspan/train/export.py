@@ -23,6 +23,7 @@ from medspan.model.viterbi import fit_temperature
 from medspan.text.tokenize import TOKENIZER_ID
 from medspan.train.compress import narrow
 from medspan.train.data import unit_chunks
+from medspan.train.encoders.transformer import TransformerEncoder
 from medspan.train.encoders.words import BYTE
 from medspan.train.graph import Graph
 from medspan.train.loop import head_decoder
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from medspan.config import Recipe
     from medspan.features.pieces import Pieces
@@ -90,16 +92,22 @@ class Export:
 
     def _round(self) -> None:
         """Round weights the graph keeps in half precision, so that graph and network are one model."""
-        if self.recipe.export.half:
-            features = self.network.features
-            table = None
-            if features is not None and self.recipe.export.word_bits == BYTE:
+        if not self.recipe.export.half:
+            return
+        in_bytes: set[int] = set()
+        if self.recipe.export.word_bits == BYTE:
+            features, encoder = self.network.features, self.network.encoder
+            if isinstance(encoder, TransformerEncoder):
+                in_bytes = encoder.round_to_bytes()
+            elif features is not None:
                 features.word_bits = BYTE
                 table = features.words.weight
-            with torch.no_grad():
-                for parameter in self.network.parameters():
-                    is_in_bytes = parameter is table
-                    parameter.copy_(quantized(parameter) if is_in_bytes else parameter.half().float())
+                table.data.copy_(quantized(table.data))
+                in_bytes = {id(table)}
+        with torch.no_grad():
+            for parameter in self.network.parameters():
+                if id(parameter) not in in_bytes:
+                    parameter.copy_(parameter.half().float())
 
     def _graphs(self) -> tuple[bytes | None, bytes]:
         """The graph of single words, where the encoder has one, and the graph of their context."""
@@ -256,9 +264,15 @@ class Export:
         }
         if self.recipe.export.keep_weights:
             files["model.safetensors"] = save_tensors(
-                {name: tensor.contiguous() for name, tensor in self.weights.items()}
+                {name: _smallest(tensor) for name, tensor in self.weights.items()}
             )
         save_model(folder, self.spec, files)
+
+
+def _smallest(tensor: Tensor) -> Tensor:
+    """The same numbers in half precision where that loses nothing, as behind `Export`'s rounding."""
+    half = tensor.half()
+    return (half if torch.equal(half.to(tensor.dtype), tensor) else tensor).contiguous()
 
 
 def _piece_files(pieces: Pieces | None) -> dict[str, bytes]:

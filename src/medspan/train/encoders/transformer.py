@@ -17,6 +17,8 @@ from torch.utils.checkpoint import checkpoint
 from medspan.features.pieces import PIECE_INPUTS, PieceLayout, Pieces, find_layout
 from medspan.train.encoders.char_blstm import char_share, share_to_graph
 from medspan.train.encoders.transformer_graph import states_to_graph
+from medspan.train.encoders.words import BYTE
+from medspan.train.quantize import is_large, quantized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +48,7 @@ class TransformerEncoder(nn.Module):
     def __init__(self, config: Transformer, hub: HubModel) -> None:
         super().__init__()
         self.family = hub.family
+        self.bits = 16  # of the exported matrices
         self.model = deepcopy(hub.model)
         self.pieces = Pieces(hub.tokenizer_json, layout_of(config, hub))
         self.widths = [hub.width] * hub.layers
@@ -72,6 +75,17 @@ class TransformerEncoder(nn.Module):
             return {}
         layers = len(self.widths)
         return {name: top * decay ** (layers - _depth(name, layers)) for name, _ in self.named_parameters()}
+
+    def round_to_bytes(self) -> set[int]:
+        """Round the matrices as a graph in eight bits keeps them; the ids of those parameters."""
+        self.bits, found = BYTE, set()
+        with torch.no_grad():
+            for parameter in self.model.parameters():
+                if is_large(parameter):
+                    rows = parameter.reshape(len(parameter), -1)
+                    parameter.copy_(quantized(rows).reshape(parameter.shape))
+                    found.add(id(parameter))
+        return found
 
     def forward(self, batch: Mapping[str, Tensor]) -> list[Tensor]:
         """One (batch, words, width) tensor a layer."""
@@ -103,7 +117,9 @@ class TransformerEncoder(nn.Module):
 
     def to_graph(self, graph: Graph) -> list[str]:
         """The same as ONNX nodes; one name a layer."""
+        graph.in_bytes = self.bits == BYTE
         levels = states_to_graph(graph, self)
+        graph.in_bytes = False
         share = share_to_graph(graph, "piece_ids", "spot_first", "spot_stop")
         shape = graph.ints(-1, self.widths[0])
         return [

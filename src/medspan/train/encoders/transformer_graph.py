@@ -160,7 +160,7 @@ def _xlnet(graph: Graph, encoder: TransformerEncoder, model: Any) -> list[str]: 
     scale = graph.constant(np.array(1 / math.sqrt(width), np.float32))
 
     def flat(name: str, tensor: Tensor) -> str:
-        return graph.weight(name, tensor.reshape(config.d_model, heads * width))
+        return graph.rows(name, tensor.reshape(config.d_model, heads * width))
 
     levels = []
     for i, layer in enumerate(model.layer):
@@ -187,7 +187,7 @@ def _xlnet(graph: Graph, encoder: TransformerEncoder, model: Any) -> list[str]: 
         kind = graph.node("Where", is_other, other, same)
         scores = graph.node("Mul", graph.node("Add", graph.node("Add", content, place), kind), scale)
         found = _weighted(graph, graph.node("Add", scores, bias), value, heads * width)
-        out = graph.node("MatMul", found, graph.weight(f"{i}.o", inner.o.reshape(config.d_model, -1).t()))
+        out = graph.node("MatMul", found, graph.matrix(f"{i}.o", inner.o.reshape(config.d_model, -1)))
         states = _norm(graph, f"{i}.a", inner.layer_norm, graph.node("Add", out, states))
         wide = _active(graph, graph.linear(f"{i}.1", layer.ff.layer_1, states), config.ff_activation)
         states = _norm(
@@ -282,7 +282,7 @@ def _attention(
     """
     layers, heads = projections
     weight = torch.cat([layer.weight for layer in layers])
-    joined = graph.node("MatMul", states, graph.weight(f"{name}.qkv", weight.t()))
+    joined = graph.node("MatMul", states, graph.matrix(f"{name}.qkv", weight))
     if layers[0].bias is not None:
         both = torch.cat([layer.bias for layer in layers])
         joined = graph.node("Add", joined, graph.weight(f"{name}.qkv.bias", both))
