@@ -119,6 +119,24 @@ def test_a_blank_before_a_word_is_told(kind: str):
     assert table.rows([" ", GLUE])[1] == BLANK
 
 
+def test_a_table_that_forgets_keeps_the_pieces(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("medspan.features.forms._LARGEST_TABLE", 8)
+    pieces = pieces_of("roberta")
+    table = featurizer_of(pieces).table
+    often = ["-", "fever", " ", "fever", "(", "lung"]
+    for _ in range(3):
+        table.rows(often)
+    table.rows([part for i in range(6) for part in (f"x{i}", " ")])
+    before = len(table.piece_counts.nonzero()[0])
+    table.trim()
+    assert len(table.piece_counts.nonzero()[0]) < before
+    for form, row in zip(often, table.rows(often), strict=True):
+        is_glued = form != " " and row != table.word_rows([form])[0]
+        if row != BLANK:
+            kept = table.piece_ids[row, : table.piece_counts[row]].tolist()
+            assert kept == pieces.ids(form, is_glued=is_glued)
+
+
 def test_word_piece_models_look_words_up_once():
     table = featurizer_of(pieces_of("bert")).table
     assert table.rows(["-", "fever"])[1] == table.rows(["-", " ", "fever"])[2]

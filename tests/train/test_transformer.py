@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -35,8 +37,6 @@ from tiny_training import PROVENANCE, Silent, tiny_corpus, tiny_document, tiny_r
 from trained import write_recipe
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from medspan.config import Recipe
     from medspan.train.hub import HubModel
 
@@ -236,6 +236,15 @@ def test_a_resumed_run_has_the_same_bytes(family: str, stop: int, hubs: dict[str
     assert all(torch.equal(tensor, resumed.optimizer.tensors()[name]) for name, tensor in state.items())
 
 
+def test_the_recipe_of_the_page_is_valid():
+    page = (Path(__file__).parents[2] / "docs" / "transformers.md").read_text(encoding="utf-8")
+    block = page.partition("```toml file=minilm.toml\n")[2].partition("```")[0]
+    recipe = parse_recipe(tomllib.loads(block), "docs/transformers.md")
+    assert isinstance(recipe.encoder, Transformer)
+    for field in msgspec.structs.fields(Transformer):
+        assert f"| `{field.name}` |" in page
+
+
 def places(document: Document) -> set[tuple[int, int, str]]:
     return {(entity.start, entity.end, entity.label) for entity in document.entities}
 
@@ -387,3 +396,23 @@ def test_settings_are_checked(settings: dict[str, object], said: str):
     }
     with pytest.raises(ConfigError, match=said):
         parse_recipe(raw, "tiny.toml")
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("family", ALL_FAMILIES)
+def test_bfloat16_learns_too(family: str, checkpointing: bool, hubs: dict[str, HubModel]):  # noqa: FBT001 - a table
+    """What the loop does on a GPU, done on the CPU: near the loss of single precision, and gradients."""
+    recipe = recipe_of(hubs[family])
+    encoder = msgspec.structs.replace(recipe.encoder, checkpointing=checkpointing, dropout=0.0)
+    network = Network(msgspec.structs.replace(recipe, encoder=encoder), build_vocab([]), hubs[family])
+    featurizer = Featurizer(build_vocab([]), network.inputs, max_chars=1, pieces=network.pieces)
+    arrays = featurizer.arrays([featurizer.encode(words) for words in ROWS[:3]])
+    batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    targets = {"disease": torch.zeros(len(ROWS[:3]), int(arrays["lengths"].max()), dtype=torch.int64)}
+    network.heads.eval()
+    plain = network.loss(batch, targets).item()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = network.loss(batch, targets)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == pytest.approx(plain, rel=0.1)
+    assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
