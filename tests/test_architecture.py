@@ -33,6 +33,8 @@ MAY_START_TRAINING = {f"cli/{verb}.py" for verb in VERBS_THAT_TRAIN}
 # Where a package from outside may be imported: path prefixes under src/medspan.
 ONLY_IN = {
     **dict.fromkeys(("torch", "onnx", "gensim", "transformers"), ("train/",)),
+    "huggingface_hub": ("train/hub",),
+    "tokenizers": ("features/pieces", "train/"),
     "onnxruntime": ("model/",),
     "safetensors": ("model/", "train/"),
     "pyarrow": ("formats/parquet",),

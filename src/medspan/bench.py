@@ -13,7 +13,7 @@ from medspan.features.batch import FORM_INPUTS, Featurizer
 from medspan.model.golden import GOLDEN_TEXTS
 from medspan.model.session import OnnxScorer, available_cores
 from medspan.model.store import open_model
-from medspan.model.tagger import load_tagger
+from medspan.model.tagger import load_tagger, pieces_of
 from medspan.model.tuning import Tuning
 from medspan.pipeline import find_model
 from medspan.text.tokenize import tokenize
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from medspan.model.spec import ModelSpec
+    from medspan.model.store import StoredModel
 
 ROUNDS = 5
 BATCH_SIZES = (500, 1000, 2000, 4000, 8000)
@@ -89,7 +89,7 @@ def probe(model: Path | str, *, threads: int | None = None, rounds: int = ROUNDS
     """
     folder = open_model(find_model(model))
     scorer = OnnxScorer(folder.read("model.onnx"), folder.spec, device="cpu", threads=threads)
-    batch = _full_batch(folder.spec)
+    batch = _full_batch(folder)
     started = time.perf_counter()
     for _ in range(3):
         scorer.score(batch)
@@ -102,15 +102,15 @@ def probe(model: Path | str, *, threads: int | None = None, rounds: int = ROUNDS
     return _rate(run, times * _PROBE_ROWS * _PROBE_WORDS, rounds)
 
 
-def _full_batch(spec: ModelSpec) -> Mapping[str, NDArray[Any]]:
+def _full_batch(folder: StoredModel) -> Mapping[str, NDArray[Any]]:
     """Rows of equal length, so that nothing is padded."""
     from medspan.features.vocab import build_vocab  # noqa: PLC0415 - here only
 
     words = [word for text in GOLDEN_TEXTS for word in text.split()]
     rows = [[words[(i * 31 + j) % len(words)] for j in range(_PROBE_WORDS)] for i in range(_PROBE_ROWS)]
-    vocab = build_vocab([words])
+    vocab, spec = build_vocab([words]), folder.spec
     network = _Noise(spec.forms.width) if spec.forms else None
-    featurizer = Featurizer(vocab, spec.inputs, max_chars=24, network=network)
+    featurizer = Featurizer(vocab, spec.inputs, max_chars=24, network=network, pieces=pieces_of(folder))
     return featurizer.arrays([featurizer.encode(row) for row in rows])
 
 

@@ -99,7 +99,32 @@ class Cnn(WordFeatureConfig, frozen=True, tag="cnn", tag_field="kind"):
     """Share of inputs dropped before each layer."""
 
 
-EncoderConfig = BlstmCnn | CharBlstm | Window | Cnn
+class Transformer(Strict, frozen=True, tag="transformer", tag_field="kind"):
+    """A public transformer (BERT, RoBERTa, ELECTRA, MPNet, XLNet, ModernBERT) over word pieces."""
+
+    source: str
+    """A folder with config.json, model.safetensors and tokenizer.json (relative to the recipe); where there
+    is none, a name of the Hugging Face hub, such as `xlnet/xlnet-base-cased`, which is fetched."""
+    pieces: Literal["first", "mean"] = "first"
+    """Which pieces of a word are read: the first, or the mean of all."""
+    max_pieces: Annotated[int, Meta(ge=16)] = 512
+    """Longest window in pieces, if the model can see as many; longer units are read in overlapping ones."""
+    encoder_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 1.0
+    """Learning rate of the top layer, as a factor; heads, which start afresh, learn at the full rate."""
+    layer_decay: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
+    """Learning rate of each layer as a factor of that of the layer above it."""
+    checkpointing: bool = False
+    """Compute the states of layers anew in the backward pass: a third slower, far less memory."""
+    dropout: Rate | None = None
+    """Share dropped inside the layers; what the model was pretrained with, where absent."""
+
+    @property
+    def max_chars(self) -> int:
+        """Characters of a word that are read: none, since its pieces are."""
+        return 1
+
+
+EncoderConfig = BlstmCnn | CharBlstm | Window | Cnn | Transformer
 
 
 class CorpusConfig(Strict, frozen=True):
@@ -212,8 +237,8 @@ class ExportConfig(Strict, frozen=True):
     half: bool = True
     """Keep large weights as float16 on disk; the model that is proved and scored is the rounded one."""
     word_bits: Literal[8, 16] = 16
-    """Bits of a number of the word table where `half` holds: eight make it half as large on disk and less in
-    memory."""
+    """Bits of a number of the word table where `half` holds, and of a transformer those of all its matrices:
+    eight make them half as large on disk, and the table less in memory."""
     input_rank: Count = 0
     """Directions of the word features the first layer reads, 0 for all; fewer make the model faster."""
     keep_weights: bool = True

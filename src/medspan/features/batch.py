@@ -14,7 +14,8 @@ The arrays of a batch, by name (a model's spec lists those its graph takes):
     text_lengths int64 (batch,)            characters of each row
 
 ``word_states`` stands for the first four where a model was exported in two parts: its numbers come from the
-table of forms, so a word is looked at once, however often it stands in the text.
+table of forms, so a word is looked at once, however often it stands in the text. Arrays of word pieces are
+listed in features/pieces.py.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medspan.features.forms import PADDING, FormTable
+from medspan.features.pieces import piece_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medspan.features.forms import FormStates
+    from medspan.features.pieces import Pieces
     from medspan.features.vocab import Vocab
 
     Ints = NDArray[np.int64]
@@ -50,20 +53,33 @@ class Featurizer:
         inputs: names of the arrays wanted.
         max_chars: characters kept of a word; of longer ones the first and last halves of this number.
         network: the form network of the model; only where ``word_states`` is wanted.
+        pieces: cuts words into pieces; only where ``piece_ids`` is wanted.
     """
 
     def __init__(
-        self, vocab: Vocab, inputs: Sequence[str], *, max_chars: int, network: FormStates | None = None
+        self,
+        vocab: Vocab,
+        inputs: Sequence[str],
+        *,
+        max_chars: int,
+        network: FormStates | None = None,
+        pieces: Pieces | None = None,
     ) -> None:
         self.vocab = vocab
         self.inputs = frozenset(inputs)
         self.max_chars = max_chars
-        self.table = FormTable(vocab, max_chars=max_chars, network=network)
+        self.table = FormTable(vocab, max_chars=max_chars, network=network, pieces=pieces)
+        self._pieces = pieces
         self._blank = vocab.char_id(" ")
 
-    def encode(self, forms: Sequence[str]) -> Ints:
-        """Rows of some words in the table, adding those it does not hold yet; shape (words,)."""
-        return self.table.rows(forms)
+    def encode(self, forms: Sequence[str], glued: Sequence[bool] | None = None) -> Ints:
+        """Rows of some words in the table, adding those it does not hold yet; shape (words,).
+
+        Args:
+            forms: words as they stand in the text.
+            glued: which of them follow another without a blank; none where None.
+        """
+        return self.table.word_rows(forms, glued)
 
     def arrays(self, rows: Sequence[Ints]) -> Arrays:
         """The arrays of a batch of encoded units, each of shape (words,)."""
@@ -79,6 +95,11 @@ class Featurizer:
             batch["word_states"] = np.take(self.table.states(), rows, axis=0)
         if "text_ids" in self.inputs:
             batch.update(self._text_arrays(rows, lengths))
+        if self._pieces is not None and "piece_ids" in self.inputs:
+            table = self.table
+            batch.update(
+                piece_arrays(table.piece_ids, table.piece_counts, rows, lengths, layout=self._pieces.layout)
+            )
         return batch
 
     def _word_arrays(self, rows: Ints, lengths: Ints) -> Arrays:

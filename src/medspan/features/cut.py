@@ -40,6 +40,10 @@ class Unit(NamedTuple):
         """The words as they stand in the document's text."""
         return [text[start:end] for start, end in self.words]
 
+    def glued(self, text: str) -> list[bool]:
+        """Which words follow another without a blank between them."""
+        return [start > 0 and not is_blank(text[start - 1]) for start, _ in self.words]
+
 
 class Units(NamedTuple):
     """Units of some documents as arrays, all int64: the same as `Unit`, without an object a word.

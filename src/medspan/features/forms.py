@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from medspan.features.pieces import Pieces
     from medspan.features.vocab import Vocab
 
     Ints = NDArray[np.int64]
@@ -30,7 +31,13 @@ a form cannot depend on the forms beside it, nor on which texts came before."""
 _LARGEST_TABLE = 1 << 15
 _FIRST_SIZE = 1 << 12
 _LONGEST_KEY = 100  # characters: words are shorter, and strange text must not fill memory with keys
-_ARRAYS = ("word_ids", "case_ids", "char_ids", "char_lengths", "_states", "_uses")
+_ARRAYS = (
+    *("word_ids", "case_ids", "char_ids", "char_lengths", "piece_ids", "piece_counts"),
+    *("_states", "_uses"),
+)
+GLUE = "\ufeff"
+"""Begins the key of a word that follows another without a blank, where its pieces tell; it is a blank, which
+no word begins with."""
 
 
 class FormStates(Protocol):
@@ -50,11 +57,20 @@ class FormTable:
         vocab: the vocabulary of the model.
         max_chars: characters kept of a word; of longer ones the first and last halves of this number.
         network: computes the states of forms; None where nobody asks for them.
+        pieces: cuts forms into word pieces; None where nobody asks for them.
     """
 
-    def __init__(self, vocab: Vocab, *, max_chars: int, network: FormStates | None = None) -> None:
+    def __init__(
+        self,
+        vocab: Vocab,
+        *,
+        max_chars: int,
+        network: FormStates | None = None,
+        pieces: Pieces | None = None,
+    ) -> None:
         self.vocab, self.max_chars = vocab, max_chars
-        self._network = network
+        self._network, self._pieces = network, pieces
+        self._tells_blanks = pieces is not None and bool(pieces.layout.mark)
         self._rows = _Rows(self._add)
         self._size = 1
         self._computed = 1
@@ -63,6 +79,8 @@ class FormTable:
         self.case_ids = np.zeros(_FIRST_SIZE, np.int64)
         self.char_lengths = np.zeros(_FIRST_SIZE, np.int64)
         self.char_ids = np.zeros((_FIRST_SIZE, self.max_chars), np.int32)
+        self.piece_ids = np.zeros((_FIRST_SIZE, pieces.layout.word_pieces if pieces else 0), np.int32)
+        self.piece_counts = np.zeros(_FIRST_SIZE, np.int64)
         width = network.width if network else 0
         self._states = np.zeros((_FIRST_SIZE, width), np.float32)
 
@@ -88,7 +106,16 @@ class FormTable:
         self._uses //= 2  # what was frequent long ago counts less
 
     def rows(self, pieces: Sequence[str]) -> Ints:
-        """The row of each piece, ``BLANK`` where it is a blank: int64 (pieces,)."""
+        """The row of each piece of a text, ``BLANK`` where it is a blank: int64 (pieces,)."""
+        return self._look_up(_glued(pieces) if self._tells_blanks else pieces)
+
+    def word_rows(self, forms: Sequence[str], glued: Sequence[bool] | None = None) -> Ints:
+        """The row of each word, int64 (words,); ``glued``: which follow another without a blank."""
+        if self._tells_blanks and glued:
+            forms = [GLUE + form if joined else form for form, joined in zip(forms, glued, strict=True)]
+        return self._look_up(forms)
+
+    def _look_up(self, pieces: Sequence[str]) -> Ints:
         rows = np.fromiter(map(self._rows.__getitem__, pieces), np.int64, len(pieces))
         np.add.at(self._uses, rows[rows > 0], 1)
         return rows
@@ -113,7 +140,10 @@ class FormTable:
         return self._states
 
     def _add(self, piece: str) -> int:
-        if piece and is_blank(piece[0]):
+        is_glued = self._tells_blanks and piece[:1] == GLUE and not is_blank(piece[-1])
+        if is_glued:
+            piece = piece[1:]
+        elif piece and is_blank(piece[0]):
             return BLANK
         row = self._size
         if row == len(self.word_ids):
@@ -123,6 +153,10 @@ class FormTable:
         self.case_ids[row] = word_shape_class(piece)
         self.char_ids[row, : len(characters)] = [self.vocab.char_id(c) for c in characters]
         self.char_lengths[row] = len(characters)
+        if self._pieces is not None:
+            ids = self._pieces.ids(piece, is_glued=is_glued)
+            self.piece_ids[row, : len(ids)] = ids
+            self.piece_counts[row] = len(ids)
         self._size += 1
         return row
 
@@ -150,6 +184,16 @@ class _Rows(dict[str, int]):
 
 class _Add(Protocol):
     def __call__(self, piece: str, /) -> int: ...
+
+
+def _glued(pieces: Sequence[str]) -> list[str]:
+    """Keys of the pieces of a text: words that follow a word begin with `GLUE`."""
+    found, follows_word = [], False
+    for piece in pieces:
+        is_word = not is_blank(piece[0])
+        found.append(GLUE + piece if is_word and follows_word else piece)
+        follows_word = is_word
+    return found
 
 
 def shorten(form: str, size: int) -> str:

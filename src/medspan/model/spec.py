@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 2
 
-EncoderKind = Literal["blstm_cnn", "char_blstm", "window", "cnn"]
+EncoderKind = Literal["blstm_cnn", "char_blstm", "window", "cnn", "transformer"]
 OverlapPolicy = Literal["all", "longest", "best"]
 Setting = bool | int | float | str | tuple[int, ...]
 Positive = Annotated[int, Meta(ge=1)]

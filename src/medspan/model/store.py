@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 NEEDED_FILES = ("vocab.json", "model.onnx", "decoder.safetensors")
+PIECE_FILES = ("tokenizer.json", "pieces.json")
+"""Needed by encoders over word pieces."""
 KNOWN_FILES = (
     CONFIG,
     *NEEDED_FILES,
@@ -40,6 +42,7 @@ KNOWN_FILES = (
     "README.md",
     "recipe.toml",
     "model.safetensors",
+    *PIECE_FILES,
 )
 DECODER_PARTS = ("transitions", "start", "end")
 
@@ -153,7 +156,8 @@ def open_model(folder: Path | str) -> StoredModel:
             raise ModelError(
                 f"{path / CONFIG}: files: {name!r} is no file of a model; it is not safe to open"
             )
-    for name in (*NEEDED_FILES, *(["forms.onnx"] if spec.forms else [])):
+    pieces = PIECE_FILES if spec.encoder.kind == "transformer" else ()
+    for name in (*NEEDED_FILES, *(["forms.onnx"] if spec.forms else []), *pieces):
         if name not in spec.files:
             raise ModelError(f"{path / CONFIG}: files: {name} is missing; export the model again")
     return StoredModel(path, spec)

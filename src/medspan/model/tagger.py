@@ -11,6 +11,7 @@ import numpy as np
 from medspan.features.batch import Featurizer, group_by_words
 from medspan.features.cut import read_units
 from medspan.features.forms import PADDING
+from medspan.features.pieces import FILE, LAYOUT_FILE, Pieces, read_layout
 from medspan.features.vocab import read_vocab
 from medspan.model.confidence import Rated, path_log_probabilities
 from medspan.model.session import OnnxForms, OnnxScorer
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from medspan.model.protocol import Scorer
     from medspan.model.session import Device
     from medspan.model.spec import ModelSpec, OverlapPolicy
+    from medspan.model.store import StoredModel
     from medspan.model.viterbi import TagDecoder
     from medspan.types import Document
 
@@ -210,6 +212,18 @@ def tagger_of(
     )
 
 
+def pieces_of(model: StoredModel) -> Pieces | None:
+    """What cuts words into pieces; None in a model over words or characters.
+
+    Raises:
+        MissingExtraError: if the model needs `tokenizers`, which is not installed.
+        ModelError: if its files are damaged.
+    """
+    if FILE not in model.spec.files:
+        return None
+    return Pieces(model.read(FILE), read_layout(model.read(LAYOUT_FILE)))
+
+
 def load_tagger(
     folder: Path | str,
     *,
@@ -227,8 +241,8 @@ def load_tagger(
     spec = model.spec
     vocab = read_vocab(model.read("vocab.json"))
     forms = OnnxForms(model.read("forms.onnx"), spec.forms) if spec.forms else None
-    max_chars = int(spec.encoder.settings["max_chars"])  # type: ignore[arg-type]
-    featurizer = Featurizer(vocab, spec.inputs, max_chars=max_chars, network=forms)
+    max_chars = int(spec.encoder.settings.get("max_chars", 1))  # type: ignore[arg-type]
+    featurizer = Featurizer(vocab, spec.inputs, max_chars=max_chars, network=forms, pieces=pieces_of(model))
     threads, batch_words = settings_for(model, threads=threads, batch_words=batch_words)
     scorer = OnnxScorer(model.read("model.onnx"), spec, device=device, threads=threads)
     return tagger_of(spec, model.decoders(), featurizer, scorer, batch_words=batch_words)

@@ -28,6 +28,7 @@ def model_card(
     """
     shipped = {name: head for name, head in recipe.heads.items() if head.ships}
     labels = ", ".join(label for head in shipped.values() for label in head.labels)
+    start = provenance.start
     fate = "kept, as the published protocol does" if recipe.train.keep_leaks else "left out of training"
     facts = {
         "finds": labels,
@@ -36,7 +37,7 @@ def model_card(
         "licence of the weights": recipe.licence,
         "made": f"{provenance.date}, medspan {provenance.medspan}, torch {provenance.torch}",
         "seed": provenance.seed,
-        **({"started from": provenance.start.name} if provenance.start else {}),
+        **({"started from": f"{start.name} ({start.licence})"} if start else {}),
         "command": f"`{provenance.command}`",
     }
     rows = [_row(name, dev.get(name), tests.get(name)) for name in dict.fromkeys([*dev, *tests])]

@@ -32,6 +32,8 @@ class Example(NamedTuple):
 
     forms: list[str]
     chunks: dict[str, list[Chunk]]
+    glued: list[bool] | None = None
+    """Which words follow another without a blank, where that is known: word pieces may tell."""
 
 
 class Counts(msgspec.Struct):
@@ -191,7 +193,8 @@ def _examples(
         if any(start <= unit.words[0][0] < end for start, end in leaks) or _is_leak(document, unit, keys):
             counts.leaked += 1
             continue
-        yield Example(unit.forms(document.text), {h: _disjoint(found, counts) for h, found in chunks.items()})
+        disjoint = {head: _disjoint(found, counts) for head, found in chunks.items()}
+        yield Example(unit.forms(document.text), disjoint, unit.glued(document.text))
     counts.discontinuous += sum(entity.is_discontinuous for entity in document.entities)
     counts.misaligned += len(_learnable(document, heads) - placed)
 
@@ -248,10 +251,10 @@ def encode_examples(
     """Examples as arrays; tag ids follow `iobes_tags` of each head's labels."""
     ids = {head: {tag: i for i, tag in enumerate(iobes_tags(labels))} for head, labels in heads.items()}
     encoded = []
-    for forms, chunks in examples:
+    for forms, chunks, glued in examples:
         tags = {
             head: np.array([ids[head][tag] for tag in encode(found, len(forms))], np.int64)
             for head, found in chunks.items()
         }
-        encoded.append(Encoded(featurizer.encode(forms), tags))
+        encoded.append(Encoded(featurizer.encode(forms, glued), tags))
     return encoded

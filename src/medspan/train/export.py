@@ -11,6 +11,7 @@ from safetensors.torch import save as save_tensors
 
 from medspan.errors import ModelError
 from medspan.features.batch import FORM_INPUTS, Featurizer
+from medspan.features.pieces import FILE, LAYOUT_FILE
 from medspan.metrics.matching import Mention
 from medspan.model.golden import GOLDEN_TEXTS, make_golden
 from medspan.model.session import OnnxForms, OnnxScorer
@@ -22,6 +23,7 @@ from medspan.text.tokenize import TOKENIZER_ID
 from medspan.toml import recipe_toml
 from medspan.train.compress import narrow
 from medspan.train.data import unit_chunks
+from medspan.train.encoders.transformer import TransformerEncoder
 from medspan.train.encoders.words import BYTE
 from medspan.train.graph import Graph
 from medspan.train.loop import head_decoder
@@ -35,8 +37,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from medspan.config import Recipe
+    from medspan.features.pieces import Pieces
     from medspan.features.vocab import Vocab
     from medspan.model.spec import Provenance
     from medspan.train.data import TrainingCorpus
@@ -88,16 +92,22 @@ class Export:
 
     def _round(self) -> None:
         """Round weights the graph keeps in half precision, so that graph and network are one model."""
-        if self.recipe.export.half:
-            features = self.network.features
-            table = None
-            if features is not None and self.recipe.export.word_bits == BYTE:
+        if not self.recipe.export.half:
+            return
+        in_bytes: set[int] = set()
+        if self.recipe.export.word_bits == BYTE:
+            features, encoder = self.network.features, self.network.encoder
+            if isinstance(encoder, TransformerEncoder):
+                in_bytes = encoder.round_to_bytes()
+            elif features is not None:
                 features.word_bits = BYTE
                 table = features.words.weight
-            with torch.no_grad():
-                for parameter in self.network.parameters():
-                    is_in_bytes = parameter is table
-                    parameter.copy_(quantized(parameter) if is_in_bytes else parameter.half().float())
+                table.data.copy_(quantized(table.data))
+                in_bytes = {id(table)}
+        with torch.no_grad():
+            for parameter in self.network.parameters():
+                if id(parameter) not in in_bytes:
+                    parameter.copy_(parameter.half().float())
 
     def _graphs(self) -> tuple[bytes | None, bytes]:
         """The graph of single words, where the encoder has one, and the graph of their context."""
@@ -130,7 +140,8 @@ class Export:
             language=self.recipe.language,
             licence=self.recipe.licence,
             encoder=EncoderSpec(
-                kind, {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+                kind,
+                {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if v is not None},
             ),
             heads=heads,
             tokenizer=TOKENIZER_ID,
@@ -158,7 +169,8 @@ class Export:
     def _featurizer(self, *, onnx: bool) -> Featurizer:
         inputs = self.network.graph_inputs if onnx else self.network.inputs
         forms = OnnxForms(self.forms, self.spec.forms) if onnx and self.forms and self.spec.forms else None
-        return Featurizer(self.vocab, inputs, max_chars=self.recipe.encoder.max_chars, network=forms)
+        max_chars, pieces = self.recipe.encoder.max_chars, self.network.pieces
+        return Featurizer(self.vocab, inputs, max_chars=max_chars, network=forms, pieces=pieces)
 
     def _tagger(self, heads: Sequence[str] | None = None, *, onnx: bool = False) -> Tagger:
         scorer = (
@@ -240,6 +252,7 @@ class Export:
         files = {
             "vocab.json": self.vocab.to_json(),
             **({"forms.onnx": self.forms} if self.forms else {}),
+            **_piece_files(self.network.pieces),
             "model.onnx": self.model,
             "decoder.safetensors": pack_decoders(decoders),
             "golden.json": make_golden(self._tagger(onnx=True), GOLDEN_TEXTS),
@@ -249,9 +262,22 @@ class Export:
         }
         if self.recipe.export.keep_weights:
             files["model.safetensors"] = save_tensors(
-                {name: tensor.contiguous() for name, tensor in self.weights.items()}
+                {name: _smallest(tensor) for name, tensor in self.weights.items()}
             )
         save_model(folder, self.spec, files)
+
+
+def _smallest(tensor: Tensor) -> Tensor:
+    """The same numbers in half precision where that loses nothing, as behind `Export`'s rounding."""
+    half = tensor.half()
+    return (half if torch.equal(half.to(tensor.dtype), tensor) else tensor).contiguous()
+
+
+def _piece_files(pieces: Pieces | None) -> dict[str, bytes]:
+    """What cuts words into pieces where the model is used."""
+    if pieces is None:
+        return {}
+    return {FILE: pieces.tokenizer_json, LAYOUT_FILE: msgspec.json.encode(pieces.layout)}
 
 
 def _same_entities(left: Sequence[Document], right: Sequence[Document], problem: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from medspan.train.quantize import quantize_rows
+from medspan.train.quantize import is_large, quantize_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,10 @@ _AXES: dict[str, tuple[str, ...]] = {
     "word_first": ("batch", "words"),
     "word_stop": ("batch", "words"),
     "text_lengths": ("batch",),
+    "piece_ids": ("windows", "pieces"),
+    "spot_first": ("windows", "spots"),
+    "spot_stop": ("windows", "spots"),
+    "word_spot": ("batch", "words"),
 }
 
 
@@ -48,6 +52,8 @@ class Graph:
         self.inputs = tuple(inputs)
         self.width = width
         self.half = half
+        self.in_bytes = False
+        """Whether matrices are kept in eight bits, `quantize_rows` of the tensors they are made of."""
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
         self._known: dict[str, str] = {}
@@ -82,13 +88,38 @@ class Graph:
         self._weights.append(numpy_helper.from_array(array.astype(np.float16), f"{name}.half"))
         return self.node("Cast", f"{name}.half", to=TensorProto.FLOAT)
 
+    def matrix(self, name: str, tensor: Tensor) -> str:
+        """A trained matrix (outputs, inputs), turned for states to be multiplied with: (inputs, outputs)."""
+        if self.in_bytes and is_large(tensor):
+            return self._bytes(name, tensor, turn=True)
+        return self.weight(name, tensor.t())
+
+    def _bytes(self, name: str, tensor: Tensor, *, turn: bool) -> str:
+        """Rows of a matrix as whole numbers times a scale each; turned afterwards where asked."""
+        parts = (part.t() if turn else part for part in quantize_rows(tensor.detach().cpu().float()))
+        names = [f"{name}.bytes", f"{name}.scales"]
+        for part, array in zip(names, parts, strict=True):
+            self._weights.append(numpy_helper.from_array(np.ascontiguousarray(array.numpy()), part))
+        whole, scales = (self.node("Cast", part, to=TensorProto.FLOAT) for part in names)
+        return self.node("Mul", whole, scales)
+
+    def rows(self, name: str, tensor: Tensor) -> str:
+        """A trained matrix as it stands, in eight bits by row where they are kept so."""
+        if self.in_bytes and is_large(tensor):
+            return self._bytes(name, tensor, turn=False)
+        return self.weight(name, tensor)
+
     def linear(self, name: str, layer: nn.Linear, states: str) -> str:
         """``states @ weight.T + bias`` on the last axis."""
-        product = self.node("MatMul", states, self.weight(f"{name}.weight", layer.weight.t()))
+        product = self.node("MatMul", states, self.matrix(f"{name}.weight", layer.weight))
+        if layer.bias is None:
+            return product
         return self.node("Add", product, self.weight(f"{name}.bias", layer.bias))
 
     def lookup(self, name: str, table: nn.Embedding, ids: str) -> str:
         """Rows of an embedding table."""
+        if self.in_bytes and is_large(table.weight):
+            return self.byte_lookup(name, table, ids)
         return self.node("Gather", self.weight(name, table.weight), ids, axis=0)
 
     def byte_lookup(self, name: str, table: nn.Embedding, ids: str) -> str:

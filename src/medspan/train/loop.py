@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from medspan.config import Recipe
     from medspan.train.data import TrainingCorpus
     from medspan.train.distil.lesson import Lesson
+    from medspan.train.hub import HubModel
     from medspan.train.sampler import Batch
     from medspan.train.transfer import Donor
     from medspan.types import Document
@@ -70,6 +71,7 @@ class Trainer:
         device: where to compute.
         donor: what the encoder starts from, if anything.
         lesson: what teachers said of unlabelled text, if they did.
+        hub: the public encoder a ``transformer`` starts from.
 
     Raises:
         ConfigError: if the first layer should be narrowed and cannot.
@@ -84,26 +86,30 @@ class Trainer:
         *,
         donor: Donor | None = None,
         lesson: Lesson | None = None,
+        hub: HubModel | None = None,
     ) -> None:
         self.recipe, self.corpora, self.folder, self.device = recipe, corpora, folder, device
         self.lesson = lesson
         config = recipe.train
         torch.manual_seed(config.seed)
+        sentences = (example.forms for corpus in corpora for example in corpus.examples)
+        # Pieces are a vocabulary of their own; no word needs an id beside them.
         self.own_vocab = build_vocab(
-            (example.forms for corpus in corpora for example in corpus.examples),
-            min_count=getattr(recipe.encoder, "min_count", 1),
+            () if hub else sentences, min_count=getattr(recipe.encoder, "min_count", 1)
         )
         if lesson:
             self.own_vocab = lesson.extended(self.own_vocab)
         self.vocab = extend_vocab(donor.vocab, self.own_vocab) if donor else self.own_vocab
-        self.network = Network(recipe, self.vocab)
+        self.network = Network(recipe, self.vocab, hub)
         with_heads = recipe.transfer is not None and recipe.transfer.heads
         self.transferred = transfer(self.network, donor, self.vocab, with_heads=with_heads) if donor else None
         if config.narrow_first:
             self._narrow()
         self.network.to(device)
         self.donor = donor._replace(tensors={}) if donor else None  # the names and licences of it
-        self.featurizer = Featurizer(self.vocab, self.network.inputs, max_chars=recipe.encoder.max_chars)
+        self.public = hub.spec if hub else None
+        self.texts = (*(donor.texts if donor else ()), *([hub.spec] if hub else ()))
+        self.featurizer = self._new_featurizer()
         heads = {name: head.labels for name, head in recipe.heads.items()}
         self.examples = [encode_examples(corpus.examples, self.featurizer, heads) for corpus in corpora]
         self.lengths = [[len(example.row) for example in examples] for examples in self.examples]
@@ -114,7 +120,8 @@ class Trainer:
         if lesson:
             lesson.begin(self.featurizer, self._seen(lesson.heads))
         copied = self.transferred.loaded if self.transferred else ()
-        self.optimizer = Optimizer(self.network, config, copied)
+        self.rates = self.network.rates
+        self.optimizer = Optimizer(self.network, config, {*copied, *self.rates})
         self.average = Average(self.network, config.average)
         self.best: dict[str, Tensor] = {}
         self.state = State(recipe_toml(recipe), self.vocab.digest())
@@ -122,6 +129,10 @@ class Trainer:
             self.total_steps = lesson.steps([len(self._groups(epoch)) for epoch in range(lesson.epochs)])
         else:
             self.total_steps = config.epochs * -(-len(self._groups(0)) // config.accumulate)
+
+    def _new_featurizer(self) -> Featurizer:
+        network, max_chars = self.network, self.recipe.encoder.max_chars
+        return Featurizer(self.vocab, network.inputs, max_chars=max_chars, pieces=network.pieces)
 
     def _seen(self, heads: Collection[str]) -> NDArray[np.int64]:
         """How often each word of the vocabulary stands in what teaches some heads, at least 1.
@@ -249,10 +260,11 @@ class Trainer:
         return words
 
     def _factors(self) -> dict[str, float]:
-        """Factors of the learning rate of copied tensors in this epoch."""
+        """Factors of the learning rate in this epoch: those of the encoder, times those of copied tensors."""
         if self.transferred is None or self.recipe.transfer is None:
-            return {}
-        return rate_factors(self.recipe.transfer, self.transferred, self.state.epoch)
+            return self.rates
+        copied = rate_factors(self.recipe.transfer, self.transferred, self.state.epoch)
+        return self.rates | {name: rate * self.rates.get(name, 1.0) for name, rate in copied.items()}
 
     def _loss(
         self, arrays: Mapping[str, NDArray[np.int64]], targets: Mapping[str, NDArray[np.int64]]
@@ -325,11 +337,10 @@ class Trainer:
     def tagger(self, heads: Sequence[str] | None = None) -> Tagger:
         """A tagger over the network as it is, with all or some of its heads."""
         names = list(self.recipe.heads) if heads is None else list(heads)
-        featurizer = Featurizer(self.vocab, self.network.inputs, max_chars=self.recipe.encoder.max_chars)
         return Tagger(
             TorchScorer(self.network),
             {name: head_decoder(self.network, name) for name in names},
-            featurizer,
+            self._new_featurizer(),
             window=(self.recipe.window.words, self.recipe.window.overlap),
         )
 

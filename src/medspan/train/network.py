@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from medspan.errors import ConfigError
+from medspan.features.pieces import Pieces
 from medspan.train.crf import soft_losses
 from medspan.train.encoders import build_encoder
 from medspan.train.encoders.words import WordFeatures
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from medspan.config import Recipe
     from medspan.features.vocab import Vocab
     from medspan.train.graph import Graph
+    from medspan.train.hub import HubModel
 
 _Targets = dict[str, Tensor]
 
@@ -29,14 +31,15 @@ class Network(nn.Module):
     Args:
         recipe: names the encoder and the heads.
         vocab: sizes of the tables.
+        hub: the public encoder a ``transformer`` starts from.
 
     Raises:
         ConfigError: if a head reads a level the encoder lacks, or has a name torch cannot take.
     """
 
-    def __init__(self, recipe: Recipe, vocab: Vocab) -> None:
+    def __init__(self, recipe: Recipe, vocab: Vocab, hub: HubModel | None = None) -> None:
         super().__init__()
-        self.encoder = build_encoder(recipe.encoder, vocab)
+        self.encoder = build_encoder(recipe.encoder, vocab, hub)
         widths: list[int] = self.encoder.widths  # type: ignore[assignment]
         self.heads = nn.ModuleDict()
         for name, head in recipe.heads.items():
@@ -73,6 +76,18 @@ class Network(nn.Module):
         """The part that sees each distinct word by itself; None in an encoder that reads characters only."""
         found = getattr(self.encoder, "features", None)
         return found if isinstance(found, WordFeatures) else None
+
+    @property
+    def pieces(self) -> Pieces | None:
+        """What cuts words into pieces; None in an encoder over words or characters."""
+        found = getattr(self.encoder, "pieces", None)
+        return found if isinstance(found, Pieces) else None
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Factors of the learning rate the encoder asks for, by name of parameter; 1 where absent."""
+        found: dict[str, float] = getattr(self.encoder, "rates", {})
+        return {f"encoder.{name}": rate for name, rate in found.items()}
 
     def head(self, name: str) -> TagHead:
         """A head by name."""

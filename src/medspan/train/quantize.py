@@ -1,4 +1,4 @@
-"""Word tables in eight bits: each row is whole numbers from -127 to 127 times a scale of its own."""
+"""Matrices in eight bits: each row is whole numbers from -127 to 127 times a scale of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 LARGEST = 127
+_SMALLEST_MATRIX = 4096
+
+
+def is_large(tensor: Tensor) -> bool:
+    """Whether a tensor of a transformer is worth eight bits: a matrix of some size."""
+    return tensor.ndim > 1 and tensor.numel() >= _SMALLEST_MATRIX
 
 
 def quantize_rows(table: Tensor) -> tuple[Tensor, Tensor]:

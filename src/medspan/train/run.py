@@ -11,7 +11,7 @@ import msgspec
 import torch
 
 import medspan
-from medspan.config import TRAINED_PARTS, load_recipe, parse_recipe
+from medspan.config import TRAINED_PARTS, Transformer, load_recipe, parse_recipe
 from medspan.errors import TrainingError, UsageError
 from medspan.model.spec import CorpusSpec, Provenance
 from medspan.model.store import check_replaceable
@@ -22,6 +22,7 @@ from medspan.train.curve import curve_svg
 from medspan.train.data import digest_path, read_corpora, source_licence
 from medspan.train.distil.lesson import lesson_of
 from medspan.train.export import Export
+from medspan.train.hub import open_hub_model
 from medspan.train.loop import Trainer
 from medspan.train.scorer import pick_device
 from medspan.train.transfer import find_donor, licence_of
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from medspan.model.session import Device
     from medspan.train.data import TrainingCorpus
     from medspan.train.distil.lesson import Lesson
+    from medspan.train.hub import HubModel
     from medspan.train.loop import Watcher
     from medspan.train.transfer import Donor
 
@@ -123,12 +125,13 @@ def train_recipe(
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     check_replaceable(output)
+    hub = find_hub(recipe, path.parent, tell)
     run = run_folder(output, resume=resume)
     corpora = read_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(describe(corpus))
     lesson = teaching.lesson(recipe, run, tell) if teaching else None
-    trainer = Trainer(recipe, corpora, run, chosen, donor=donor, lesson=lesson)
+    trainer = Trainer(recipe, corpora, run, chosen, donor=donor, lesson=lesson, hub=hub)
     for line in trainer.transferred.lines() if trainer.transferred else []:
         tell(line)
     if (licence := licence_of(recipe.licence, donor)) != recipe.licence:
@@ -189,11 +192,26 @@ def export_again(
     corpora = read_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(describe(corpus))
+    hub = find_hub(recipe, path.parent, tell)
     lesson = lesson_of(run, recipe)
-    trainer = Trainer(recipe, corpora, run, torch.device("cpu"), donor=donor, lesson=lesson)
+    trainer = Trainer(recipe, corpora, run, torch.device("cpu"), donor=donor, lesson=lesson, hub=hub)
     trainer.state = state
     trainer.network.load_state_dict(parts["best"])
     export(trainer, recipe, path, output=output, command=command)
+
+
+def find_hub(recipe: Recipe, base: Path, tell: Callable[[str], None]) -> HubModel | None:
+    """The public encoder a recipe names, read; None where its encoder starts afresh.
+
+    Raises:
+        ModelError, UsageError, MissingExtraError: as `open_hub_model`.
+    """
+    if not isinstance(recipe.encoder, Transformer):
+        return None
+    hub = open_hub_model(recipe.encoder.source, base=base, tell=tell)
+    size = sum(parameter.numel() for parameter in hub.model.parameters())
+    tell(f"encoder: {hub.name} ({hub.family}, {size / 1e6:.1f} M parameters, licence {hub.licence})")
+    return hub
 
 
 def run_folder(output: Path, *, resume: bool) -> Path:
@@ -228,8 +246,10 @@ def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, comman
     """Prove and write the model folder of a finished run."""
     recipe = msgspec.structs.replace(recipe, licence=licence_of(recipe.licence, trainer.donor))
     provenance = provenance_of(recipe, path, command)
+    if trainer.public:
+        provenance = msgspec.structs.replace(provenance, start=trainer.public)
     if trainer.donor:
-        provenance = msgspec.structs.replace(provenance, start=trainer.donor.spec, texts=trainer.donor.texts)
+        provenance = msgspec.structs.replace(provenance, start=trainer.donor.spec, texts=trainer.texts)
     if trainer.lesson:
         taught = trainer.lesson.text.settings
         provenance = msgspec.structs.replace(provenance, teachers=taught.teachers, unlabelled=taught.texts)

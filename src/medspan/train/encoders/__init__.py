@@ -1,13 +1,15 @@
-"""Encoders: arrays of a batch → states. `ENCODERS` names them all."""
+"""Encoders: arrays of a batch → states. `ENCODERS` names those that start afresh."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from medspan.config import BlstmCnn, CharBlstm, Cnn, Window
+from medspan.config import BlstmCnn, CharBlstm, Cnn, Transformer, Window
+from medspan.errors import ConfigError
 from medspan.train.encoders.blstm_cnn import BlstmCnnEncoder
 from medspan.train.encoders.char_blstm import CharBlstmEncoder
 from medspan.train.encoders.cnn import CnnEncoder
+from medspan.train.encoders.transformer import TransformerEncoder
 from medspan.train.encoders.window import WindowEncoder
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from medspan.config import EncoderConfig
     from medspan.features.vocab import Vocab
     from medspan.train.graph import Graph
+    from medspan.train.hub import HubModel
 
 
 class Encoder(Protocol):
@@ -48,6 +51,16 @@ ENCODERS: dict[type, Callable[[Any, Vocab], nn.Module]] = {
 }
 
 
-def build_encoder(config: EncoderConfig, vocab: Vocab) -> nn.Module:
-    """The encoder a recipe asks for, with fresh weights."""
+def build_encoder(config: EncoderConfig, vocab: Vocab, hub: HubModel | None = None) -> nn.Module:
+    """The encoder a recipe asks for, with fresh weights, or those of a public encoder.
+
+    Raises:
+        ConfigError: if it needs a public encoder and there is none.
+    """
+    if isinstance(config, Transformer):
+        if hub is None:
+            raise ConfigError(
+                "encoder.kind: a 'transformer' starts from a public encoder, which was not read"
+            )
+        return TransformerEncoder(config, hub)
     return ENCODERS[type(config)](config, vocab)

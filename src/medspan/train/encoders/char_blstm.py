@@ -55,7 +55,7 @@ class CharBlstmEncoder(nn.Module):
     def to_graph(self, graph: Graph) -> list[str]:
         """The same as ONNX nodes; one name a layer."""
         states = graph.node("Transpose", graph.lookup("chars", self.chars, "text_ids"), perm=[1, 0, 2])
-        share = _share_to_graph(graph)
+        share = share_to_graph(graph, "text_ids", "word_first", "word_stop")
         levels = self.directions.to_graph(graph, states, "text_lengths")
         return [
             graph.node("MatMul", share, graph.node("Transpose", level, perm=[1, 0, 2])) for level in levels
@@ -78,10 +78,10 @@ def char_share(first: Tensor, stop: Tensor, characters: int) -> Tensor:
     return inside / (stop - first)[:, :, None]
 
 
-def _share_to_graph(graph: Graph) -> str:
-    """`char_share` as ONNX nodes."""
-    place = place_to_graph(graph, "text_ids", axis=1)
-    first, stop = (graph.node("Unsqueeze", name, graph.ints(2)) for name in ("word_first", "word_stop"))
+def share_to_graph(graph: Graph, text: str, first: str, stop: str) -> str:
+    """`char_share` as ONNX nodes, from names of inputs; ``text`` is as long as the longest row."""
+    place = place_to_graph(graph, text, axis=1)
+    first, stop = (graph.node("Unsqueeze", name, graph.ints(2)) for name in (first, stop))
     inside = graph.node("And", graph.node("GreaterOrEqual", place, first), graph.node("Less", place, stop))
     size = graph.node("Cast", graph.node("Sub", stop, first), to=1)
     return graph.node("Div", graph.node("Cast", inside, to=1), size)
