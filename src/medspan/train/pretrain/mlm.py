@@ -97,9 +97,9 @@ class MlmWatcher(Protocol):
 
 
 class _Plan(NamedTuple):
-    """A shard: its words, and the runs of them that are blocks, int64 (blocks, 2)."""
+    """A shard: its words as rows of the table of pieces, and the runs that are blocks, int64 (blocks, 2)."""
 
-    rows: NDArray[np.int32]
+    rows: NDArray[np.int64]
     blocks: NDArray[np.int64]
 
 
@@ -190,8 +190,8 @@ class MlmTrainer:
         return plan, order
 
     def _plan(self, shard: Shard) -> _Plan:
-        pieces = self._table.lengths[shard.rows]
-        return _Plan(shard.rows, cut_blocks(pieces, shard.lengths, self._room))
+        rows = self._table.rows(shard)
+        return _Plan(rows, cut_blocks(self._table.lengths[rows], shard.lengths, self._room))
 
     def _end_shard(self) -> None:
         state = self.state
@@ -199,7 +199,7 @@ class MlmTrainer:
         if state.shard == self.text.shards:
             state.shard, state.epoch = 0, state.epoch + 1
 
-    def _step(self, blocks: Sequence[NDArray[np.int32]], watcher: MlmWatcher) -> None:
+    def _step(self, blocks: Sequence[NDArray[np.int64]], watcher: MlmWatcher) -> None:
         config, state = self._config, self.state
         started = time.monotonic()
         torch.manual_seed(config.seed * 1_000_003 + state.step)
@@ -273,11 +273,8 @@ class MlmTrainer:
     def _held_out_tasks(self) -> list[Task]:
         """Blocks of held-out sentences with the same words hidden in every run."""
         config, shard = self._config, self.text.held_out()
-        chosen = shard.some(config.held_out_words, config.seed)
-        sentences = shard.sentences()
-        rows = np.concatenate([sentences[i] for i in chosen])
-        plan = self._plan(shard._replace(rows=rows, lengths=shard.lengths[chosen]))
-        words = [self._table.of(rows[first:stop]) for first, stop in plan.blocks.tolist()]
+        plan = self._plan(shard.only(shard.some(config.held_out_words, config.seed)))
+        words = [self._table.of(plan.rows[first:stop]) for first, stop in plan.blocks.tolist()]
         return self._tasks(words, (_HELD_OUT, 0))
 
     def held_out_loss(self) -> float:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medspan.train.hub import HubModel
+    from medspan.train.pretrain.mlm_pieces import Cutter
     from medspan.train.pretrain.settings import NewConfig
 
 
@@ -111,19 +112,19 @@ def with_head(start: HubModel) -> LanguageModel:
     return LanguageModel(start.family, network, tuple(name for name in head if name not in known))
 
 
-def new_language_model(config: NewConfig, tokenizer: Any, *, most_places: int, where: str) -> LanguageModel:  # noqa: ANN401 - a class without types
+def new_language_model(config: NewConfig, cutter: Cutter, *, most_places: int, where: str) -> LanguageModel:
     """A network that starts at random, as torch's generator has it.
 
     Args:
         config: its sizes.
-        tokenizer: from `medspan.train.pretrain.mlm_pieces.open_tokenizer`.
+        cutter: from `medspan.train.pretrain.mlm_pieces.open_tokenizer`.
         most_places: it sees at once, where that is a matter of the network (bert).
         where: names the tokenizer in errors.
 
     Raises:
         ModelError: if the tokenizer lacks special pieces of the family.
     """
-    padding = special_pieces(tokenizer, CONVENTIONS[config.family], where).padding
+    padding = special_pieces(cutter, CONVENTIONS[config.family], where).padding
     inner = config.inner or 4 * config.width
     if config.family == "xlnet":
         sizes: dict[str, object] = {
@@ -143,7 +144,7 @@ def new_language_model(config: NewConfig, tokenizer: Any, *, most_places: int, w
             "attention_probs_dropout_prob": config.dropout,
             "max_position_embeddings": max(512, most_places),
         }
-    settings = {"vocab_size": tokenizer.get_vocab_size(), "pad_token_id": padding, **sizes}
+    settings = {"vocab_size": cutter.tokenizer.get_vocab_size(), "pad_token_id": padding, **sizes}
     network = _network(config.family, new_config(config.family, settings))
     return LanguageModel(config.family, network, tuple(own_tensors(network)))
 

@@ -122,10 +122,11 @@ def config_of(model: LanguageModel) -> dict[str, Any]:
 def tokenizer_config(conventions: Conventions) -> dict[str, Any]:
     """What transformers' AutoTokenizer has to know beside ``tokenizer.json``."""
     lead, trail = conventions.lead, conventions.trail
+    inputs = ["input_ids", *(["token_type_ids"] if conventions.types else []), "attention_mask"]
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "padding_side": "left" if conventions.pads_left else "right",
-        "pad_token_type_id": conventions.types[2] if conventions.types else 0,
+        "model_input_names": inputs,
         "cls_token": (lead or trail[-1:])[0],
         "sep_token": trail[0],
         "mask_token": conventions.mask,

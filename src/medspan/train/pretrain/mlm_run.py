@@ -117,8 +117,8 @@ def _opened(recipe: MlmRecipe, base: Path, tell: Callable[[str], None]) -> _Star
             f"{recipe.name}: mlm.objective: 'permutation' is learnt by xlnet only; {found.name} is a "
             f"{found.family}, which learns 'mlm'"
         )
-    tokenizer = open_tokenizer(found.tokenizer_json, str(found.folder / TOKENIZER))
-    if max(tokenizer.get_vocab().values()) >= found.config.vocab_size:
+    cutter = open_tokenizer(found.tokenizer_json, str(found.folder / TOKENIZER))
+    if max(cutter.tokenizer.get_vocab().values()) >= found.config.vocab_size:
         raise ModelError(
             f"{found.folder}: {TOKENIZER} has more pieces than the vocab_size of {CONFIG}; they do not "
             "belong together"
@@ -136,12 +136,12 @@ def _new(recipe: MlmRecipe, config: NewConfig, text: Text, run: Path, *, base: P
     elif kept.exists():
         data = kept.read_bytes()
     else:
-        data = learn_tokenizer(config, text.forms, text.counts)
+        data = learn_tokenizer(config, text)
         kept.with_suffix(".tmp").write_bytes(data)
         kept.with_suffix(".tmp").replace(kept)
     where = config.tokenizer or str(kept)
-    tokenizer = open_tokenizer(data, where)
-    model = new_language_model(config, tokenizer, most_places=recipe.mlm.pieces, where=where)
+    cutter = open_tokenizer(data, where)
+    model = new_language_model(config, cutter, most_places=recipe.mlm.pieces, where=where)
     return _Start(model, data, hashlib.sha256(data).hexdigest())
 
 
