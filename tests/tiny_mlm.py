@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +20,8 @@ from tiny_pretraining import KilledError, toml
 from tiny_training import tiny_document
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from medspan.train.pretrain.mlm import MlmRow, MlmState
 
 WORDS = sorted({word for i in range(80) for word in tiny_document(i).text.replace(",", " ,").split()})
@@ -45,14 +46,14 @@ _MARKED = {"xlnet", "roberta", "modernbert"}
 def tiny_tokenizer(family: str) -> Tokenizer:
     """Pieces of two letters or so, and the family's special pieces; its blanks too, where it marks them."""
     conventions = CONVENTIONS[family]
-    special = [conventions.padding, conventions.unknown, conventions.mask]
+    special = [conventions.unknown, conventions.padding, conventions.mask]
     special += [*conventions.lead, *conventions.trail]
     letters = sorted({letter for word in WORDS for letter in word})
     if family in _MARKED:
         pairs = {word[i : i + 2] for word in WORDS for i in range(0, len(word), 2)}
         found = [(piece, 0.0) for piece in special]
         found += [(piece, -2.0 - i / 100) for i, piece in enumerate(sorted({*pairs, *letters, "\u2581"}))]
-        tokenizer = Tokenizer(models.Unigram(found, unk_id=1))
+        tokenizer = Tokenizer(models.Unigram(found, unk_id=0))
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
         )

@@ -71,7 +71,9 @@ _PLAIN: dict[str, object] = {
 }
 FAMILIES: dict[str, Family] = {
     "bert": Family("BertModel", "BertConfig", _BERT, _PLAIN, ("bert.",)),
-    "roberta": Family("RobertaModel", "RobertaConfig", _BERT, _PLAIN, ("roberta.",), 2),
+    "roberta": Family(
+        "RobertaModel", "RobertaConfig", _BERT, {**_PLAIN, "pad_token_id": 1}, ("roberta.",), 2
+    ),
     "electra": Family(
         "ElectraModel",
         "ElectraConfig",
@@ -87,7 +89,7 @@ FAMILIES: dict[str, Family] = {
             **{key: kind for key, kind in _BERT.items() if key != "type_vocab_size"},
             "relative_attention_num_buckets": int,
         },
-        {"relative_attention_num_buckets": 32},
+        {"relative_attention_num_buckets": 32, "pad_token_id": 1},
         ("mpnet.",),
         2,
     ),
@@ -187,8 +189,9 @@ class HubModel(NamedTuple):
     @property
     def most_pieces(self) -> int | None:
         """Pieces it can see at once, special ones included; None where positions are relative."""
-        positions = getattr(self.config, "max_position_embeddings", None)
-        return None if positions is None else int(positions) - FAMILIES[self.family].offset
+        if self.family == "xlnet":
+            return None
+        return int(self.config.max_position_embeddings) - FAMILIES[self.family].offset
 
 
 def open_hub_model(

@@ -21,7 +21,10 @@ from medspan.train.pretrain.mlm_pieces import SpecialPieces
 
 BERT = SpecialPieces(lead=(2,), trail=(3,), mask=4, padding=0, unknown=1, plain=np.arange(5, 60))
 XLNET = SpecialPieces(lead=(), trail=(4, 3), mask=6, padding=5, unknown=0, plain=np.arange(7, 60))
-LAYOUTS = {"bert": Layout(BERT, pads_left=False, types=None), "xlnet": Layout(XLNET, True, (0, 2, 3))}
+LAYOUTS = {
+    "bert": Layout(BERT, pads_left=False, types=None),
+    "xlnet": Layout(XLNET, pads_left=True, types=(0, 2, 3)),
+}
 
 sentences_of_pieces = st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=12), min_size=1, max_size=12)
 

@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from tokenizers import Tokenizer
@@ -48,8 +47,8 @@ def a_shard(rows: list[int], glued: list[bool]) -> Shard:
 @pytest.mark.parametrize("family", ["xlnet", "bert"])
 def test_a_table_holds_what_the_tokenizer_says(family: str):
     cutter = open_tokenizer(tiny_tokenizer(family).to_str().encode(), "here")
-    forms = [*WORDS, "Æ\x00", "\ud800", "x" * 400]
-    table = piece_table(cutter, forms, unknown=1, most=20)
+    forms = [*WORDS, "Æ\x00", "\ud800", "x" * 90]
+    table = piece_table(cutter, forms, unknown=0, most=20)
     rows = [1, 4, 6, len(WORDS) + 1, len(WORDS) + 2, len(WORDS) + 3]
     ids, numbers = table.of(table.rows(a_shard(rows, [False] * 6)))
     for i, row in enumerate(rows):
@@ -62,10 +61,10 @@ def test_a_table_holds_what_the_tokenizer_says(family: str):
 def test_glued_words_have_no_blank_before_them():
     cutter = open_tokenizer(tiny_tokenizer("xlnet").to_str().encode(), "here")
     assert cutter.mark == "\u2581"
-    table = piece_table(cutter, ["in", "was"], unknown=1, most=20)
+    table = piece_table(cutter, ["in", "was"], unknown=0, most=20)
     tokenizer = tiny_tokenizer("xlnet")
 
-    def pieces_of(glued: bool) -> list[str]:
+    def pieces_of(*, glued: bool) -> list[str]:
         ids, _ = table.of(table.rows(a_shard([2], [glued])))
         return [tokenizer.id_to_token(i) for i in ids]
 
@@ -73,7 +72,24 @@ def test_glued_words_have_no_blank_before_them():
     assert "".join(pieces_of(glued=True)) == "was"
     plain = open_tokenizer(tiny_tokenizer("bert").to_str().encode(), "here")
     assert plain.mark == ""
-    assert piece_table(plain, ["in"], unknown=1, most=20).glued_from == 0
+    assert piece_table(plain, ["in"], unknown=0, most=20).glued_from == 0
+
+
+@pytest.mark.parametrize("family", ["bert", "xlnet", "roberta"])
+def test_words_are_cut_as_taggers_cut_them(family: str):
+    pieces = pytest.importorskip("medspan.features.pieces")
+    data = tiny_tokenizer(family).to_str().encode()
+    cutter = open_tokenizer(data, "here")
+    special = special_pieces(cutter, CONVENTIONS[family], "here")
+    layout = pieces.find_layout(data, padding=special.padding, most=512, pads_left=family == "xlnet")
+    assert (layout.before, layout.after, layout.unknown) == (special.lead, special.trail, special.unknown)
+    tagger = pieces.Pieces(data, layout)
+    forms = [*WORDS, "Æ\x00", "\ud800", "x" * 70, "y" * 300]
+    table = piece_table(cutter, forms, special.unknown, 126)
+    for glued in (False, True):
+        ids, numbers = table.of(table.rows(a_shard(list(range(1, len(forms) + 1)), [glued] * len(forms))))
+        found = [ids[numbers == i].tolist() for i in range(len(forms))]
+        assert found == [tagger.ids(form, is_glued=glued) for form in forms]
 
 
 def test_the_text_says_which_words_are_glued(tmp_path: Path):
@@ -106,19 +122,19 @@ def test_special_pieces_are_those_of_the_family_and_never_drawn():
 
 def test_a_special_piece_in_a_text_is_text():
     tokenizer = tiny_tokenizer("bert")
-    table = piece_table(open_tokenizer(tokenizer.to_str().encode(), "here"), ["[MASK]"], 1, 20)
+    table = piece_table(open_tokenizer(tokenizer.to_str().encode(), "here"), ["[MASK]"], 0, 20)
     assert tokenizer.token_to_id("[MASK]") not in table.pieces.tolist()
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"model": {}}', b"\xff"])
 def test_a_damaged_tokenizer_is_refused(data: bytes):
-    with pytest.raises(ModelError, match="here: is no tokenizer.json"):
+    with pytest.raises(ModelError, match=r"here: is no tokenizer\.json"):
         open_tokenizer(data, "here")
 
 
 @pytest.mark.parametrize("family", ["xlnet", "bert"])
 @pytest.mark.parametrize("lower", [False, True])
-def test_a_tokenizer_is_learnt_from_words(family: str, lower: bool, tmp_path: Path):
+def test_a_tokenizer_is_learnt_from_words(family: str, *, lower: bool, tmp_path: Path):
     text = text_of(tmp_path, *(tiny_document(i).text for i in range(60)))
     data = learn_tokenizer(NewConfig(family=family, vocabulary=90, lower=lower), text)
     tokenizer = Tokenizer.from_str(data.decode())
@@ -158,6 +174,6 @@ def test_settings_of_the_file_do_not_cut_or_pad():
     raw = msgspec.json.decode(tokenizer.to_str())
     assert raw["truncation"]
     assert raw["padding"]
-    table = piece_table(open_tokenizer(tokenizer.to_str().encode(), "here"), ["amoxitane", "in"], 1, 20)
+    table = piece_table(open_tokenizer(tokenizer.to_str().encode(), "here"), ["amoxitane", "in"], 0, 20)
     assert table.lengths[1] > 3
     assert table.lengths[2] < 9

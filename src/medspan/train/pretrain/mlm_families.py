@@ -164,12 +164,12 @@ def load_own(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def check_room(pieces: int, most: int | None) -> None:
-    """Whether a network can see blocks of so many pieces.
+    """Whether a network can see blocks of so many pieces; transformers says -1 where there is no limit.
 
     Raises:
         ConfigError: if it cannot.
     """
-    if most is not None and pieces > most:
+    if most is not None and 0 <= most < pieces:
         raise ConfigError(f"mlm.pieces: is {pieces}; this network sees {most} at most")
 
 

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from medspan.errors import MissingExtraError, ModelError, TrainingError
+from medspan.features.forms import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ LEARNT_WORDS = 5_000_000
 """Words a tokenizer is learnt from at most; of longer texts every form in proportion."""
 _AT_ONCE = 50_000
 _MOST_WORD_PIECES = 32
+_LONGEST_WORD = 100
 _BLANK = "\u2581"
 _BEFORE_TEXT = {
     "xlnet": ("<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>", "<eod>", "<eop>"),
@@ -167,7 +169,7 @@ def piece_table(cutter: Cutter, forms: Sequence[str], unknown: int, most: int) -
     marks = [cutter.mark, ""] if cutter.mark else [""]
     for mark in marks:
         for first in range(0, len(forms), _AT_ONCE):
-            texts = [_clean(mark + form) for form in forms[first : first + _AT_ONCE]]
+            texts = [_clean(mark + shorten(form, _LONGEST_WORD)) for form in forms[first : first + _AT_ONCE]]
             encoded = cutter.tokenizer.encode_batch(texts, add_special_tokens=False)
             found = [_at_most(one.ids, most) or [unknown] for one in encoded]
             lengths.extend(map(len, found))

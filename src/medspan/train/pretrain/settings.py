@@ -318,11 +318,11 @@ def mlm_recipe_of(
 
 
 def _changed(raw: dict[str, Any], changes: MlmChanges, where: Path) -> MlmRecipe:
-    """Of a start and a new network the one given on the command line goes first."""
-    if changes.start is not None:
+    """Of a start and a new network the one given on the command line goes first; both are one too many."""
+    if changes.start is not None and not changes.new:
         raw = {key: value for key, value in raw.items() if key != "new"} | {"from": changes.start}
-    if "family" in changes.new:
-        raw.pop("from", None)
+    elif changes.start is not None or "family" in changes.new:
+        raw = {**raw, "from": changes.start}
     for key, part in (("new", changes.new), ("mlm", changes.mlm)):
         there = raw.get(key, {})
         if part and isinstance(there, dict):
