@@ -36,6 +36,40 @@ Minutes = Annotated[
     float | None, typer.Option("--max-minutes", min=0.01, help="Stop after so many minutes of learning.")
 ]
 
+# Options of `mlm`; their defaults are those of medspan.train.pretrain.settings.
+Texts = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RECIPE|TEXT...", help="A recipe (.toml), or texts: files, folders or names of corpora."
+    ),
+]
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="FOLDER|NAME", help="Start from this transformer, or this name of the hub."
+    ),
+]
+Objective = Annotated[
+    str | None,
+    typer.Option("--objective", metavar="mlm|permutation", help="What is learnt [default: mlm]."),
+]
+BlockPieces = Annotated[
+    int | None, typer.Option("--pieces", min=8, help="Pieces of a block of sentences [default: 128].")
+]
+NewFamily = Annotated[
+    str | None,
+    typer.Option("--new", metavar="xlnet|bert", help="Start from a new network with random weights."),
+]
+Layers = Annotated[int | None, typer.Option("--layers", min=1, help="Of a new network [default: 4].")]
+Width = Annotated[int | None, typer.Option("--width", min=2, help="Of a new network [default: 256].")]
+Heads = Annotated[int | None, typer.Option("--heads", min=1, help="Of a new network [default: 4].")]
+Vocabulary = Annotated[
+    int | None, typer.Option("--vocabulary", min=32, help="Pieces of its tokenizer [default: 16000].")
+]
+MostWords = Annotated[
+    int | None, typer.Option("--max-words", min=1, help="Plan to learn from so many words in all.")
+]
+
 
 class _Bar:
     """Shows a run on stderr: a bar on a terminal, a line now and then elsewhere."""
@@ -216,45 +250,17 @@ def _learn(
 
 
 def mlm(  # noqa: PLR0917 - options of a verb
-    texts: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RECIPE|TEXT...", help="A recipe (.toml), or texts: files, folders or names of corpora."
-        ),
-    ],
+    texts: Texts,
     output: Output,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="FOLDER|NAME", help="Start from this transformer, or this name of the hub."
-        ),
-    ] = None,
-    objective: Annotated[
-        str | None,
-        typer.Option("--objective", metavar="mlm|permutation", help="What is learnt [default: mlm]."),
-    ] = None,
-    pieces: Annotated[
-        int | None, typer.Option("--pieces", min=8, help="Pieces of a block of sentences [default: 128].")
-    ] = None,
-    new: Annotated[
-        str | None,
-        typer.Option("--new", metavar="xlnet|bert", help="Start from a new network with random weights."),
-    ] = None,
-    layers: Annotated[
-        int | None, typer.Option("--layers", min=1, help="Of a new network [default: 4].")
-    ] = None,
-    width: Annotated[
-        int | None, typer.Option("--width", min=2, help="Of a new network [default: 256].")
-    ] = None,
-    heads: Annotated[
-        int | None, typer.Option("--heads", min=1, help="Of a new network [default: 4].")
-    ] = None,
-    vocabulary: Annotated[
-        int | None, typer.Option("--vocabulary", min=32, help="Pieces of its tokenizer [default: 16000].")
-    ] = None,
-    max_words: Annotated[
-        int | None, typer.Option("--max-words", min=1, help="Plan to learn from so many words in all.")
-    ] = None,
+    start: Encoder = None,
+    objective: Objective = None,
+    pieces: BlockPieces = None,
+    new: NewFamily = None,
+    layers: Layers = None,
+    width: Width = None,
+    heads: Heads = None,
+    vocabulary: Vocabulary = None,
+    max_words: MostWords = None,
     max_minutes: Minutes = None,
     device: DeviceName = "auto",
     resume: Resume = False,
@@ -314,11 +320,18 @@ def _mlm_recipe(
         raise UsageError("give one recipe (.toml), or texts without a recipe")
     base = Path(texts[0]).parent if is_recipe[0] else Path()
     if start is not None and Path(start).is_dir():  # else it is a name of the hub
-        start = os.path.relpath(start, base)
+        start = _seen_from(base, Path(start))
     changes = settings.MlmChanges(start, new, mlm)
     if is_recipe[0]:
         return settings.load_mlm_recipe(Path(texts[0]), changes), base
     return settings.mlm_recipe_of(texts, output.name, changes), base
+
+
+def _seen_from(base: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(folder, base)).as_posix()
+    except ValueError:  # on another drive of Windows
+        return str(folder.resolve())
 
 
 def _mlm_command(texts: list[str], output: Path, options: dict[str, object]) -> str:

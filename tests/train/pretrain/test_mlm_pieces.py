@@ -109,6 +109,13 @@ def test_the_text_says_which_words_are_glued(tmp_path: Path):
     assert joined.count(" x.") == 3
 
 
+def test_words_of_different_documents_are_never_glued(tmp_path: Path):
+    text = text_of(tmp_path, *(["ab", "  cd"] * 10))  # the second begins at the offset where the first ends
+    shards = [text.held_out(), *(text.shard(i) for i in range(text.shards))]
+    assert sum(len(shard.rows) for shard in shards) == 20
+    assert not any(shard.glued.any() for shard in shards)
+
+
 def test_special_pieces_are_those_of_the_family_and_never_drawn():
     cutter = open_tokenizer(tiny_tokenizer("xlnet").to_str().encode(), "here")
     special = special_pieces(cutter, CONVENTIONS["xlnet"], "here")
