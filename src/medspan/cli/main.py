@@ -42,6 +42,7 @@ VERBS: dict[str, Verb] = {
     "pretrain vectors": Verb("pretrain:vectors", "Learn word vectors from unannotated text."),
     "pretrain bilm": Verb("pretrain:bilm", "Learn language models in both directions over words."),
     "pretrain charlm": Verb("pretrain:charlm", "Learn language models in both directions over characters."),
+    "pretrain mlm": Verb("pretrain:mlm", "Pretrain a transformer on unannotated text."),
     "distil": Verb("distil:distil", "Teach a small model what larger ones say of unlabelled text."),
     "weak label": Verb("weak:label", "Label text with the terms of a dictionary."),
     "weak selftrain": Verb(

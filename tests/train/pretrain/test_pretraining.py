@@ -12,7 +12,7 @@ from medspan.config import BlstmCnn
 from medspan.errors import ConfigError, ModelError, TrainingError, UsageError
 from medspan.model.pretrained import open_pretrained
 from medspan.train.pretrain.lm import LmTrainer
-from medspan.train.pretrain.settings import load_lm_recipe, load_vector_recipe
+from medspan.train.pretrain.settings import load_lm_recipe, load_mlm_recipe, load_vector_recipe
 from medspan.train.pretrain.text import read_text
 from medspan.train.transfer import open_donor
 from tiny_pretraining import KilledError, Watcher, learn, recipe_file
@@ -115,6 +115,7 @@ def test_the_recipes_of_the_project_are_right():
     more = load_lm_recipe(recipes.pop("pretrain-bilm-bio.toml"), "bilm")
     assert more.encoder == words.encoder  # it learns on from there
     load_lm_recipe(recipes.pop("pretrain-charlm-sv.toml"), "charlm")
+    load_mlm_recipe(recipes.pop("pretrain-xlnet-en.toml"))
     assert not recipes
 
 

@@ -109,15 +109,15 @@ def test_what_is_held_out_does_not_keep_the_rest_in_memory(tmp_path: Path, monke
     held: list[np.ndarray] = []
     save = reading_text._save_shard
 
-    def spy(folder: Path, name: str, sentences: list[np.ndarray]) -> None:
-        held.extend(sentences if name == "held-out" else [])
+    def spy(folder: Path, name: str, sentences: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        held.extend(part for sentence in sentences for part in sentence if name == "held-out")
         save(folder, name, sentences)
 
     monkeypatch.setattr(reading_text, "_save_shard", spy)
     write_documents(tmp_path)
     read(tmp_path)
-    owners = {id(owner): owner for rows in held for owner in [rows if rows.base is None else rows.base]}
-    assert sum(owner.size for owner in owners.values()) == sum(rows.size for rows in held) > 0
+    owners = {id(owner): owner for part in held for owner in [part if part.base is None else part.base]}
+    assert sum(owner.size for owner in owners.values()) == sum(part.size for part in held) > 0
 
 
 def test_of_a_folder_with_splits_only_the_one_is_read(tmp_path: Path):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import re
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
+import msgspec
 from msgspec import Meta
 
 from medspan.config import (
     BlstmCnn,
     CharBlstm,
     Count,
+    NonNegativeFloat,
     Positive,
     PositiveFloat,
     Rate,
@@ -21,7 +26,7 @@ from medspan.errors import ConfigError
 from medspan.toml import convert, read_toml
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
 
 class TextConfig(Strict, frozen=True):
@@ -127,6 +132,80 @@ class VectorConfig(Strict, frozen=True):
     """Held-out words the loss is measured on at most, after every epoch."""
 
 
+class NewConfig(Strict, frozen=True):
+    """A transformer that starts at random, with a tokenizer learnt from the text."""
+
+    family: Literal["xlnet", "bert"] = "xlnet"
+    """Kind of network; xlnet has a Unigram tokenizer, bert one of WordPiece."""
+    layers: Positive = 4
+    """Layers."""
+    width: Positive = 256
+    """Width of the states; a multiple of `heads`, and for xlnet even."""
+    heads: Positive = 4
+    """Attention heads of a layer."""
+    inner: Count = 0
+    """Width of the feed-forward layers; 0 for four times `width`."""
+    dropout: Rate = 0.1
+    """Share of states, and of attention, dropped."""
+    vocabulary: Positive = 16_000
+    """Pieces of the tokenizer at most, the special ones included."""
+    lower: bool = False
+    """Whether the tokenizer makes letters small."""
+    tokenizer: str | None = None
+    """A tokenizer.json to use (relative to the recipe); one is learnt from the text where absent."""
+
+
+class MlmConfig(Strict, frozen=True):
+    """How a transformer is pretrained: by words that are hidden from it."""
+
+    objective: Literal["mlm", "permutation"] = "mlm"
+    """Masked words (Devlin et al. 2019), or the permutation language model of XLNet (Yang et al. 2019)."""
+    seed: Count = 13
+    """Seed of every random choice."""
+    epochs: Positive = 1
+    """Passes over the text."""
+    words: Count = 0
+    """Words to learn from in all, 0 for all of all epochs; the learning rate falls towards their end."""
+    pieces: Annotated[int, Meta(ge=8, le=8192)] = 128
+    """Pieces of a block, the special ones included: as many sentences as fit."""
+    batch_blocks: Positive = 16
+    """Blocks that are computed at once."""
+    accumulate: Positive = 1
+    """Batches a step learns from: it is the same step as one of so many times the blocks."""
+    masked: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.15
+    """Share of the words of a block that are predicted, all their pieces."""
+    longest_run: Count = 0
+    """Words predicted side by side at most, short runs more often than long ones; 0 for 1 (mlm) or 5."""
+    learning_rate: PositiveFloat | None = None
+    """Highest learning rate; 1e-4 where absent, 5e-4 for a new network."""
+    warmup: Rate = 0.06
+    """Share of all words in which the learning rate rises."""
+    final_rate: Rate = 0.02
+    """Learning rate at the end, as a share of the highest; it falls as half a cosine."""
+    weight_decay: NonNegativeFloat = 0.01
+    """Decay of the weights that multiply, a step, as a factor of the learning rate."""
+    clip: PositiveFloat = 1.0
+    """Largest gradient norm; larger ones are scaled down."""
+    bfloat16: bool = False
+    """Multiply in bfloat16 on a CPU too: faster where the processor can, slower where it cannot."""
+    checkpoint_steps: Positive = 500
+    """Steps between checkpoints."""
+    evaluate_steps: Positive = 500
+    """Steps between measurements of the held-out loss."""
+    held_out_words: Positive = 15_000
+    """Held-out words the loss is measured on at most."""
+
+    def optimiser(self, *, is_new: bool) -> TrainConfig:
+        """The same settings under the names the optimiser knows; ``is_new``: the network starts at random."""
+        return TrainConfig(
+            learning_rate=self.learning_rate or (5e-4 if is_new else 1e-4),
+            warmup=self.warmup,
+            final_rate=self.final_rate,
+            weight_decay=self.weight_decay,
+            clip=self.clip,
+        )
+
+
 class LmRecipe(Strict, frozen=True):
     """A whole run of `medspan pretrain bilm` or `charlm`."""
 
@@ -149,6 +228,21 @@ class VectorRecipe(Strict, frozen=True):
     text: dict[str, TextConfig]
     reading: ReadingConfig = ReadingConfig()
     vectors: VectorConfig = VectorConfig()
+    description: str = ""
+    language: str = "en"
+    licence: str = "Apache-2.0"
+    threads: Positive | None = None
+
+
+class MlmRecipe(Strict, frozen=True):
+    """A whole run of `medspan pretrain mlm`: of a network that is there (``from``), or of a ``new`` one."""
+
+    name: str
+    text: dict[str, TextConfig]
+    start: str | None = msgspec.field(name="from", default=None)
+    new: NewConfig | None = None
+    reading: ReadingConfig = ReadingConfig()
+    mlm: MlmConfig = MlmConfig()
     description: str = ""
     language: str = "en"
     licence: str = "Apache-2.0"
@@ -183,6 +277,81 @@ def load_vector_recipe(path: Path) -> VectorRecipe:
     recipe = convert(read_toml(path), VectorRecipe, str(path))
     _check_text(recipe.text, path)
     return recipe
+
+
+class MlmChanges(NamedTuple):
+    """Options of the command line, which take the place of what a recipe says; empty where not given."""
+
+    start: str | None = None
+    new: Mapping[str, object] = MappingProxyType({})
+    mlm: Mapping[str, object] = MappingProxyType({})
+
+
+_UNCHANGED = MlmChanges()
+
+
+def load_mlm_recipe(path: Path, changes: MlmChanges = _UNCHANGED) -> MlmRecipe:
+    """Read and check a recipe of a transformer; a start among the changes is relative to the working folder.
+
+    Raises:
+        ConfigError: naming the file, the key, and what is allowed there.
+    """
+    return _changed(read_toml(path), changes, path)
+
+
+def mlm_recipe_of(
+    texts: Sequence[str],
+    name: str,
+    changes: MlmChanges = _UNCHANGED,
+) -> MlmRecipe:
+    """The recipe of texts without one: files, folders, or names of corpora.
+
+    Raises:
+        ConfigError: naming the option and what is allowed there.
+    """
+    sources: dict[str, object] = {}
+    for text in texts:
+        key = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(text).name).strip("-") or "text"
+        sources[key if key not in sources else f"{key}-{len(sources) + 1}"] = {"source": text}
+    return _changed({"name": name, "text": sources}, changes, Path("medspan pretrain mlm"))
+
+
+def _changed(raw: dict[str, Any], changes: MlmChanges, where: Path) -> MlmRecipe:
+    """Of a start and a new network the one given on the command line goes first; both are one too many."""
+    if changes.start is not None and not changes.new:
+        raw = {key: value for key, value in raw.items() if key != "new"} | {"from": changes.start}
+    elif changes.start is not None or "family" in changes.new:
+        raw = {**raw, "from": changes.start}
+    for key, part in (("new", changes.new), ("mlm", changes.mlm)):
+        there = raw.get(key, {})
+        if part and isinstance(there, dict):
+            raw[key] = {**there, **part}
+    recipe = convert(raw, MlmRecipe, str(where))
+    _check_text(recipe.text, where)
+    check_mlm_recipe(recipe)
+    return recipe
+
+
+def check_mlm_recipe(recipe: MlmRecipe) -> None:
+    """Whether the parts of a recipe fit one another, options of the command line included.
+
+    Raises:
+        ConfigError: saying what to change.
+    """
+    if (recipe.start is None) == (recipe.new is None):
+        raise ConfigError(
+            f"{recipe.name}: give one thing to start from: a folder (--from, or from = in the recipe) or a "
+            "new network (--new, or [new])"
+        )
+    new = recipe.new
+    if new is not None and (new.width % new.heads or new.width % 2):
+        raise ConfigError(
+            f"{recipe.name}: new.width: {new.width} is no even multiple of new.heads ({new.heads})"
+        )
+    if new is not None and new.family != "xlnet" and recipe.mlm.objective == "permutation":
+        raise ConfigError(
+            f"{recipe.name}: mlm.objective: 'permutation' is learnt by xlnet only; {new.family} learns 'mlm'"
+        )
 
 
 def _check_text(text: dict[str, TextConfig], path: Path) -> None:

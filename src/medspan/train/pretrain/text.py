@@ -1,9 +1,9 @@
 """Documents → sentences on disk: read once, then streamed in constant memory, epoch by epoch.
 
 A sentence is a unit of `medspan.features.cut`, as training and inference see it. Its words are kept as rows
-of a table of forms (words as they stand in the text), so a shard is two arrays of numbers. Documents are held
-out by a hash of their id and text: the same ones in every run. Sentences equal to a registered test sentence
-are dropped and counted.
+of a table of forms (words as they stand in the text), so a shard is a few arrays of numbers. Documents are
+held out by a hash of their id and text: the same ones in every run. Sentences equal to a registered test
+sentence are dropped and counted.
 """
 
 from __future__ import annotations
@@ -57,10 +57,14 @@ class SourceCounts(msgspec.Struct):
 
 
 class Shard(NamedTuple):
-    """Sentences: ``rows`` int32 (words,) one sentence after the other, ``lengths`` int32 (sentences,)."""
+    """Sentences: ``rows`` int32 (words,) one sentence after the other, ``lengths`` int32 (sentences,).
+
+    ``glued``, bool (words,), marks words that follow another without a blank: pieces of words may tell.
+    """
 
     rows: NDArray[np.int32]
     lengths: NDArray[np.int32]
+    glued: NDArray[np.bool_]
 
     def sentences(self) -> list[NDArray[np.int32]]:
         """The rows of each sentence, views of the shard."""
@@ -72,6 +76,13 @@ class Shard(NamedTuple):
         sizes = np.cumsum(self.lengths[order])
         chosen: list[int] = np.sort(order[: int(np.searchsorted(sizes, words)) + 1]).tolist()
         return chosen
+
+    def only(self, sentences: Sequence[int]) -> Shard:
+        """A shard of some sentences only, in the order given."""
+        ends = np.cumsum(self.lengths)
+        runs = [np.arange(ends[i] - self.lengths[i], ends[i]) for i in sentences]
+        words = np.concatenate(runs) if runs else np.zeros(0, np.int64)
+        return Shard(self.rows[words], self.lengths[list(sentences)], self.glued[words])
 
 
 class _Index(msgspec.Struct):
@@ -174,7 +185,9 @@ def read_text(
     settings = msgspec.json.encode([sources, reading]).decode()
     stamp = _stamp(sources, base)
     index = _load_index(folder)
-    if index is None or index.settings != settings or not (resume or _is_same(index.stamp, stamp)):
+    is_complete = (folder / "held-out.glued.npy").exists()  # else an earlier medspan wrote it
+    is_same = index is not None and index.settings == settings and (resume or _is_same(index.stamp, stamp))
+    if index is None or not is_complete or not is_same:
         index = _Writer(folder, settings, reading, stamp).write(sources, base)
     for name, counts in index.sources.items():
         tell(describe(name, counts))
@@ -269,8 +282,8 @@ class _Writer:
         self._folder, self._settings, self._reading, self._stamp = folder, settings, reading, stamp
         self._keys = frozenset() if reading.keep_leaks else registered_keys()
         self._forms = Forms(reading.most_forms)
-        self._train: list[Ints] = []
-        self._held: list[Ints] = []
+        self._train: list[_Sentence] = []
+        self._held: list[_Sentence] = []
         self._waiting = self._shards = 0
         self._counts = np.zeros(1, np.int64)
 
@@ -306,19 +319,21 @@ class _Writer:
         held = [held_out(document, self._reading.held_out) for document in documents]
         counts.documents += len(documents)
         counts.held_out += sum(held)
+        glued = _glued(units)
         places = (units.document, units.first, units.stop)
         for document, first, stop in zip(*(place.tolist() for place in places), strict=True):
-            rows = units.rows[first:stop]
+            sentence = _Sentence(units.rows[first:stop], glued[first:stop])
             text = documents[document].text[units.starts[first] : units.ends[stop - 1]]
             if self._keys and sentence_key(text, shortest=0) in self._keys:
                 counts.leaked += 1
             elif held[document]:
-                self._held.append(rows.copy())  # a view would keep all that was read with it in memory
+                # Views would keep all that was read with them in memory.
+                self._held.append(_Sentence(sentence.rows.copy(), sentence.glued.copy()))
             else:
                 counts.sentences += 1
-                counts.words += len(rows)
-                self._train.append(rows)
-                self._waiting += len(rows)
+                counts.words += len(sentence.rows)
+                self._train.append(sentence)
+                self._waiting += len(sentence.rows)
         if self._waiting >= SHARD_WORDS:
             self._flush()
 
@@ -326,28 +341,45 @@ class _Writer:
         if not self._train:
             return
         _save_shard(self._folder, f"train-{self._shards:05}", self._train)
-        found = np.bincount(np.concatenate(self._train) - 1, minlength=len(self._counts))
+        rows = np.concatenate([sentence.rows for sentence in self._train])
+        found = np.bincount(rows - 1, minlength=len(self._counts))
         found[: len(self._counts)] += self._counts
         self._counts = found
         self._shards += 1
         self._train, self._waiting = [], 0
 
 
-def _save_shard(folder: Path, name: str, sentences: Sequence[Ints]) -> None:
-    rows = np.concatenate(sentences) if sentences else np.zeros(0, np.int64)
+class _Sentence(NamedTuple):
+    rows: Ints
+    glued: NDArray[np.bool_]
+
+
+def _glued(units: Units) -> NDArray[np.bool_]:
+    """Which words begin where the word before them ends; those of different documents never do."""
+    found = np.zeros(len(units.starts), np.bool_)
+    found[1:] = units.starts[1:] == units.ends[:-1]
+    found[units.first[np.flatnonzero(np.diff(units.document, prepend=-1))]] = False
+    return found
+
+
+def _save_shard(folder: Path, name: str, sentences: Sequence[_Sentence]) -> None:
+    nothing = _Sentence(np.zeros(0, np.int64), np.zeros(0, np.bool_))
+    rows, glued = (np.concatenate(parts) for parts in zip(*(sentences or [nothing]), strict=True))
     np.save(folder / f"{name}.npy", rows.astype(np.int32))
-    np.save(folder / f"{name}.lengths.npy", np.array([len(row) for row in sentences], np.int32))
+    np.save(folder / f"{name}.lengths.npy", np.array([len(each.rows) for each in sentences], np.int32))
+    np.save(folder / f"{name}.glued.npy", glued)
 
 
 def _load_shard(folder: Path, name: str) -> Shard:
     try:
         rows = np.load(folder / f"{name}.npy", allow_pickle=False)
         lengths = np.load(folder / f"{name}.lengths.npy", allow_pickle=False)
+        glued = np.load(folder / f"{name}.glued.npy", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DataError(
             f"{folder}: {name} cannot be read ({error}); remove the folder and start anew"
         ) from None
-    return Shard(rows, lengths)
+    return Shard(rows, lengths, glued)
 
 
 def _load_index(folder: Path) -> _Index | None:
