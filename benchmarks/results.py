@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from facts import read_json
-from pages import active, architectures, common, multitask, swedish, transfer
+from pages import active, architectures, common, multitask, swedish, system2, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +69,12 @@ STUDIES = (
         multitask.RESULT,
         multitask.page,
         ("Does one encoder that learns from many corpora tag each of them better?",),
+    ),
+    Study(
+        "system2.md",
+        system2.RESULT,
+        system2.page,
+        ("How do our models compare with the published figures of system 2?",),
     ),
 )
 INTRODUCTION = """\
