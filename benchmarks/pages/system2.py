@@ -35,8 +35,9 @@ without O) is the nearest to the published one. Ours learn from the training spl
 epoch, and test is only scored.
 """
 OTHERS = """\
-Words are medspan's own: the corpus' own on most, more of them on JNLPBA, whose words may hold hyphens. BC4CHEMD is not free; those who hold it run
-`benchmarks/system2.py --bc4chemd FOLDER`. S800 is measured and not shipped: its licence is not stated.
+Words are medspan's own: the corpus' own on most, more of them on JNLPBA, whose words may hold hyphens.
+BC4CHEMD is not free; those who hold it run `benchmarks/system2.py --bc4chemd FOLDER`. S800 is measured
+and not shipped: its licence is not stated.
 """
 
 
