@@ -263,3 +263,10 @@ def test_what_other_heads_learn_from_does_not_count(tmp_path: Path) -> None:
     both = Trainer(two, parts, tmp_path / "both", torch.device("cpu"))
     for feeder in both.feeders:
         assert np.array_equal(feeder._hidden, alone.feeders[0]._hidden)
+
+
+def test_of_many_names_the_first_are_shown():
+    names = tuple(f"heads.{number}.emit" for number in range(14))
+    done = Transferred("d", ("a",), (), names, ())
+    assert done.lines()[0] == "transfer from d: 1 loaded, 0 new, 14 left over, 0 mis-shaped"
+    assert done.lines()[1].endswith("heads.11.emit and 2 more")

@@ -26,6 +26,8 @@ from medspan.train.pretrain.subwords import Subwords
 from medspan.train.quantize import unpack_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor, nn
 
     from medspan.model.pretrained import PretrainedSpec
@@ -41,6 +43,7 @@ _TABLES = (
     "head.bias.weight",
 )
 """Tables whose rows are ids of a vocabulary."""
+_MOST_NAMES = 12
 _COPIED = ("encoder.", "head.")
 """Begins of the names of what is copied; `head.` is a language model's, a tagger's are `heads.`."""
 _COPIED_HEADS = (*_COPIED, "heads.", "groups.")
@@ -81,8 +84,14 @@ class Transferred(msgspec.Struct, frozen=True):
         if self.new_words:
             found.append(f"  words it lacks: {self.new_words}, {self.from_subwords} start from their n-grams")
         named = {"new": self.new, "left over": self.left_over, "mis-shaped": self.mis_shaped}
-        found.extend(f"  {part}: {', '.join(names)}" for part, names in named.items() if names)
+        found.extend(f"  {part}: {_some(names)}" for part, names in named.items() if names)
         return found
+
+
+def _some(names: Sequence[str]) -> str:
+    """Names in a row; of many the first ones, since metrics.json holds them all."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def open_donor(folder: Path, *, with_head: bool = False) -> Donor:
