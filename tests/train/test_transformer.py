@@ -416,3 +416,20 @@ def test_bfloat16_learns_too(family: str, checkpointing: bool, hubs: dict[str, H
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == pytest.approx(plain, rel=0.1)
     assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_each_head_of_a_transformer_goes_on_by_itself(tmp_path: Path):
+    """Layers of entity types and the second stage are those of the other encoders."""
+    recipe, model = written(tmp_path, epochs=1), tmp_path / "model"
+    text = recipe.read_text(encoding="utf-8").replace(
+        'labels = ["Disease"]', 'labels = ["Disease"]\ngroup = "ill"'
+    )
+    recipe.write_text(
+        text + "\n[groups.ill]\nwidth = 4\n\n[finetune]\nepochs = 1\nsingle_epochs = 1\n", "utf-8"
+    )
+    assert main(["train", str(recipe), "-o", str(model), "--device", "cpu"]) == 0
+    fine = tmp_path / "fine"
+    assert main(["finetune", str(recipe), "--from", str(model), "-o", str(fine), "--device", "cpu"]) == 0
+    choices = msgspec.json.decode((fine / "choices.json").read_bytes())
+    assert set(choices) == {"disease", "drug"}
+    assert [head.name for head in open_model(fine / "disease").spec.heads] == ["disease"]

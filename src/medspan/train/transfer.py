@@ -212,7 +212,7 @@ def transfer(network: nn.Module, donor: Donor, vocab: Vocab, *, with_heads: bool
         donor.spec.name,
         tuple(loaded),
         tuple(name for name in own if name not in given),
-        tuple(name for name in donor.tensors if name not in own),
+        tuple(sorted(name for name in donor.tensors if name not in own)),  # safetensors keeps no order
         tuple(name for name in own if name in given and name not in loaded),
         new_words,
         made,
