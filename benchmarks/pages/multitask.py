@@ -40,7 +40,7 @@ training sentences each; below 0 a step for one undoes the other:
 ACROSS = """\
 How well does what was learnt from one corpus find what another of the same type annotates? Test F1 on the
 corpus of a column, found by the head of the corpus of a row. Corpora annotate by different rules, so these
-figures lie far below those on a model's own corpus. **The multi-task model has seen the training sentences
+figures lie below those on a model's own corpus. **The multi-task model has seen the training sentences
 of the columns' corpora too, through other heads; the single runs have not.**
 """
 
