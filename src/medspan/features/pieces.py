@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PIECE_INPUTS = ("piece_ids", "spot_first", "spot_stop", "word_spot")
 FILE = "tokenizer.json"
 LAYOUT_FILE = "pieces.json"
-_MOST_WORD_PIECES = 32
+MOST_WORD_PIECES = 32
 _LONGEST_WORD = 100  # characters: longer ones are unknown to a WordPiece tokenizer anyway
 _SHARE = 4  # windows share this part of their pieces; words may take half as much
 _METASPACE = "\u2581"
@@ -65,7 +65,7 @@ class PieceLayout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def word_pieces(self) -> int:
         """Pieces kept of a word; of longer ones the first and last halves of this number."""
-        return max(1, min(_MOST_WORD_PIECES, self.capacity // (2 * _SHARE)))
+        return max(1, min(MOST_WORD_PIECES, self.capacity // (2 * _SHARE)))
 
 
 class Pieces:
@@ -93,14 +93,10 @@ class Pieces:
             is_glued: whether it follows another word without a blank.
         """
         layout = self.layout
-        clean = shorten(form, _LONGEST_WORD).encode("utf-8", "replace").decode()  # lone surrogates
-        text = clean if is_glued else layout.mark + clean
+        text = clean(form) if is_glued else layout.mark + clean(form)
         found: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         ids = [layout.unknown if piece in self._special else piece for piece in found] or [layout.unknown]
-        if len(ids) <= layout.word_pieces:
-            return ids
-        head = layout.word_pieces - layout.word_pieces // 2
-        return ids[:head] + ids[len(ids) - layout.word_pieces // 2 :]
+        return ends_of(ids, layout.word_pieces)
 
 
 def read_layout(data: bytes) -> PieceLayout:
@@ -113,6 +109,16 @@ def read_layout(data: bytes) -> PieceLayout:
         return msgspec.json.decode(data, type=PieceLayout)
     except msgspec.MsgspecError as error:
         raise ModelError(f"{LAYOUT_FILE}: {error}; the model folder is damaged") from None
+
+
+def clean(form: str) -> str:
+    """A word as tokenizers take it: of endless ones the ends, without lone surrogates."""
+    return shorten(form, _LONGEST_WORD).encode("utf-8", "replace").decode("utf-8")
+
+
+def ends_of(ids: list[int], most: int) -> list[int]:
+    """The pieces of a word; of more than ``most`` the first and the last."""
+    return ids if len(ids) <= most else ids[: most - most // 2] + ids[len(ids) - most // 2 :]
 
 
 def read_tokenizer(tokenizer_json: bytes) -> Any:  # noqa: ANN401 - tokenizers ships no types
@@ -190,7 +196,7 @@ def find_layout(
         most=most,
         pooling=pooling,
         special=tuple(sorted(special | set(full) - set(plain) | {padding})),
-        mark=_mark(raw.get("pre_tokenizer")),
+        mark=blank_mark(raw.get("pre_tokenizer")),
         pads_left=pads_left,
     )
     if layout.capacity < 2 * _SHARE:
@@ -208,7 +214,7 @@ def _unknown(tokenizer: Any, model: Mapping[str, Any], default: int) -> int:  # 
     return default
 
 
-def _mark(part: Any) -> str:  # noqa: ANN401 - a part of JSON
+def blank_mark(part: Any) -> str:  # noqa: ANN401 - a part of JSON
     """What stands for the blank before a word; empty where pieces do not tell."""
     if not isinstance(part, dict):
         return ""
@@ -216,7 +222,7 @@ def _mark(part: Any) -> str:  # noqa: ANN401 - a part of JSON
         return str(part.get("replacement", _METASPACE))
     if part.get("type") == "ByteLevel":
         return " "
-    return next(filter(None, map(_mark, part.get("pretokenizers", ()))), "")
+    return next(filter(None, map(blank_mark, part.get("pretokenizers", ()))), "")
 
 
 class _Part(NamedTuple):

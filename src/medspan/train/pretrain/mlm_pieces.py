@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from medspan.errors import MissingExtraError, ModelError, TrainingError
-from medspan.features.forms import shorten
+from medspan.features.pieces import MOST_WORD_PIECES, blank_mark, clean, ends_of, read_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 LEARNT_WORDS = 5_000_000
 """Words a tokenizer is learnt from at most; of longer texts every form in proportion."""
 _AT_ONCE = 50_000
-_MOST_WORD_PIECES = 32
-_LONGEST_WORD = 100
 _BLANK = "\u2581"
 _BEFORE_TEXT = {
     "xlnet": ("<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>", "<eod>", "<eop>"),
@@ -95,33 +93,13 @@ def open_tokenizer(data: bytes, where: str) -> Cutter:
         MissingExtraError: if tokenizers is not installed.
         ModelError: if it is damaged.
     """
+    _tokenizers()
     try:
-        raw = msgspec.json.decode(data)
-        mark = _take_mark(raw.get("pre_tokenizer"))
-        tokenizer = _tokenizers().Tokenizer.from_str(msgspec.json.encode(raw).decode())
-    except Exception as error:  # tokenizers raises no class of its own
-        if isinstance(error, MissingExtraError):
-            raise
+        tokenizer = read_tokenizer(data)
+    except ModelError as error:
         raise ModelError(f"{where}: is no tokenizer.json ({str(error)[:200]}); fetch it again") from None
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
     tokenizer.encode_special_tokens = True
-    return Cutter(tokenizer, mark)
-
-
-def _take_mark(part: Any) -> str:  # noqa: ANN401 - a part of JSON
-    """What a pre-tokenizer puts before a text; changed so that it puts nothing there."""
-    if not isinstance(part, dict):
-        return ""
-    found = ""
-    if part.get("type") == "Metaspace":
-        part["prepend_scheme"] = "never"
-        part.pop("add_prefix_space", None)
-        found = str(part.get("replacement", _BLANK))
-    elif part.get("type") == "ByteLevel":
-        part["add_prefix_space"] = False
-        found = " "
-    return "".join([found, *map(_take_mark, part.get("pretokenizers", ()))])[:1]
+    return Cutter(tokenizer, blank_mark(msgspec.json.decode(data).get("pre_tokenizer")))
 
 
 def special_pieces(cutter: Cutter, conventions: Conventions, where: str) -> SpecialPieces:
@@ -163,28 +141,19 @@ def piece_table(cutter: Cutter, forms: Sequence[str], unknown: int, most: int) -
         unknown: the piece of a word that has none.
         most: pieces of a word that are kept, of longer ones the first and the last.
     """
-    most = min(most, _MOST_WORD_PIECES)
+    most = min(most, MOST_WORD_PIECES)
     pieces: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
     lengths: list[int] = [0]
     marks = [cutter.mark, ""] if cutter.mark else [""]
     for mark in marks:
         for first in range(0, len(forms), _AT_ONCE):
-            texts = [_clean(mark + shorten(form, _LONGEST_WORD)) for form in forms[first : first + _AT_ONCE]]
+            texts = [mark + clean(form) for form in forms[first : first + _AT_ONCE]]
             encoded = cutter.tokenizer.encode_batch(texts, add_special_tokens=False)
-            found = [_at_most(one.ids, most) or [unknown] for one in encoded]
+            found = [ends_of(one.ids, most) or [unknown] for one in encoded]
             lengths.extend(map(len, found))
             pieces.append(np.fromiter((i for ids in found for i in ids), np.int32))
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return PieceTable(np.concatenate(pieces), starts, len(forms) if cutter.mark else 0)
-
-
-def _clean(text: str) -> str:
-    """Without lone surrogates, which the library cannot take."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _at_most(ids: list[int], most: int) -> list[int]:
-    return ids if len(ids) <= most else ids[: most - most // 2] + ids[len(ids) - most // 2 :]
 
 
 def learn_tokenizer(config: NewConfig, text: Text) -> bytes:
@@ -224,7 +193,7 @@ def _in_proportion(forms: Sequence[str], counts: Ints, total: int) -> Iterator[l
     share = min(1.0, LEARNT_WORDS / total)
     for form, count in zip(forms, counts.tolist(), strict=True):
         if times := round(count * share):
-            yield [_clean(form)] * times
+            yield [clean(form)] * times
 
 
 def _unigram(config: NewConfig) -> tuple[Any, Any, Any]:
