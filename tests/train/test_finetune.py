@@ -105,8 +105,17 @@ def test_finished_runs_stay_and_the_bytes_are_those_of_one_go(
         run(work, said, "disease")
     run(work, said, "disease", resume=True)
     assert (tmp_path / "fine" / "disease" / "model.safetensors").read_bytes() == whole
-    monkeypatch.setattr(stage, "train_recipe", None)  # would be called for a run that is not finished
+    monkeypatch.setattr(stage, "train", None)  # would be called for a run that is not finished
     run(work, said, "disease", resume=True)
+
+
+def test_a_single_run_may_come_later_and_then_counts(tmp_path: Path):
+    work, said = job(tmp_path)
+    alone = work._replace(with_single=False)
+    assert "single" not in run(alone, said, "drug")["drug"].dev
+    later = run(work, said, "drug", resume=True)["drug"]
+    assert set(later.dev) == {"multi-task", "fine-tuned", "single"}
+    assert run(alone, said, "drug", resume=True)["drug"] == later
 
 
 def test_an_unknown_head_is_refused(tmp_path: Path):

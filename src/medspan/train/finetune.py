@@ -8,6 +8,8 @@ recipe starts, and of the three (multi-task, fine-tuned, single) the one with th
 from __future__ import annotations
 
 import shutil
+from functools import partial
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
@@ -15,8 +17,7 @@ import msgspec
 from medspan.config import TransferConfig, load_recipe
 from medspan.errors import UsageError, did_you_mean
 from medspan.train.checkpoint import NAME
-from medspan.train.run import train_recipe
-from medspan.train.transfer import find_donor
+from medspan.train.run import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 Kept = Literal["multi-task", "fine-tuned", "single"]
 CHOICES = "choices.json"
 RUNS = "runs"
+_METRICS = "metrics.json"
+"""Of a model folder; there when a run is finished."""
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -82,19 +85,20 @@ def finetune(
         raise UsageError(f"{job.output}: holds earlier runs; go on with --resume, or remove the folder")
     choices = _read_choices(job.output)
     for name in chosen:
-        if name not in choices:
-            choices[name] = _choose(job, recipe, name, watcher=watcher, tell=tell)
-            _write_choices(job.output, choices)
+        # Finished runs stay, so choosing anew costs little; an earlier choice may lack a single run.
+        choices[name] = _choose(job, name, watcher=watcher, tell=tell)
+        _write_choices(job.output, choices)
         tell(_line(name, choices[name]))
     return {name: choices[name] for name in chosen}
 
 
-def _choose(job: Job, recipe: Recipe, head: str, *, watcher: Watcher, tell: Callable[[str], None]) -> Choice:
-    tuned = _run(job, _tuned(recipe, head, job.start), head, "fine-tuned", watcher=watcher, tell=tell)
-    dev: dict[Kept, float] = {"multi-task": _mean(tuned.start_dev_f1), "fine-tuned": _f1(tuned)}
+def _choose(job: Job, head: str, *, watcher: Watcher, tell: Callable[[str], None]) -> Choice:
+    settings = partial(_tuned, head=head, start=job.start)
+    tuned = _run(job, settings, head, "fine-tuned", watcher=watcher, tell=tell)
+    dev: dict[Kept, float] = {"multi-task": fmean(tuned.start_dev_f1.values()), "fine-tuned": _f1(tuned)}
     kept: Kept = "fine-tuned" if tuned.best_epoch else "multi-task"
-    if job.with_single:
-        single = _run(job, _single(recipe, head), head, "single", watcher=watcher, tell=tell)
+    if job.with_single or (_place(job, head, "single") / _METRICS).exists():
+        single = _run(job, partial(_single, head=head), head, "single", watcher=watcher, tell=tell)
         dev["single"] = _f1(single)
         if dev["single"] > dev["fine-tuned"]:
             kept = "single"
@@ -105,27 +109,31 @@ def _choose(job: Job, recipe: Recipe, head: str, *, watcher: Watcher, tell: Call
 
 
 def _run(
-    job: Job, recipe: Recipe, head: str, kind: Kept, *, watcher: Watcher, tell: Callable[[str], None]
+    job: Job,
+    derive: Callable[[Recipe], Recipe],
+    head: str,
+    kind: Kept,
+    *,
+    watcher: Watcher,
+    tell: Callable[[str], None],
 ) -> _Scores:
     """One run, unless it is finished; its scores."""
     folder = _place(job, head, kind)
-    if not (folder / "metrics.json").exists():
+    if not (folder / _METRICS).exists():
         tell(f"{head}: {kind}")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        start = job.start if kind == "fine-tuned" else None
-        known, donor = find_donor(recipe, job.path.parent, start)
-        train_recipe(
-            known,
-            donor,
+        train(
             job.path,
-            output=folder,
+            folder,
             watcher=watcher,
             tell=tell,
             device=job.device,
             resume=(folder.with_name(f"{folder.name}.run") / NAME).exists(),
+            start=job.start if kind == "fine-tuned" else None,
             command=job.command,
+            derive=derive,
         )
-    return msgspec.json.decode((folder / "metrics.json").read_bytes(), type=_Scores)
+    return msgspec.json.decode((folder / _METRICS).read_bytes(), type=_Scores)
 
 
 def _place(job: Job, head: str, kind: Kept) -> Path:
@@ -135,7 +143,7 @@ def _place(job: Job, head: str, kind: Kept) -> Path:
 def _alone(recipe: Recipe, head: str) -> Recipe:
     """The recipe with one head and its corpora."""
     config = msgspec.structs.replace(recipe.heads[head], ships=True)
-    train = msgspec.structs.replace(
+    settled = msgspec.structs.replace(
         recipe.train, sampling="proportional", conflict_sentences=0, average=recipe.finetune.average
     )
     return msgspec.structs.replace(
@@ -144,7 +152,7 @@ def _alone(recipe: Recipe, head: str) -> Recipe:
         corpora={name: recipe.corpora[name] for name in config.corpora},
         heads={head: config},
         groups={name: group for name, group in recipe.groups.items() if name == config.group},
-        train=train,
+        train=settled,
         distil=None,
     )
 
@@ -153,7 +161,7 @@ def _tuned(recipe: Recipe, head: str, start: Path) -> Recipe:
     """The run that starts from the model of many corpora, its head and the layer of its type too."""
     settings = recipe.finetune
     alone = _alone(recipe, head)
-    train = msgspec.structs.replace(
+    settled = msgspec.structs.replace(
         alone.train,
         epochs=settings.epochs,
         patience=settings.patience,
@@ -163,26 +171,22 @@ def _tuned(recipe: Recipe, head: str, start: Path) -> Recipe:
     transfer = TransferConfig(
         source=start.name, encoder_rate=settings.encoder_rate, word_rate=settings.word_rate, heads=True
     )
-    return msgspec.structs.replace(alone, train=train, transfer=transfer)
+    return msgspec.structs.replace(alone, train=settled, transfer=transfer)
 
 
 def _single(recipe: Recipe, head: str) -> Recipe:
     """The run that has never seen another corpus; it has no layer between encoder and head."""
     settings = recipe.finetune
     alone = _alone(recipe, head)
-    train = msgspec.structs.replace(
+    settled = msgspec.structs.replace(
         alone.train, epochs=settings.single_epochs, patience=settings.single_patience
     )
     heads = {head: msgspec.structs.replace(alone.heads[head], group=None)}
-    return msgspec.structs.replace(alone, train=train, heads=heads, groups={})
+    return msgspec.structs.replace(alone, train=settled, heads=heads, groups={})
 
 
 def _f1(scores: _Scores) -> float:
-    return _mean({name: score["f1"] for name, score in scores.dev.items()})
-
-
-def _mean(scores: dict[str, float]) -> float:
-    return sum(scores.values()) / len(scores)
+    return fmean(score["f1"] for score in scores.dev.values())
 
 
 def _line(head: str, choice: Choice) -> str:

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from medspan.train.distil.lesson import Lesson
     from medspan.train.hub import HubModel
     from medspan.train.loop import Watcher
-    from medspan.train.transfer import Donor
 
 
 class Teaching(Protocol):
@@ -64,6 +63,7 @@ def train(
     start: Path | None = None,
     command: str = "",
     teaching: Teaching | None = None,
+    derive: Callable[[Recipe], Recipe] | None = None,
 ) -> None:
     """Train a recipe and write the model.
 
@@ -78,6 +78,7 @@ def train(
         start: a folder whose encoder is copied; takes the place of ``transfer.from`` in the recipe.
         command: the command line, for the model card.
         teaching: has teachers label text for a first stage.
+        derive: makes of the recipe in the file the one that is trained.
 
     Raises:
         UsageError: if the device is not there, or the output is something else than a model.
@@ -85,42 +86,7 @@ def train(
     """
     loaded = load_recipe(path)
     loaded = msgspec.structs.replace(loaded, distil=teaching.config(loaded) if teaching else None)
-    recipe, donor = find_donor(loaded, path.parent, start)
-    train_recipe(
-        recipe,
-        donor,
-        path,
-        output=output,
-        watcher=watcher,
-        tell=tell,
-        device=device,
-        resume=resume,
-        max_minutes=max_minutes,
-        command=command,
-        teaching=teaching,
-    )
-
-
-def train_recipe(
-    recipe: Recipe,
-    donor: Donor | None,
-    path: Path,
-    *,
-    output: Path,
-    watcher: Watcher,
-    tell: Callable[[str], None],
-    device: Device = "auto",
-    resume: bool = False,
-    max_minutes: float | None = None,
-    command: str = "",
-    teaching: Teaching | None = None,
-) -> None:
-    """Train a recipe that is read already, or was derived from one.
-
-    What the recipe's ``transfer`` names is the donor. ``path`` is the recipe's file: its folder is where
-    relative paths start, and its digest goes into the model. The others are those of `train`, and so are the
-    errors.
-    """
+    recipe, donor = find_donor(derive(loaded) if derive else loaded, path.parent, start)
     chosen = pick_device(device)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
