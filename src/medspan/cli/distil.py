@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from rich.console import Console
 
-from medspan.cli.train import command_of, need_training_extra, progress_bar
+from medspan.cli.train import command_of, need_training_extra, plain_console, progress_bar
 
 if TYPE_CHECKING:
     from medspan.model.session import Device
@@ -91,14 +90,14 @@ def distil(  # noqa: PLR0917 - typer declares options as defaults
         keep_empty=keep_empty,
         gold_weight=gold_weight,
     )
-    console = Console(stderr=True, markup=False, highlight=False)
+    console = plain_console()
     with progress_bar(console) as watcher:
         run(
             settings,
             student,
             output,
             watcher=watcher,
-            tell=lambda line: console.print(line, highlight=False),
+            tell=console.print,
             device=cast("Device", device),
             resume=resume,
             max_minutes=max_minutes,
@@ -106,4 +105,4 @@ def distil(  # noqa: PLR0917 - typer declares options as defaults
             command=command_of("distil --student", student, output),
         )
     made = f"model written to {output}; try: medspan annotate --model {output} FILE"
-    console.print("the text is labelled" if only_labels else made, highlight=False)
+    console.print("the text is labelled" if only_labels else made)

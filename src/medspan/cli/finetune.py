@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from medspan.cli.train import command_of, need_training_extra, progress_bar
+from medspan.cli.train import command_of, need_training_extra, plain_console, progress_bar
 
 
 def finetune(  # noqa: PLR0917 - options of a verb
@@ -41,7 +40,7 @@ def finetune(  # noqa: PLR0917 - options of a verb
     from medspan.train.finetune import Job  # noqa: PLC0415 - torch loads only when training
     from medspan.train.finetune import finetune as run  # noqa: PLC0415 - torch loads only when training
 
-    console = Console(stderr=True, markup=False, highlight=False)
+    console = plain_console()
     command = command_of("finetune", recipe, output, start)
     job = Job(recipe, start, output, command, device, with_single)  # type: ignore[arg-type]
     with progress_bar(console) as watcher:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from medspan.cli.train import Start, command_of, need_training_extra
+from medspan.cli.train import Start, command_of, need_training_extra, plain_console
 from medspan.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from medspan.train.pretrain.lm import LmRow, LmState
     from medspan.train.pretrain.mlm import MlmRow, MlmState
     from medspan.train.pretrain.settings import MlmRecipe
@@ -86,7 +87,7 @@ class _Bar:
         now = time.monotonic()
         if not self._console.is_terminal and now - self._said >= _PLAIN_SECONDS:
             self._said = now
-            self._console.print(f"{words:,} of {total:,} words{more}", highlight=False)
+            self._console.print(f"{words:,} of {total:,} words{more}")
 
     def on_words(self, words: int, total_words: int) -> None:
         """So many words were passed by vectors."""
@@ -158,18 +159,18 @@ def vectors(recipe: Recipe, output: Output, resume: Resume = False, text: TextFo
     need_training_extra()
     from medspan.train.pretrain.run import pretrain_vectors  # noqa: PLC0415 - torch loads only when training
 
-    console = Console(stderr=True)
+    console = plain_console()
     with _progress(console) as progress:
         pretrain_vectors(
             recipe,
             output,
             watcher=_Bar(console, progress),
-            tell=lambda line: console.print(line, highlight=False, markup=False),
+            tell=console.print,
             resume=resume,
             text_folder=text,
             command=command_of("pretrain vectors", recipe, output),
         )
-    console.print(f"vectors written to {output}", highlight=False, markup=False)
+    console.print(f"vectors written to {output}")
 
 
 def bilm(  # noqa: PLR0917 - options of a verb
@@ -229,14 +230,14 @@ def _learn(
     need_training_extra()
     from medspan.train.pretrain.run import pretrain_lm  # noqa: PLC0415 - torch loads only when training
 
-    console = Console(stderr=True)
+    console = plain_console()
     with _progress(console) as progress:
         pretrain_lm(
             recipe,
             output,
             verb,
             watcher=_Bar(console, progress),
-            tell=lambda line: console.print(line, highlight=False, markup=False),
+            tell=console.print,
             device=device,  # type: ignore[arg-type]
             resume=resume,
             max_minutes=max_minutes,
@@ -244,9 +245,7 @@ def _learn(
             text_folder=text,
             command=command_of(f"pretrain {verb}", recipe, output, start),
         )
-    console.print(
-        f"encoder written to {output}; [transfer] of a recipe starts from it", highlight=False, markup=False
-    )
+    console.print(f"encoder written to {output}; [transfer] of a recipe starts from it")
 
 
 def mlm(  # noqa: PLR0917 - options of a verb
@@ -286,13 +285,13 @@ def mlm(  # noqa: PLR0917 - options of a verb
         new=_given({"family": new, **sizes}),
         mlm=_given({**settings, "words": max_words}),
     )
-    console = Console(stderr=True)
+    console = plain_console()
     with _progress(console) as progress:
         pretrain_mlm(
             recipe,
             output,
             watcher=_PieceBar(console, progress),
-            tell=lambda line: console.print(line, highlight=False, markup=False),
+            tell=console.print,
             base=base,
             device=device,  # type: ignore[arg-type]
             resume=resume,
@@ -302,7 +301,7 @@ def mlm(  # noqa: PLR0917 - options of a verb
                 texts, output, {"from": start, "new": new, **sizes, **settings, "max-words": max_words}
             ),
         )
-    console.print(f"transformer written to {output}", highlight=False, markup=False)
+    console.print(f"transformer written to {output}")
 
 
 def _given(options: dict[str, object]) -> dict[str, object]:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from rich.console import Console
 
-from medspan.cli.train import command_of, need_training_extra, progress_bar
+from medspan.cli.train import command_of, need_training_extra, plain_console, progress_bar
 
 if TYPE_CHECKING:
     from medspan.model.session import Device
@@ -69,10 +68,8 @@ def selftrain(  # noqa: PLR0917 - typer declares options as defaults
     from medspan.train.run import train  # noqa: PLC0415 - torch loads only when training
     from medspan.train.selftrain import SelfTraining, self_train  # noqa: PLC0415 - as above
 
-    console = Console(stderr=True)
-
-    def tell(line: str) -> None:
-        console.print(line, highlight=False, markup=False)
+    console = plain_console()
+    tell = console.print
 
     def train_one(path: Path, folder: Path) -> None:
         is_begun = (folder.with_name(f"{folder.name}.run") / "checkpoint.safetensors").exists()

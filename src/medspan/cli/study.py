@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
 import typer
-from rich.console import Console
 
-from medspan.cli.train import need_training_extra, progress_bar
+from medspan.cli.train import need_training_extra, plain_console, progress_bar
 from medspan.config import load_recipe
 from medspan.corpora import catalogue
 from medspan.corpora.catalogue import find_entry
@@ -24,6 +23,8 @@ from medspan.study.structs import Limits, Study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from rich.console import Console
 
     from medspan.config import CorpusConfig, Recipe
     from medspan.model.session import Device
@@ -106,10 +107,8 @@ def transfer(  # noqa: PLR0917 - typer declares options as defaults
     each corpus alone and with each other one, and compares dev F1. Writes transfer.json, transfer.md and
     transfer.html; the same command goes on with a study that was stopped.
     """
-    console = Console(stderr=True, markup=False, highlight=False)
-
-    def tell(line: str) -> None:
-        console.print(line, highlight=False, markup=False)
+    console = plain_console()
+    tell = console.print
 
     if not no_train:
         need_training_extra()

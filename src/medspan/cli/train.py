@@ -36,10 +36,13 @@ class _Bar:
         self._progress.update(self._task, f1=f"dev F1 {row.dev_mean:.4f}")
         self._console.print(
             f"epoch {row.epoch + 1}: loss {row.loss:.3f}, dev F1 {scores}, "
-            f"{row.words_per_second:,.0f} words/s, {row.minutes:.1f} min{mark}",
-            highlight=False,
-            markup=False,
+            f"{row.words_per_second:,.0f} words/s, {row.minutes:.1f} min{mark}"
         )
+
+
+def plain_console() -> Console:
+    """Standard error, for lines that may hold brackets: labels and names are no markup."""
+    return Console(stderr=True, markup=False, highlight=False)
 
 
 @contextmanager
@@ -96,18 +99,17 @@ def train(  # noqa: PLR0917 - options of a verb
     need_training_extra()
     from medspan.train.run import train as run  # noqa: PLC0415 - torch loads only when training
 
-    console = Console(stderr=True)
+    console = plain_console()
     with progress_bar(console) as watcher:
         run(
             recipe,
             output,
             watcher=watcher,
-            tell=lambda line: console.print(line, highlight=False, markup=False),
+            tell=console.print,
             device=device,  # type: ignore[arg-type]
             resume=resume,
             max_minutes=max_minutes,
             start=start,
             command=command_of("train", recipe, output, start),
         )
-    written = f"model written to {output}; try: medspan annotate --model {output} FILE"
-    console.print(written, highlight=False, markup=False)
+    console.print(f"model written to {output}; try: medspan annotate --model {output} FILE")
