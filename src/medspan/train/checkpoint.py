@@ -28,6 +28,23 @@ class RunState(msgspec.Struct):
     """SHA-256 of the vocabulary: the rows of the tables are its words. Empty in checkpoints of old."""
 
 
+class TextRunState(RunState):
+    """Where a run over unannotated text stands; everything random is a function of this and the seed."""
+
+    step: int = 0
+    epoch: int = 0
+    shard: int = 0
+    """Shards of the epoch that are done."""
+    position: int = 0
+    """Batches or steps of the shard that are done."""
+    words: int = 0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    seconds: float = 0.0
+    """Spent learning since the held-out text was last measured."""
+    minutes: float = 0.0
+
+
 _State = TypeVar("_State", bound=RunState)
 
 

@@ -24,7 +24,7 @@ from medspan.errors import TrainingError
 from medspan.features.batch import Featurizer
 from medspan.features.vocab import extend_vocab, vocab_of
 from medspan.toml import recipe_toml
-from medspan.train.checkpoint import RunState, load_same_run, save_checkpoint
+from medspan.train.checkpoint import TextRunState, load_same_run, save_checkpoint
 from medspan.train.encoders import build_encoder
 from medspan.train.heads.lm import LmHead
 from medspan.train.optim import Optimizer, learning_rate
@@ -61,23 +61,11 @@ class LmRow(msgspec.Struct, frozen=True):
     minutes: float
 
 
-class LmState(RunState):
-    """Where a run stands; everything random is a function of this and the seed."""
+class LmState(TextRunState):
+    """Where a run stands."""
 
-    step: int = 0
-    epoch: int = 0
-    shard: int = 0
-    """Shards of the epoch that are done."""
-    position: int = 0
-    """Batches of the shard that are done."""
-    words: int = 0
     evaluated: int = 0
     """Words learnt when perplexity was last measured."""
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    seconds: float = 0.0
-    """Spent learning since perplexity was last measured."""
-    minutes: float = 0.0
     history: list[LmRow] = msgspec.field(default_factory=list)
 
 

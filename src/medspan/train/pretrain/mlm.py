@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from medspan.errors import TrainingError
 from medspan.toml import recipe_toml
-from medspan.train.checkpoint import RunState, load_same_run, save_checkpoint
+from medspan.train.checkpoint import TextRunState, load_same_run, save_checkpoint
 from medspan.train.optim import Optimizer, learning_rate
 from medspan.train.pretrain.mlm_families import load_own, own_tensors
 from medspan.train.pretrain.mlm_masks import (
@@ -65,25 +65,13 @@ class MlmRow(msgspec.Struct, frozen=True):
     minutes: float
 
 
-class MlmState(RunState):
-    """Where a run stands; everything random is a function of this and the seed."""
+class MlmState(TextRunState):
+    """Where a run stands."""
 
     start: str = ""
     """SHA-256 of what it started from and of the tokenizer."""
-    step: int = 0
-    epoch: int = 0
-    shard: int = 0
-    """Shards of the epoch that are done."""
-    position: int = 0
-    """Steps of the shard that are done."""
-    words: int = 0
     pieces: int = 0
     """Pieces learnt from, without special ones and padding."""
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    seconds: float = 0.0
-    """Spent learning since the held-out loss was last measured."""
-    minutes: float = 0.0
     history: list[MlmRow] = msgspec.field(default_factory=list)
 
 
@@ -140,7 +128,7 @@ class MlmTrainer:
         self.network = model.network.to(device)
         self.optimizer = Optimizer(self.network, self._config.optimiser(is_new=recipe.new is not None))
         forms = hashlib.sha256("\n".join(text.forms).encode()).hexdigest()
-        self.state = MlmState(recipe_toml(recipe), forms, start)
+        self.state = MlmState(recipe_toml(recipe), forms, start=start)
         self.total_words = self._config.words or self._config.epochs * text.words
         self._held = self._held_out_tasks()
 
