@@ -22,12 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from facts import facts, figures, numbered, read_json, write_json
-from transfer import paired_gain
+from transfer import document_counts, paired_gain
 
 import medspan
 from medspan.config import load_recipe
 from medspan.corpora import load
-from medspan.metrics.matching import Mention, strict_counts
 from medspan.model.tagger import load_tagger
 from medspan.train.data import relabel
 
@@ -81,9 +80,10 @@ class Bench:
         """Figures on the test split of a head, and counts of each document."""
         gold = self.gold(head)
         found = tagger.annotate([document.replace(entities=()) for document in gold])
-        counts = [strict_counts(_mentions(a), _mentions(b)) for a, b in zip(gold, found, strict=True)]
-        report = medspan.evaluate(gold, found, labels=list(self.recipe.heads[head].labels))
-        return figures(report), [(c.tp, c.fp, c.fn) for c in counts]
+        labels = self.recipe.heads[head].labels
+        return figures(medspan.evaluate(gold, found, labels=labels)), document_counts(
+            gold, found, frozenset(labels)
+        )
 
     def row(self, head: str) -> dict[str, Any]:
         """Everything on one head."""
@@ -135,10 +135,6 @@ def stage1(multi: Path) -> dict[str, Any]:
         "dev": {name: round(f1, 4) for name, f1 in best["dev"].items()},
         "conflict": best["conflict"],
     }
-
-
-def _mentions(document: Document) -> set[Mention]:
-    return {Mention(entity.spans, entity.label) for entity in document.entities}
 
 
 def main() -> int:

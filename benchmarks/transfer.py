@@ -96,10 +96,16 @@ def report_of(recipe: Recipe, model: Path, split: str) -> tuple[Report, list[tup
     gold = numbered(relabel(load(corpus.source, split), corpus.labels))
     bare = [document.replace(entities=()) for document in gold]
     found = list(medspan.load(model, device="cpu").annotate(bare))
-    wanted = frozenset(labels)
+    return medspan.evaluate(gold, found, labels=labels), document_counts(gold, found, frozenset(labels))
+
+
+def document_counts(
+    gold: Sequence[Document], found: Sequence[Document], labels: frozenset[str]
+) -> list[tuple[int, int, int]]:
+    """Of each document true positives, false positives and false negatives of some labels, strictly."""
     pairs = zip(gold, found, strict=True)
-    counts = [strict_counts(_mentions(a, wanted), _mentions(b, wanted)) for a, b in pairs]
-    return medspan.evaluate(gold, found, labels=labels), [(c.tp, c.fp, c.fn) for c in counts]
+    counts = [strict_counts(_mentions(a, labels), _mentions(b, labels)) for a, b in pairs]
+    return [(c.tp, c.fp, c.fn) for c in counts]
 
 
 def _mentions(document: Document, labels: frozenset[str]) -> set[Mention]:
