@@ -100,6 +100,12 @@ def pretrain_lm(
         trainer.resume()
     (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
     trainer.run(watcher, max_minutes=max_minutes)
+    spec = _spec(recipe, verb, path, text=text, command=command, donor=donor)
+    _save_lm(trainer, recipe, spec, output)
+
+
+def _save_lm(trainer: LmTrainer, recipe: LmRecipe, spec: PretrainedSpec, output: Path) -> None:
+    """Write the folder of a language model."""
     tensors = {
         name: tensor for name, tensor in trainer.network.state_dict().items() if name.startswith("encoder.")
     }
@@ -115,7 +121,6 @@ def pretrain_lm(
         "hours": round(trainer.state.minutes / 60, 3),
         "history": rows,
     }
-    spec = _spec(recipe, verb, path, text=text, command=command, donor=donor)
     files = {
         "vocab.json": trainer.vocab.to_json(),
         TENSORS: _pack(tensors),
