@@ -80,18 +80,13 @@ def pretrain_mlm(
         torch.set_num_threads(recipe.threads)
     check_output(output, base / recipe.start if recipe.start else None)
     run = run_folder(output, resume=resume)
-    text = read_text(recipe.text, recipe.reading, text_folder or run / "text", base=base, tell=tell)
+    folder = text_folder or run / "text"
+    text = read_text(recipe.text, recipe.reading, folder, base=base, tell=tell, resume=resume)
     torch.manual_seed(recipe.mlm.seed)
     start = _new(recipe, recipe.new, text, run, base=base) if recipe.new else _opened(recipe, base, tell)
     tell(_describe(start.model))
     trainer = MlmTrainer(
-        recipe,
-        text,
-        run,
-        model=start.model,
-        tokenizer=start.tokenizer,
-        device=chosen,
-        start=start.digest,
+        recipe, text, run, model=start.model, tokenizer=start.tokenizer, device=chosen, start=start.digest
     )
     if resume:
         trainer.resume()
