@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 import medspan
 from medspan.cli.main import main
-from medspan.errors import UsageError
+from medspan.errors import ModelError, UsageError
 from medspan.train import finetune as stage
 from medspan.train.finetune import Choice, Job, finetune
 from tiny_training import Silent
@@ -131,3 +131,10 @@ def test_through_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "drug: dev F1 multi-task" in " ".join(capsys.readouterr().err.split())
     assert main(words) == 2
     assert "go on with --resume" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_mistyped_start_leaves_nothing_behind(tmp_path: Path):
+    work, said = job(tmp_path)
+    with pytest.raises(ModelError, match="nothing to start from"):
+        run(work._replace(start=tmp_path / "nowhere"), said, "drug")
+    assert not work.output.exists()

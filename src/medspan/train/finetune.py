@@ -121,7 +121,6 @@ def _run(
     folder = _place(job, head, kind)
     if not (folder / _METRICS).exists():
         tell(f"{head}: {kind}")
-        folder.parent.mkdir(parents=True, exist_ok=True)
         train(
             job.path,
             folder,
