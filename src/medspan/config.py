@@ -117,6 +117,10 @@ class Transformer(Strict, frozen=True, tag="transformer", tag_field="kind"):
     """Compute the states of layers anew in the backward pass: a third slower, far less memory."""
     dropout: Rate | None = None
     """Share dropped inside the layers; what the model was pretrained with, where absent."""
+    frozen: Annotated[int, Meta(ge=0)] = 0
+    """Levels that stay as they are, from below: 1 is the embeddings, 2 the lowest layer too, and so on."""
+    bfloat16: bool = False
+    """Compute the layers in bfloat16 on a CPU too, as on a GPU; quicker on CPUs with instructions for it."""
 
     @property
     def max_chars(self) -> int:
@@ -218,6 +222,9 @@ class TrainConfig(Strict, frozen=True):
     (`conflict` in metrics.jsonl); 0 compares none."""
     score_start: bool = False
     """Score the weights before the first step too, and keep them if no epoch is better."""
+    dev_share: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
+    """Share of the dev documents that are scored after an epoch, where scoring takes long; the finished model
+    is scored on all."""
     keep_leaks: bool = False
     """Keep such sentences, as a study of a published protocol may; the model card says so."""
 
@@ -284,6 +291,9 @@ class FinetuneConfig(Strict, frozen=True):
     """Most epochs of the run of the head alone, which starts where the recipe does."""
     single_patience: Positive = 10
     """Its patience."""
+    margin: Annotated[float, Meta(ge=0.0)] = 1.0
+    """By how many standard errors it must be better on dev to be kept: a lead that chance may give is none
+    (after the rule of one standard error of Breiman et al. 1984); 0 keeps whatever is best."""
 
 
 class DistilConfig(Strict, frozen=True):

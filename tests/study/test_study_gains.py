@@ -10,7 +10,7 @@ import pytest
 
 from medspan.config import parse_recipe
 from medspan.errors import DataError, UsageError
-from medspan.metrics import gain_interval
+from medspan.metrics import gain_error, gain_interval
 from medspan.study.gains import Budget, Run, Runs, Scored, derived, pairs_of, runs_of, train_all
 from medspan.study.members import by_type, members_of
 
@@ -215,3 +215,15 @@ def test_intervals_are_paired():
     two = gain_interval([SAME[0], worse[0]], [SAME[0], SAME[0]], seed=1, resamples=500)
     assert two is not None
     assert two.low < two.high == 0.0
+
+
+def test_the_error_of_a_gain_is_that_of_a_paired_comparison():
+    """Of a share of n documents that are right or wrong: the root of p (1 - p) / n."""
+    right, wrong = (1, 0, 0), (0, 1, 1)
+    before = [right] * 200
+    after = [right] * 150 + [wrong] * 50
+    assert gain_error(after, before, seed=1, resamples=4000) == pytest.approx(
+        (0.25 * 0.75 / 200) ** 0.5, rel=0.05
+    )
+    assert gain_error(after, after, seed=1, resamples=100) == 0
+    assert gain_error(after[:1], before[:1], seed=1, resamples=100) == 0

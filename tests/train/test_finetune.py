@@ -79,9 +79,21 @@ def test_a_single_run_that_is_better_is_kept(tmp_path: Path, monkeypatch: pytest
         return 2.0 if not scores.start_dev_f1 else real(scores)
 
     monkeypatch.setattr(stage, "_f1", better)
-    assert run(work, said, "drug")["drug"].kept == "single"
+    choice = run(work, said, "drug")["drug"]
+    assert choice.kept == "single"
+    assert 0 < choice.error < choice.dev["single"] - choice.dev["fine-tuned"]
+    assert any(f"standard error of its lead {choice.error:.4f}" in line for line in said)
     kept = (tmp_path / "fine" / "drug" / "config.json").read_bytes()
     assert kept == (tmp_path / "fine" / "runs" / "drug-single" / "config.json").read_bytes()
+
+
+@pytest.mark.parametrize(("margin", "kept"), [(1.0, "multi-task"), (0.0, "single")])
+def test_a_lead_that_chance_may_give_is_none(
+    margin: float, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    work, said = job(tmp_path, learning_rate=1e-9, margin=margin)
+    monkeypatch.setattr(stage, "_f1", lambda scores: 0.5 if scores.start_dev_f1 else 0.501)
+    assert run(work, said, "drug")["drug"].kept == kept
 
 
 def test_finished_runs_stay_and_the_bytes_are_those_of_one_go(

@@ -5,7 +5,7 @@ Everything here works on the mentions of one document or on counts; ``medspan.ev
 
 from medspan.metrics.calibration import Bin, Calibration, calibrate
 from medspan.metrics.counts import MacroScore, MatchScore, Score, macro
-from medspan.metrics.intervals import Interval, StrictIntervals, bootstrap, gain_interval
+from medspan.metrics.intervals import Interval, StrictIntervals, bootstrap, gain_error, gain_interval
 from medspan.metrics.matching import (
     Mention,
     Pair,
@@ -31,6 +31,7 @@ __all__ = [
     "calibrate",
     "covered",
     "exact_score",
+    "gain_error",
     "gain_interval",
     "macro",
     "pair_mentions",

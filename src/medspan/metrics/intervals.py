@@ -119,6 +119,36 @@ def gain_interval(
         seed: of the random draw.
         resamples: how many draws; 0, or fewer than two documents, give no interval.
     """
+    gains = _resampled_gains(after, before, seed=seed, resamples=resamples)
+    return None if gains is None else _interval(gains)
+
+
+def gain_error(
+    after: Sequence[tuple[int, int, int]],
+    before: Sequence[tuple[int, int, int]],
+    *,
+    seed: int,
+    resamples: int,
+) -> float:
+    """The standard error of a difference of micro F1, paired: documents drawn with replacement.
+
+    Args:
+        after: true positives, false positives and false negatives of each document.
+        before: the same of what it is compared with, documents in the same order.
+        seed: of the random draw.
+        resamples: how many draws; 0, or fewer than two documents, give an error of 0.
+    """
+    gains = _resampled_gains([after], [before], seed=seed, resamples=resamples)
+    return 0.0 if gains is None else float(gains.std())
+
+
+def _resampled_gains(
+    after: Sequence[Sequence[tuple[int, int, int]]],
+    before: Sequence[Sequence[tuple[int, int, int]]],
+    *,
+    seed: int,
+    resamples: int,
+) -> NDArray[np.float64] | None:
     import numpy as np  # noqa: PLC0415 - keeps `import medspan` free of numpy
 
     tables = [np.asarray(counts, dtype=np.float64) for counts in (after, before)]
@@ -131,5 +161,5 @@ def gain_interval(
     tp, fp, fn = (drawn[..., column] for column in range(3))
     f1 = np.nan_to_num(_divide(2 * tp, 2 * tp + fp + fn))
     chosen = np.random.default_rng(seed).integers(runs, size=(resamples, runs))
-    gains = np.take_along_axis(f1[:, 0] - f1[:, 1], chosen, axis=1).mean(axis=1)
-    return _interval(gains)
+    gains: NDArray[np.float64] = np.take_along_axis(f1[:, 0] - f1[:, 1], chosen, axis=1).mean(axis=1)
+    return gains

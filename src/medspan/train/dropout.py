@@ -23,6 +23,7 @@ class Dropout(nn.Module):
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.level = min(round(rate * _LEVELS), _LEVELS - 1)
+        self.p = self.level / _LEVELS  # where transformers looks for the rate
 
     def forward(self, states: Tensor) -> Tensor:
         """States of any shape; unchanged outside training."""

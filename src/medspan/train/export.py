@@ -84,6 +84,9 @@ class Export:
         self.forms, self.model = self._graphs()
         self.spec = self._spec(provenance, dict.fromkeys(self.heads, 1.0))
         temperatures = {name: self._temperature(name) for name in self.heads}
+        if isinstance(network.encoder, TransformerEncoder):
+            # Graphs compute in single precision, and so must what proves them.
+            network.encoder.in_bfloat16 = False
         self.spec = self._spec(provenance, temperatures)
 
     def _narrow(self, rank: int) -> None:

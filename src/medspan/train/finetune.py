@@ -2,7 +2,8 @@
 
 A model of many corpora (stage 1) is the start of a short run on one head's corpora alone (Chai et al. 2022).
 Sharing can hurt a corpus; so the run scores its start too, the head is also trained alone from where the
-recipe starts, and of the three (multi-task, fine-tuned, single) the one with the best dev F1 is the model.
+recipe starts, and of the three (multi-task, fine-tuned, single) the one with the best dev F1 is the model;
+the single one only where its lead is more than chance gives.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ import msgspec
 
 from medspan.config import TransferConfig, load_recipe
 from medspan.errors import UsageError, did_you_mean
+from medspan.metrics import gain_error
+from medspan.model.tagger import load_tagger
 from medspan.train.checkpoint import NAME
+from medspan.train.data import read_corpora
+from medspan.train.loop import document_scores
 from medspan.train.run import train
 
 if TYPE_CHECKING:
@@ -32,13 +37,19 @@ CHOICES = "choices.json"
 RUNS = "runs"
 _METRICS = "metrics.json"
 """Of a model folder; there when a run is finished."""
+_SEED, _RESAMPLES = 13, 1000
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """What became the model of a head; ``dev`` has the mean strict dev F1 of each candidate."""
+    """What became the model of a head.
+
+    ``dev`` has the mean strict dev F1 of each candidate, ``error`` the standard error of the lead of the
+    single one; 0 where it has none.
+    """
 
     kept: Kept
     dev: dict[Kept, float]
+    error: float = 0.0
 
 
 class _Scores(msgspec.Struct):
@@ -97,15 +108,33 @@ def _choose(job: Job, head: str, *, watcher: Watcher, tell: Callable[[str], None
     tuned = _run(job, settings, head, "fine-tuned", watcher=watcher, tell=tell)
     dev: dict[Kept, float] = {"multi-task": fmean(tuned.start_dev_f1.values()), "fine-tuned": _f1(tuned)}
     kept: Kept = "fine-tuned" if tuned.best_epoch else "multi-task"
+    error = 0.0
     if job.with_single or (_place(job, head, "single") / _METRICS).exists():
         single = _run(job, partial(_single, head=head), head, "single", watcher=watcher, tell=tell)
         dev["single"] = _f1(single)
-        if dev["single"] > dev["fine-tuned"]:
-            kept = "single"
+        if (lead := dev["single"] - dev["fine-tuned"]) > 0:
+            error = _lead_error(job, head)
+            kept = "single" if lead > error * load_recipe(job.path).finetune.margin else kept
     folder = job.output / head
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(_place(job, head, "single" if kept == "single" else "fine-tuned"), folder)
-    return Choice(kept, {name: round(value, 4) for name, value in dev.items()})
+    return Choice(kept, {name: round(value, 4) for name, value in dev.items()}, round(error, 4))
+
+
+def _lead_error(job: Job, head: str) -> float:
+    """Standard error of the dev F1 of the single run less that of the fine-tuned one."""
+    corpora = read_corpora(_alone(load_recipe(job.path), head), job.path.parent)
+
+    def counts(kind: Kept) -> list[tuple[int, int, int]]:
+        tagger = load_tagger(_place(job, head, kind), device=job.device)
+        scores = [
+            score
+            for corpus in corpora
+            for score in document_scores(corpus.dev, tagger.annotate(corpus.dev), corpus.labels)
+        ]
+        return [(score.tp, score.fp, score.fn) for score in scores]
+
+    return gain_error(counts("single"), counts("fine-tuned"), seed=_SEED, resamples=_RESAMPLES)
 
 
 def _run(
@@ -190,7 +219,8 @@ def _f1(scores: _Scores) -> float:
 
 def _line(head: str, choice: Choice) -> str:
     scores = ", ".join(f"{name} {value:.4f}" for name, value in choice.dev.items())
-    return f"{head}: dev F1 {scores}; kept: {choice.kept}"
+    error = f" (standard error of its lead {choice.error:.4f})" if choice.error else ""
+    return f"{head}: dev F1 {scores}{error}; kept: {choice.kept}"
 
 
 def _read_choices(output: Path) -> dict[str, Choice]:

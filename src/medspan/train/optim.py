@@ -125,7 +125,7 @@ class Average:
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self._decay = decay
-        self._live = dict(network.named_parameters())
+        self._live = {name: p for name, p in network.named_parameters() if p.requires_grad}
         self.weights = {name: p.detach().clone() for name, p in self._live.items()} if decay else {}
 
     def update(self, step: int) -> None:

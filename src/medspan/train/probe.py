@@ -16,7 +16,7 @@ import torch
 from medspan.metrics.counts import Score
 from medspan.train.checkpoint import NAME
 from medspan.train.data import read_corpora
-from medspan.train.loop import Trainer, strict_micro
+from medspan.train.loop import Trainer, document_scores, spread
 from medspan.train.scorer import pick_device
 from medspan.train.transfer import find_donor
 
@@ -50,10 +50,9 @@ class Probed(NamedTuple):
 class _Counting(Trainer):
     """A trainer that keeps the counts of each document, epoch by epoch, beside its checkpoint."""
 
-    def dev_score(self, corpus: TrainingCorpus) -> Score:
-        predicted = self.tagger(corpus.heads).annotate(corpus.dev)
-        pairs = zip(corpus.dev, predicted, strict=True)
-        scores = [strict_micro([gold], [found], corpus.labels) for gold, found in pairs]
+    def dev_score(self, corpus: TrainingCorpus, share: float = 1.0) -> Score:
+        dev = spread(corpus.dev, share)
+        scores = document_scores(dev, self.tagger(corpus.heads).annotate(dev), corpus.labels)
         path = self.folder / _COUNTS.format(self.state.epoch)
         kept = json.loads(path.read_bytes()) if path.exists() else {}
         kept[corpus.name] = [(score.tp, score.fp, score.fn) for score in scores]

@@ -7,6 +7,7 @@ its speed and its numbers. Long units are read in overlapping windows of pieces 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from medspan.errors import ConfigError
 from medspan.features.pieces import PIECE_INPUTS, PieceLayout, Pieces, find_layout
+from medspan.train.dropout import Dropout
 from medspan.train.encoders.char_blstm import char_share, share_to_graph
 from medspan.train.encoders.transformer_graph import states_to_graph
 from medspan.train.encoders.words import BYTE
@@ -40,6 +43,7 @@ class TransformerEncoder(nn.Module):
 
     Raises:
         ModelError: if its tokenizer cannot be used.
+        ConfigError: if more levels should be frozen than there are.
     """
 
     inputs = PIECE_INPUTS
@@ -53,8 +57,9 @@ class TransformerEncoder(nn.Module):
         self.pieces = Pieces(hub.tokenizer_json, layout_of(config, hub))
         self.widths = [hub.width] * hub.layers
         self._rates = config.encoder_rate, config.layer_decay
-        if config.dropout is not None:
-            _set_dropout(self.model, config.dropout)
+        self.in_bfloat16 = config.bfloat16
+        self._freeze(config.frozen)
+        _set_dropout(self.model, config.dropout)
         if config.checkpointing:
             for layer in self.layers:
                 _forget_states(layer)
@@ -75,6 +80,13 @@ class TransformerEncoder(nn.Module):
             return {}
         layers = len(self.widths)
         return {name: top * decay ** (layers - _depth(name, layers)) for name, _ in self.named_parameters()}
+
+    def _freeze(self, levels: int) -> None:
+        layers = len(self.widths)
+        if levels > layers:
+            raise ConfigError(f"encoder.frozen: is {levels}; this encoder has embeddings and {layers} layers")
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(_depth(name, layers) >= levels)
 
     def round_to_bytes(self) -> set[int]:
         """Round the matrices as a graph in eight bits keeps them; the ids of those parameters."""
@@ -102,10 +114,13 @@ class TransformerEncoder(nn.Module):
         """One (windows, pieces, width) tensor a layer; ``ids`` int64 (windows, pieces)."""
         inside = (ids != self.pieces.layout.padding).long()
         options = {"token_type_ids": self.kinds(ids)} if self.family == "xlnet" else {}
-        found = self.model(
-            input_ids=ids, attention_mask=inside, output_hidden_states=True, return_dict=True, **options
-        )
-        return [*found.hidden_states[1:-1], found.last_hidden_state]
+        with _bfloat16(self.in_bfloat16 and ids.device.type == "cpu"):
+            found = self.model(
+                input_ids=ids, attention_mask=inside, output_hidden_states=True, return_dict=True, **options
+            )
+        levels = [*found.hidden_states[1:-1], found.last_hidden_state]
+        # What follows, sums over pieces and the CRF's over paths, wants more digits.
+        return [level.float() for level in levels] if self.in_bfloat16 else levels
 
     def kinds(self, ids: Tensor) -> Tensor:
         """Segments of pieces as XLNet numbers them: int64 (windows, pieces)."""
@@ -128,6 +143,11 @@ class TransformerEncoder(nn.Module):
             )
             for level in levels
         ]
+
+
+def _bfloat16(wanted: bool) -> torch.autocast | nullcontext[None]:  # noqa: FBT001 - its one meaning
+    """On a CPU alone: the trainer computes all in bfloat16 on a GPU."""
+    return torch.autocast("cpu", dtype=torch.bfloat16) if wanted else nullcontext()
 
 
 def layout_of(config: Transformer, hub: HubModel) -> PieceLayout:
@@ -154,11 +174,13 @@ def _depth(name: str, layers: int) -> int:
     return layers if "final_norm" in name else 0
 
 
-def _set_dropout(model: nn.Module, rate: float) -> None:
-    for part in model.modules():
-        if isinstance(part, nn.Dropout):
-            part.p = rate
-        elif hasattr(part, "attention_dropout"):  # ModernBERT
+def _set_dropout(model: nn.Module, rate: float | None) -> None:
+    """Let layers draw cheap masks, at their own rate or another."""
+    for part in list(model.modules()):
+        for name, child in part.named_children():
+            if isinstance(child, nn.Dropout):
+                setattr(part, name, Dropout(child.p if rate is None else rate))
+        if rate is not None and hasattr(part, "attention_dropout"):  # ModernBERT
             part.attention_dropout = rate  # type: ignore[assignment]
 
 
