@@ -21,21 +21,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from facts import facts, figures, numbered, read_json, write_json
-from transfer import document_counts, paired_gain
+from facts import facts, read_json, write_json
+from heads import HeadTests
+from transfer import paired_gain
 
-import medspan
 from medspan.config import load_recipe
-from medspan.corpora import load
 from medspan.model.tagger import load_tagger
-from medspan.train.data import relabel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from medspan.config import Recipe
     from medspan.model.tagger import Tagger
-    from medspan.types import Document
 
 HERE = Path(__file__).resolve()
 KINDS = ("single", "multi-task", "fine-tuned")
@@ -55,7 +52,7 @@ class Bench:
         self.multi = load_tagger(multi, device="cpu", threads=1)
         self._decoders = dict(self.multi.decoders)
         self.choices = read_json(fine / "choices.json")
-        self._gold: dict[str, list[Document]] = {}
+        self.tests = HeadTests(recipe)
 
     def tagger(self, head: str, kind: str) -> Tagger:
         """One head of one of the models."""
@@ -64,33 +61,12 @@ class Bench:
             return self.multi
         return load_tagger(self.fine / "runs" / f"{head}-{kind}", device="cpu", threads=1)
 
-    def gold(self, head: str) -> list[Document]:
-        """The test split of a head's corpus, with the labels of the head alone."""
-        if head not in self._gold:
-            config = self.recipe.heads[head]
-            (name,) = config.corpora
-            corpus = self.recipe.corpora[name]
-            labels = frozenset(config.labels)
-            documents = relabel(load(corpus.source, "test"), corpus.labels)
-            kept = (d.replace(entities=tuple(e for e in d.entities if e.label in labels)) for d in documents)
-            self._gold[head] = numbered(list(kept))
-        return self._gold[head]
-
-    def score(self, tagger: Tagger, head: str) -> tuple[dict[str, Any], list[tuple[int, int, int]]]:
-        """Figures on the test split of a head, and counts of each document."""
-        gold = self.gold(head)
-        found = tagger.annotate([document.replace(entities=()) for document in gold])
-        labels = self.recipe.heads[head].labels
-        return figures(medspan.evaluate(gold, found, labels=labels)), document_counts(
-            gold, found, frozenset(labels)
-        )
-
     def row(self, head: str) -> dict[str, Any]:
         """Everything on one head."""
         test, counts = {}, {}
         for kind in KINDS:
             if kind == "multi-task" or (self.fine / "runs" / f"{head}-{kind}").exists():
-                test[kind], counts[kind] = self.score(self.tagger(head, kind), head)
+                test[kind], counts[kind] = self.tests.score(self.tagger(head, kind), head)
         choice = self.choices[head]
         test["kept"], counts["kept"] = test[choice["kept"]], counts[choice["kept"]]
         arrays = {kind: np.array([rows], np.float64) for kind, rows in counts.items()}
@@ -119,7 +95,9 @@ class Bench:
                 ]
                 if others:
                     tagger = self.tagger(head, kind)
-                    found.setdefault(kind, {})[head] = {o: self.score(tagger, o)[0]["f1"] for o in others}
+                    found.setdefault(kind, {})[head] = {
+                        o: self.tests.score(tagger, o)[0]["f1"] for o in others
+                    }
         return found
 
 

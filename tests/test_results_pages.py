@@ -199,3 +199,20 @@ def test_check_says_what_is_stale(
     assert script("results").main() == 1
     assert "README.md" in capsys.readouterr().err
     assert not (tmp_path / "docs").exists()
+
+
+def test_other_models_stand_beside_the_runs(script, made_up: Path) -> None:
+    text = script("results").render(made_up)[0]["multitask.md"]
+    assert "| large | transformer | 108.9 | 217.3 | 410 | 91.00 | 87.00 |" in text
+    assert "| small | blstm_cnn | - | 9.1 | 40,000 | - | 88.00 |" in text
+    assert "- large, ncbi-disease: 87.00 (asked of a transformer: at least 86.00)" in text
+    assert "- small, ncbi-disease" not in text
+
+
+def test_a_model_is_tested_with_the_head_that_fits(script) -> None:
+    fitting = script("heads").fitting
+    there = {"disease": ("Disease",), "cdr-chem": ("Chemical",), "silver": ("Chemical", "Gene")}
+    assert fitting("cdr-chem", ("Chemical",), there) == "cdr-chem"
+    assert fitting("ncbi-disease", ("Disease",), there) == "disease"
+    assert fitting("pc-chem", ("Chemical",), there) is None  # two could be meant
+    assert fitting("anatem", ("Anatomy",), there) is None

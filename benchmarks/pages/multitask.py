@@ -45,6 +45,13 @@ of the columns' corpora too, through other heads; the single runs have not.**
 """
 
 
+OTHERS = """\
+Public transformers and the small models they teach, on the same test splits; a model that lacks the head of a
+corpus is tested with its only head for the same labels, which may have learnt from several corpora:
+"""
+TRANSFORMER = {"ncbi-disease": 0.86, "cdr-chem": 0.915, "cdr-disease": 0.83, "bc2gm": 0.80}
+
+
 def page(result: dict[str, Any]) -> Page:
     """The page of a result file, which may be empty or in part there."""
     runs = list(result.get("runs", {}).values())
@@ -57,6 +64,7 @@ def page(result: dict[str, Any]) -> Page:
         *asked_lines(runs),
         *(line for plot in plots for line in (plot.line(), "")),
         *(common.prose(CAUTION) if runs else []),
+        *model_lines(result.get("models", {})),
         *conflict_lines(result.get("stage1", {})),
         *across_lines(result.get("across", {}), runs),
         *common.missing_lines(missing(result)),
@@ -114,6 +122,33 @@ def asked_lines(runs: Sequence[dict[str, Any]]) -> list[str]:
         if each:
             said.append(f"mean gain of {kind} everywhere: {points(statistics.fmean(each.values()))}")
     return [*(f"- {line}" for line in said), ""]
+
+
+def model_lines(models: dict[str, Any]) -> list[str]:
+    """Other models: test F1 by corpus, size and speed; and what was asked of transformers."""
+    if not models:
+        return []
+    heads = [head for head in heads_of_recipe() if any(head in row["test"] for row in models.values())]
+    rows = [
+        [
+            name,
+            row["encoder"],
+            f"{row['trained_parameters_m']}" if "trained_parameters_m" in row else common.ABSENT,
+            f"{row['mb']}",
+            f"{row['words_per_second']:,}",
+            *(percent(row["test"].get(head, {}).get("f1")) for head in heads),
+        ]
+        for name, row in models.items()
+    ]
+    found = {name: row["test"] for name, row in models.items() if row["encoder"] == "transformer"}
+    asked = [
+        f"- {name}, {head}: {percent(test[head]['f1'])} (asked of a transformer: at least {percent(least)})"
+        for name, test in found.items()
+        for head, least in TRANSFORMER.items()
+        if head in test
+    ]
+    columns = ("model", "encoder", "million parameters", "MB", "words/s of one core", *heads)
+    return ["## Other models", "", *common.prose(OTHERS), *common.table(columns, rows), *asked, ""]
 
 
 def conflict_lines(stage1: dict[str, Any]) -> list[str]:
