@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import torch
 
 from medspan.config import DistilConfig, load_recipe
 from medspan.errors import UsageError
@@ -19,6 +20,7 @@ from medspan.train.checkpoint import NAME as CHECKPOINT
 from medspan.train.data import source_licence
 from medspan.train.distil.label import LabelSettings, digest_of, label, read_all
 from medspan.train.distil.lesson import Lesson, note_labels
+from medspan.train.distil.network import network_tagger
 from medspan.train.distil.teachers import Teacher, Teachers
 from medspan.train.pretrain.settings import TextConfig
 from medspan.train.pretrain.text import source_path
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from medspan.config import Recipe
     from medspan.model.session import Device
     from medspan.model.spec import Provenance
+    from medspan.model.store import StoredModel
+    from medspan.model.tagger import Tagger
     from medspan.train.distil.label import SoftText
     from medspan.train.loop import Watcher
 
@@ -71,10 +75,11 @@ class Distillation:
     Args:
         settings: what the command line says.
         device: where teachers compute.
+        base: folder of the student's recipe.
     """
 
-    def __init__(self, settings: DistilSettings, device: Device) -> None:
-        self.settings, self._device = settings, device
+    def __init__(self, settings: DistilSettings, device: Device, base: Path) -> None:
+        self.settings, self._device, self._base = settings, device, base
         self._models = [open_model(folder) for folder in settings.teachers]
         self._weights = settings.weights or (1.0,) * len(settings.teachers)
         sources = [TextConfig(source=text, format=settings.read_as) for text in settings.texts]
@@ -103,7 +108,7 @@ class Distillation:
             if not teachers:
                 loaded = [
                     Teacher(
-                        load_tagger(model.path, device=self._device, threads=recipe.threads),
+                        self._tagger(model, recipe.threads, tell),
                         weight,
                         {head.name: head.corpora for head in model.spec.heads},
                     )
@@ -117,6 +122,15 @@ class Distillation:
         text = label(settings, lambda: read_all(self._paths), folder, teachers=opened, tell=tell)
         note_labels(run, folder)
         return text
+
+    def _tagger(self, model: StoredModel, threads: int | None, tell: Callable[[str], None]) -> Tagger:
+        found = network_tagger(model, (Path(), self._base, model.path), self._device)
+        if found is None:
+            return load_tagger(model.path, device=self._device, threads=threads)
+        if threads:
+            torch.set_num_threads(threads)
+        tell(f"teacher {model.spec.name}: read by torch")
+        return found
 
     def _label_settings(
         self, recipe: Recipe, heads: dict[str, tuple[str, ...]], corpora: dict[str, list[str]]
@@ -188,7 +202,7 @@ def distil(
         UsageError, ConfigError, DataError, TrainingError, ModelError: as the parts do.
     """
     recipe = load_recipe(student)  # what is wrong with it is said before anything else is read
-    teaching = Distillation(settings, device)
+    teaching = Distillation(settings, device, student.parent)
     if only_labels:
         teaching.label(recipe, run_folder(output, resume=True), tell)
         return
