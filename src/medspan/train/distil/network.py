@@ -7,7 +7,6 @@ millions of words is labelled several times as fast by torch: on a GPU, or in bf
 from __future__ import annotations
 
 import tomllib
-
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
