@@ -190,7 +190,7 @@ def _keep_one_graph(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keep_as_it_is(config: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 lacked encoders over word pieces and, in provenance, teachers: all of it reads as it stands."""
+    """Version 2 had no encoders over word pieces and no teachers in provenance; all it had is as it was."""
     return config
 
 
