@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Imports point down only: a part may import parts of its own level or below.
 LEVELS = {
-    **dict.fromkeys(("types", "config", "toml", "errors", "shipped"), 0),
+    **dict.fromkeys(("types", "config", "toml", "errors", "shipped", "packaged"), 0),
     **dict.fromkeys(("text", "formats", "corpora", "tags", "metrics"), 1),
     "features": 2,
     "weak": 2,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import medspan
-from medspan import pipeline
+from medspan import packaged
 from medspan.errors import ModelError, UsageError
 from medspan.pipeline import Pipeline, find_model, load
 from medspan.types import Attribute, Document, Entity, Section, Span
@@ -111,7 +111,7 @@ def test_public_load_is_load():
 
 
 def test_no_such_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr(pipeline, "shipped_models", lambda: {"default": tmp_path})
+    monkeypatch.setattr(packaged, "shipped_models", lambda: {"default": tmp_path})
     with pytest.raises(ModelError) as caught:
         find_model("defualt")
     assert str(caught.value) == "no model 'defualt': neither a folder nor shipped (did you mean default?)"
@@ -120,7 +120,7 @@ def test_no_such_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 def test_a_shipped_name_wins_over_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "default").mkdir()
-    monkeypatch.setattr(pipeline, "shipped_models", lambda: {"default": Path("/shipped")})
+    monkeypatch.setattr(packaged, "shipped_models", lambda: {"default": Path("/shipped")})
     assert find_model("default") == Path("/shipped")
     assert find_model("./default") == Path("./default")
 

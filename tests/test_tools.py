@@ -166,6 +166,24 @@ def test_wheels_are_the_only_source_where_given(bootstrap, monkeypatch: pytest.M
     assert commands[0][-5:] == ["-e", ".", "--no-index", "--find-links", str(tmp_path)]
 
 
+def test_wheels_are_of_medspan_and_of_packages_that_hold_a_model(
+    bootstrap, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    for name, inside in {"full": "full_pkg/model", "none": "none_pkg"}.items():
+        folder = tmp_path / "models" / name / "src" / inside
+        folder.mkdir(parents=True)
+        (folder / ("config.json" if name == "full" else "__init__.py")).touch()
+    installed, built = [], []
+    monkeypatch.setattr(bootstrap, "install", lambda extras, _: installed.append(extras))
+    monkeypatch.setattr(bootstrap, "run", lambda *words: built.append(words[-2:]) or 0)
+    assert bootstrap.main(["wheels"]) == 0
+    assert installed == ["dev"]
+    assert built == [(str(bootstrap.DIST), str(tmp_path)), ("--wheel", str(tmp_path / "models" / "full"))]
+    monkeypatch.setattr(bootstrap, "run", lambda *words: built.append(words) or 3)
+    assert bootstrap.main(["wheels"]) == 3
+    assert len(built) == 3
+
+
 def test_make_shows_its_targets():
     try:
         shown = subprocess.run(["make"], cwd=TOOLS.parent, capture_output=True, text=True, check=True).stdout
@@ -173,6 +191,7 @@ def test_make_shows_its_targets():
         pytest.skip("there is no make on this machine")
     assert "make annotate" in shown
     assert "make test" in shown
+    assert "make wheels" in shown
 
 
 def test_a_shipped_start_is_the_folder_without_its_head(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -1,4 +1,4 @@
-"""``python -m tools annotate|test``: finds a Python that is new enough and hands over to bootstrap.py.
+"""``python -m tools annotate|test|wheels``: finds a Python that is new enough and hands over to bootstrap.py.
 
 This file alone must be readable by any old Python, so that it can say what is wrong.
 """

@@ -1,4 +1,4 @@
-"""Make a virtual environment in this clone, install medspan into it, and annotate the examples or test.
+"""Make a virtual environment in this clone, install medspan into it, and annotate, test or build.
 
 Standard library only. Needs a network the first time, or a folder of wheels (``WHEELS=folder``, see
 docs/install.md). A second run finds the stamp of the first and installs nothing.
@@ -21,6 +21,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "medspan-installed.txt"
 LOG = VENV / "medspan-install.log"
 OUT = ROOT / "out"
+DIST = ROOT / "dist"
 
 NO_VENV = """This Python cannot make a virtual environment: its module {missing} is missing.
   Debian, Ubuntu:  sudo apt install python{major}.{minor}-venv   (or python3-venv)
@@ -54,21 +55,24 @@ class SetupError(Exception):
 
 
 def main(words: list[str]) -> int:
-    """Run ``annotate`` or ``test`` and return the exit code."""
+    """Run ``annotate``, ``test`` or ``wheels`` and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools", description=__doc__)
-    parser.add_argument("verb", choices=("annotate", "test"))
+    parser.add_argument("verb", choices=("annotate", "test", "wheels"))
     parser.add_argument(
         "--wheels",
         default=os.environ.get("WHEELS", ""),
         help="install from this folder of wheels, without a network (also: the variable WHEELS)",
     )
     options, rest = parser.parse_known_args(words)
-    if rest and options.verb == "annotate":
+    if rest and options.verb != "test":
         parser.error(f"unknown: {' '.join(rest)}")
     try:
         if options.verb == "annotate":
             install("", options)
             return annotate()
+        if options.verb == "wheels":
+            install("dev", options)
+            return build_wheels()
         install("train,dev", options)
         return run("-m", "pytest", *rest)
     except SetupError as error:
@@ -107,6 +111,16 @@ def annotate() -> int:
         if code:
             return code
     say(f"\nWritten: {listing.relative_to(ROOT)}, {page.relative_to(ROOT)} (open it in a browser)")
+    return 0
+
+
+def build_wheels() -> int:
+    """Build medspan, and each package of models/ that holds its model, into dist/."""
+    packages = [path.parents[3] for path in sorted((ROOT / "models").glob("*/src/*/model/config.json"))]
+    for words in ((str(ROOT),), *(("--wheel", str(package)) for package in packages)):
+        code = run("-m", "build", "--no-isolation", "--outdir", str(DIST), *words)
+        if code:
+            return code
     return 0
 
 

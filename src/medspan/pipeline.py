@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medspan.errors import ModelError, UsageError, did_you_mean
-from medspan.shipped import shipped_models
+from medspan.packaged import OURS, missing_package, model_names, named_model
 from medspan.tasks.ner import EntityRecognizer, as_documents
 from medspan.types import Document
 
@@ -75,7 +75,7 @@ def load(
     """Load a model.
 
     Args:
-        model: ``"default"`` for the shipped one, the name of another shipped model, or a model folder.
+        model: ``"default"`` for the shipped one, the name of an installed one, or a model folder.
         device: ``auto``, ``cpu`` or ``cuda``; cuda where there is none is an error.
         threads: threads of a forward pass; None for all cores.
         batch_words: padded words of a forward pass; None for what `medspan bench --tune` found.
@@ -97,16 +97,16 @@ def load(
 
 
 def find_model(model: Path | str) -> Path:
-    """The folder of a model by name or path; a shipped name wins over a folder of the same name.
+    """The folder of a model by name or path; the name of a model wins over a folder of the same name.
 
     Raises:
-        ModelError: if there is none.
+        ModelError: if there is none, or its package is not installed or broken.
     """
-    shipped = shipped_models()
-    if str(model) in shipped:
-        return shipped[str(model)]
+    name = str(model)
+    if folder := named_model(name):
+        return folder
     if Path(model).is_dir():
         return Path(model)
-    raise ModelError(
-        f"no model {str(model)!r}: neither a folder nor shipped ({did_you_mean(str(model), shipped)})"
+    raise missing_package(name) or ModelError(
+        f"no model {name!r}: neither a folder nor shipped ({did_you_mean(name, {*model_names(), *OURS})})"
     )

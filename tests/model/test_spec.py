@@ -59,6 +59,17 @@ def test_every_older_version_is_readable() -> None:
         assert parse_spec(spec.to_json(), "config.json") == spec
 
 
+def test_version_2_loses_nothing() -> None:
+    path = DATA / "config-version-2.json"
+    spec = parse_spec(path.read_bytes(), str(path))
+    written, read = json.loads(path.read_bytes()), json.loads(spec.to_json())
+    assert {key: read["provenance"].pop(key) for key in ("teachers", "unlabelled")} == {
+        "teachers": [],
+        "unlabelled": [],
+    }
+    assert read == {**written, "format_version": FORMAT_VERSION}
+
+
 def test_newer_version_is_refused_before_its_keys_are(spec_of: SpecOf) -> None:
     config = {**json.loads(spec_of().to_json()), "format_version": FORMAT_VERSION + 1, "novelty": 1}
     with pytest.raises(ModelError, match=r"m/config.json: format_version: .*newer medspan; upgrade"):

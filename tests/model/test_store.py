@@ -12,8 +12,9 @@ import pytest
 
 from medspan.errors import ModelError, UsageError
 from medspan.model import store
-from medspan.model.spec import HeadSpec, ModelSpec
+from medspan.model.spec import FORMAT_VERSION, HeadSpec, ModelSpec
 from medspan.model.store import open_model, pack_decoders, save_model
+from medspan.shipped import shipped_models
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,6 +148,25 @@ def test_link_to_outside_is_refused(saved: Path, tmp_path: Path, name: str) -> N
 def test_folder_that_is_itself_a_link_is_fine(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "latest").symlink_to(saved)
     assert open_model(tmp_path / "latest").problems() == []
+
+
+def test_folder_of_version_2_opens_with_all_its_files(saved: Path, spec_of: SpecOf) -> None:
+    config = json.loads((saved / "config.json").read_bytes())
+    for key in ("teachers", "unlabelled"):
+        del config["provenance"][key]
+    (saved / "config.json").write_text(json.dumps({**config, "format_version": 2}), encoding="utf-8")
+    model = open_model(saved)
+    assert model.spec == spec_of(files=model.spec.files)
+    assert model.problems() == []
+    assert list(model.decoders()) == ["disease"]
+
+
+@pytest.mark.parametrize("name", sorted(shipped_models()))
+def test_shipped_models_open_whatever_version_they_were_written_as(name: str) -> None:
+    model = open_model(shipped_models()[name])
+    assert json.loads((model.path / "config.json").read_bytes())["format_version"] <= FORMAT_VERSION
+    assert model.spec.format_version == FORMAT_VERSION
+    assert model.problems() == []
 
 
 def test_what_is_no_model_folder_is_named(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ Format = Annotated[
 ReadAs = Annotated[
     str | None, typer.Option("--from", metavar="FORMAT", help="Format to read, where names do not tell.")
 ]
-Model = Annotated[str, typer.Option(metavar="MODEL", help="A model folder, or the name of a shipped model.")]
+Model = Annotated[str, typer.Option(metavar="MODEL", help="A model folder, or the name of a model.")]
 Types = Annotated[
     str | None, typer.Option(metavar="A,B", help="Labels to find; all the model knows otherwise.")
 ]

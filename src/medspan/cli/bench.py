@@ -25,7 +25,7 @@ def bench(  # noqa: PLR0917 - typer declares options as defaults
         typer.Argument(metavar="[PATH...]", help="Texts to measure on; invented ones otherwise."),
     ] = None,
     model: Annotated[
-        str, typer.Option(metavar="MODEL", help="A model folder, or the name of a shipped model.")
+        str, typer.Option(metavar="MODEL", help="A model folder, or the name of a model.")
     ] = "default",
     read_as: Annotated[
         str | None, typer.Option("--from", metavar="FORMAT", help="Format to read, where names do not tell.")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from medspan.corpora.check import Limits, check_corpus
-from medspan.shipped import shipped_models
+from medspan.packaged import named_model
 
 if TYPE_CHECKING:
     from medspan.corpora.check import CorpusFindings, SplitFindings
@@ -43,7 +43,7 @@ def check(  # noqa: PLR0917 - typer declares options as defaults
     tags that cannot stand where they are, counts of labels. Of a model folder: its golden texts are replayed.
     Exit code 1 if something is wrong.
     """
-    folder = shipped_models().get(target, Path(target))
+    folder = named_model(target) or Path(target)
     if (folder / "config.json").is_file():
         _check_model(folder, as_json=as_json)
         return

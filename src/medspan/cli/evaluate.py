@@ -14,7 +14,7 @@ from medspan.errors import UsageError, did_you_mean
 from medspan.evaluation import DEFAULT_RESAMPLES, DEFAULT_SEED, mention_surfaces
 from medspan.evaluation import evaluate as compare
 from medspan.formats import read
-from medspan.shipped import shipped_models
+from medspan.packaged import missing_package, model_names, named_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL|PREDICTIONS",
-        help="A model folder, 'default' for the shipped model, or a file or folder of predictions.",
+        help="A model folder, the name of a model such as 'default', or a file or folder of predictions.",
     ),
 ]
 Corpus = Annotated[
@@ -131,12 +131,12 @@ def _predicted(model: str, gold: list[Document], split: str, device: str) -> lis
     from medspan.pipeline import load  # noqa: PLC0415 - after the arguments are known to be good
 
     place = Path(model).expanduser()
-    is_model = model in shipped_models() or (place / "config.json").is_file()
+    is_model = named_model(model) is not None or (place / "config.json").is_file()
     if not is_model and place.exists():
         return load_split(place, split) if _has_split(place) else list(read(place))
     if not is_model:
-        known = ", ".join(shipped_models()) or "none"
-        raise UsageError(
+        known = ", ".join(model_names()) or "none"
+        raise missing_package(model) or UsageError(
             f"{model}: no model folder, no file or folder of predictions, and no shipped model "
             f"(there: {known})"
         )

@@ -12,7 +12,9 @@ import msgspec
 import typer
 
 from medspan import __version__
-from medspan.shipped import shipped_models, shipped_starts
+from medspan.errors import ModelError
+from medspan.packaged import model_names, named_model
+from medspan.shipped import shipped_starts
 
 if TYPE_CHECKING:
     from medspan.model.spec import ModelSpec
@@ -30,7 +32,7 @@ EXTRAS = {
 def info(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", help="A model or pretrained folder, or the name of a shipped one."),
+        typer.Argument(metavar="[MODEL]", help="A model or pretrained folder, or the name of one."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write it as JSON.")] = False,
 ) -> None:
@@ -46,14 +48,16 @@ def info(
 
 
 def describe_installation() -> dict[str, Any]:
-    """Versions, shipped models, extras with their missing packages, and the folder of corpora."""
+    """Versions, models, extras with their missing packages, and the folder of corpora."""
     data = os.environ.get("MEDSPAN_DATA", "")
+    models, broken = _models()
     return {
         "medspan": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: version_of(name) for name in NEEDED},
-        "models": {name: str(path) for name, path in shipped_models().items()},
+        "models": models,
+        "broken_models": broken,
         "starts": {name: str(path) for name, path in shipped_starts().items()},
         "extras": {
             extra: {
@@ -67,12 +71,23 @@ def describe_installation() -> dict[str, Any]:
     }
 
 
+def _models() -> tuple[dict[str, str], dict[str, str]]:
+    """Folders of the models that have a name, and what is wrong where a package is broken."""
+    folders, broken = {}, {}
+    for name in model_names():
+        try:
+            folders[name] = str(named_model(name))
+        except ModelError as error:
+            broken[name] = str(error)
+    return folders, broken
+
+
 def _pretrained_folder(name: str) -> Path | None:
     """The folder of a pretrained encoder by name or path, or None where it is something else."""
     from medspan.model.pretrained import is_pretrained  # noqa: PLC0415 - numpy only where it is asked for
 
     folder = shipped_starts().get(name, Path(name))
-    return folder if name not in shipped_models() and is_pretrained(folder) else None
+    return folder if named_model(name) is None and is_pretrained(folder) else None
 
 
 def _show_pretrained(folder: Path, *, as_json: bool) -> None:
@@ -150,8 +165,9 @@ def _metrics(stored: StoredModel) -> Any:  # noqa: ANN401 - whatever JSON the mo
 def _installation_lines(facts: dict[str, Any]) -> list[str]:
     lines = [f"medspan {facts['medspan']}   Python {facts['python']}   {facts['platform']}"]
     lines += [f"  {name:14}{found or 'MISSING'}" for name, found in facts["packages"].items()]
-    lines += ["", "Models that came with the package (medspan info NAME tells more):"]
+    lines += ["", "Models that are installed (medspan info NAME tells more):"]
     lines += [f"  {name:14}{path}" for name, path in facts["models"].items()] or ["  none"]
+    lines += [f"  {name:14}BROKEN: {problem}" for name, problem in facts["broken_models"].items()]
     lines += ["", "Pretrained encoders to start from (medspan train RECIPE --from NAME):"]
     lines += [f"  {name:14}{path}" for name, path in facts["starts"].items()] or ["  none"]
     lines += ["", "Extras:"]

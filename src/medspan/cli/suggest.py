@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 
 def suggest(  # noqa: PLR0917 - typer declares options as defaults
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A model folder, or the name of a shipped model.")
-    ],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, or the name of a model.")],
     texts: Annotated[
         list[str], typer.Argument(metavar="TEXT...", help="Files or folders of unlabelled text; - for stdin.")
     ],

@@ -20,7 +20,7 @@ from medspan.tags import iobes_tags
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 EncoderKind = Literal["blstm_cnn", "char_blstm", "window", "cnn", "transformer"]
 OverlapPolicy = Literal["all", "longest", "best"]
@@ -189,7 +189,16 @@ def _keep_one_graph(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "forms": None}
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _name_language, 1: _keep_one_graph}
+def _keep_as_it_is(config: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 had no encoders over word pieces and no teachers in provenance; all it had is as it was."""
+    return config
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    0: _name_language,
+    1: _keep_one_graph,
+    2: _keep_as_it_is,
+}
 """From each older format version to the next one; a test keeps a config of every version readable."""
 
 
