@@ -18,7 +18,7 @@ from medspan.model.session import OnnxForms, OnnxScorer
 from medspan.model.spec import EncoderSpec, FormSpec, HeadSpec, ModelSpec, WindowSpec
 from medspan.model.store import pack_decoders, save_model
 from medspan.model.tagger import Tagger, tagger_of
-from medspan.model.viterbi import fit_temperature
+from medspan.model.viterbi import DevBatch, fit_temperature
 from medspan.text.tokenize import TOKENIZER_ID
 from medspan.toml import recipe_toml
 from medspan.train.compress import narrow
@@ -83,7 +83,7 @@ class Export:
             self._round()
         self.forms, self.model = self._graphs()
         self.spec = self._spec(provenance, dict.fromkeys(self.heads, 1.0))
-        temperatures = {name: self._temperature(name) for name in self.heads}
+        temperatures = self._temperatures()
         if isinstance(network.encoder, TransformerEncoder):
             # Graphs compute in single precision, and so must what proves them.
             network.encoder.in_bfloat16 = False
@@ -155,19 +155,19 @@ class Export:
             provenance=provenance,
         )
 
-    def _temperature(self, head: str) -> float:
-        """Fitted on the dev splits of the head's corpora."""
-        labels = self.recipe.heads[head].labels
-        tagger = self._tagger(heads=[head])
-        batches = []
+    def _temperatures(self) -> dict[str, float]:
+        """By head, fitted on the dev splits of its corpora; a corpus is read once for all its heads."""
+        batches: dict[str, list[DevBatch]] = {h: [] for h in self.heads}
         for corpus in self.corpora:
-            if head not in corpus.heads:
-                continue
-            for scored in tagger.score(corpus.dev):
-                units = map(scored.units.unit, scored.members.tolist())
-                gold = [unit_chunks(corpus.dev[unit.document], unit, labels) for unit in units]
-                batches.append((scored.emissions[head], scored.lengths, gold))
-        return round(float(fit_temperature(tagger.decoders[head], batches)), 4)
+            heads = [head for head in self.heads if head in corpus.heads]
+            for scored in self._tagger(heads=heads).score(corpus.dev) if heads else ():
+                units = [scored.units.unit(member) for member in scored.members.tolist()]
+                for head in heads:
+                    labels = self.recipe.heads[head].labels
+                    gold = [unit_chunks(corpus.dev[unit.document], unit, labels) for unit in units]
+                    batches[head].append((scored.emissions[head], scored.lengths, gold))
+        decoders = self._tagger().decoders
+        return {head: round(float(fit_temperature(decoders[head], batches[head])), 4) for head in self.heads}
 
     def _featurizer(self, *, onnx: bool) -> Featurizer:
         inputs = self.network.graph_inputs if onnx else self.network.inputs

@@ -345,6 +345,11 @@ class Trainer:
             window=(self.recipe.window.words, self.recipe.window.overlap),
         )
 
+    def best_dev_scores(self) -> dict[str, float]:
+        """Dev F1 of the best weights, on the share of the documents that was scored after their epoch."""
+        state = self.state
+        return dict(state.history[state.best_epoch].dev if state.best_epoch >= 0 else state.start)
+
     def dev_score(self, corpus: TrainingCorpus, share: float = 1.0) -> Score:
         """Strict micro score on the dev split of a corpus, over the labels its heads predict.
 

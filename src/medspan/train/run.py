@@ -219,7 +219,7 @@ def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, comman
     if trainer.lesson:
         taught = trainer.lesson.text.settings
         provenance = msgspec.structs.replace(provenance, teachers=taught.teachers, unlabelled=taught.texts)
-    before = {corpus.name: trainer.dev_score(corpus).f1 for corpus in trainer.corpora}
+    before = trainer.best_dev_scores()
     finished = Export(recipe, trainer.network, trainer.vocab, corpora=trainer.corpora, provenance=provenance)
     trainer.vocab = finished.vocab
     dev = {corpus.name: trainer.dev_score(corpus) for corpus in trainer.corpora}
