@@ -160,7 +160,7 @@ class HeadConfig(Strict, frozen=True):
     level: int = -1
     """Encoder level the head reads; -1 is the last."""
     ships: bool = True
-    """Whether the exported model keeps this head."""
+    """Whether the exported model keeps this head; dev scores of corpora that teach no such head choose nothing."""
     group: str | None = None
     """The entity type whose layer stands between the encoder and this head; none where absent."""
 
@@ -285,6 +285,9 @@ class FinetuneConfig(Strict, frozen=True):
     """Learning rate of the encoder, as a factor."""
     word_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.3
     """The same for the table of words, on top of `encoder_rate`."""
+    helpers: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.0
+    """How often the other corpora of the head's group are seen beside its own, as a factor of their weights;
+    their dev splits choose nothing."""
     average: Rate = 0.998
     """Decay of the running average of the weights, here and in the run of the head alone."""
     single_epochs: Positive = 30

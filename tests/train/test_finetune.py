@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 import medspan
 from medspan.cli.main import main
+from medspan.config import parse_recipe
 from medspan.errors import ModelError, UsageError
 from medspan.train import finetune as stage
 from medspan.train.finetune import Choice, Job, finetune
@@ -128,6 +129,29 @@ def test_a_single_run_may_come_later_and_then_counts(tmp_path: Path):
     later = run(work, said, "drug", resume=True)["drug"]
     assert set(later.dev) == {"multi-task", "fine-tuned", "single"}
     assert run(alone, said, "drug", resume=True)["drug"] == later
+
+
+def test_others_of_the_group_may_help_and_choose_nothing(tmp_path: Path):
+    recipe = parse_recipe(
+        {
+            "name": "r",
+            "encoder": {"kind": "window"},
+            "corpora": {name: {"source": name, "weight": 0.5} for name in "abc"},
+            "groups": {"ill": {}},
+            "heads": {
+                "one": {"labels": ["X"], "corpora": ["a"], "group": "ill"},
+                "two": {"labels": ["X"], "corpora": ["a", "b"], "group": "ill"},
+                "far": {"labels": ["Y"], "corpora": ["c"]},
+            },
+            "finetune": {"helpers": 0.5},
+        },
+        "r",
+    )
+    tuned = stage._tuned(recipe, "one", tmp_path)
+    assert {name: corpus.weight for name, corpus in tuned.corpora.items()} == {"a": 0.5, "b": 0.25}
+    assert {name: head.ships for name, head in tuned.heads.items()} == {"one": True, "two": False}
+    assert set(stage._tuned(recipe, "far", tmp_path).heads) == {"far"}
+    assert set(stage._single(recipe, "one").corpora) == {"a"}
 
 
 def test_an_unknown_head_is_refused(tmp_path: Path):

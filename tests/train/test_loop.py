@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -283,3 +284,22 @@ def test_strict_micro_counts_only_the_labels_asked_for():
     score = strict_micro(gold, predicted, frozenset({"A"}))
     assert (score.tp, score.fp, score.fn) == (1, 1, 1)
     assert loop.strict_micro([], [], frozenset()).f1 == 0.0
+
+
+def test_corpora_whose_heads_do_not_ship_choose_nothing(tmp_path: Path):
+    recipe = tiny_recipe("cnn", epochs=2)
+    helper = msgspec.structs.replace(recipe.heads["drug"], ships=False, corpora=("helper",))
+    recipe = msgspec.structs.replace(
+        recipe,
+        corpora={**recipe.corpora, "helper": recipe.corpora["invented"]},
+        heads={"disease": recipe.heads["disease"], "drug": helper},
+    )
+    corpora = [
+        msgspec.structs.replace(tiny_corpus(recipe, size=10), name=name, heads=(head,))
+        for name, head in (("invented", "disease"), ("helper", "drug"))
+    ]
+    trainer = Trainer(recipe, corpora, tmp_path, CPU)
+    trainer.run(Watch())
+    assert all(set(row.dev) == {"invented"} for row in trainer.state.history)
+    assert trainer.state.best_score == max(row.dev["invented"] for row in trainer.state.history)
+    assert trainer.best_dev_scores() == {"invented": trainer.state.best_score}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 from functools import partial
 from statistics import fmean
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
@@ -25,10 +26,10 @@ from medspan.train.loop import document_scores
 from medspan.train.run import train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from medspan.config import Recipe
+    from medspan.config import HeadConfig, Recipe
     from medspan.model.session import Device
     from medspan.train.loop import Watcher
 
@@ -168,17 +169,18 @@ def _place(job: Job, head: str, kind: Kept) -> Path:
     return job.output / RUNS / f"{head}-{kind}"
 
 
-def _alone(recipe: Recipe, head: str) -> Recipe:
-    """The recipe with one head and its corpora."""
+def _alone(recipe: Recipe, head: str, others: Mapping[str, HeadConfig] = MappingProxyType({})) -> Recipe:
+    """The recipe with one head that ships and its corpora, and others that help it."""
     config = msgspec.structs.replace(recipe.heads[head], ships=True)
     settled = msgspec.structs.replace(
         recipe.train, sampling="proportional", conflict_sentences=0, average=recipe.finetune.average
     )
+    wanted = [name for other in (config, *others.values()) for name in other.corpora]
     return msgspec.structs.replace(
         recipe,
         name=f"{recipe.name}-{head}",
-        corpora={name: recipe.corpora[name] for name in config.corpora},
-        heads={head: config},
+        corpora={name: recipe.corpora[name] for name in wanted},
+        heads={head: config, **others},
         groups={name: group for name, group in recipe.groups.items() if name == config.group},
         train=settled,
         distil=None,
@@ -188,7 +190,7 @@ def _alone(recipe: Recipe, head: str) -> Recipe:
 def _tuned(recipe: Recipe, head: str, start: Path) -> Recipe:
     """The run that starts from the model of many corpora, its head and the layer of its type too."""
     settings = recipe.finetune
-    alone = _alone(recipe, head)
+    alone = _with_helpers(recipe, head) if settings.helpers else _alone(recipe, head)
     settled = msgspec.structs.replace(
         alone.train,
         epochs=settings.epochs,
@@ -200,6 +202,24 @@ def _tuned(recipe: Recipe, head: str, start: Path) -> Recipe:
         source=start.name, encoder_rate=settings.encoder_rate, word_rate=settings.word_rate, heads=True
     )
     return msgspec.structs.replace(alone, train=settled, transfer=transfer)
+
+
+def _with_helpers(recipe: Recipe, head: str) -> Recipe:
+    """A head with the others of its group, whose corpora are seen less often and choose nothing."""
+    chosen = recipe.heads[head]
+    others = {
+        name: msgspec.structs.replace(other, ships=False)
+        for name, other in recipe.heads.items()
+        if name != head and chosen.group and other.group == chosen.group
+    }
+    alone = _alone(recipe, head, others)
+    corpora = {
+        name: corpus
+        if name in chosen.corpora
+        else msgspec.structs.replace(corpus, weight=corpus.weight * recipe.finetune.helpers)
+        for name, corpus in alone.corpora.items()
+    }
+    return msgspec.structs.replace(alone, corpora=corpora)
 
 
 def _single(recipe: Recipe, head: str) -> Recipe:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from functools import partial
+from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -90,6 +91,7 @@ class Trainer:
     ) -> None:
         self.recipe, self.corpora, self.folder, self.device = recipe, corpora, folder, device
         self.lesson = lesson
+        self.judged = [c for c in corpora if any(recipe.heads[name].ships for name in c.heads)]
         config = recipe.train
         torch.manual_seed(config.seed)
         sentences = (example.forms for corpus in corpora for example in corpus.examples)
@@ -288,7 +290,7 @@ class Trainer:
             step=state.step,
             loss=state.loss_sum / max(1, state.loss_count),
             dev=scores,
-            dev_mean=_mean(scores),
+            dev_mean=self._mean(scores),
             learning_rate=self._rate(),
             words_per_second=words_per_second,
             minutes=state.minutes,
@@ -300,12 +302,17 @@ class Trainer:
         watcher.on_epoch(row, is_best=is_best)
 
     def _dev_scores(self) -> dict[str, float]:
-        share = self.recipe.train.dev_share
-        return {corpus.name: self.dev_score(corpus, share).f1 for corpus in self.corpora}
+        config = self.recipe.train
+        scored = self.corpora if config.sampling == "need" else self.judged
+        return {corpus.name: self.dev_score(corpus, config.dev_share).f1 for corpus in scored}
+
+    def _mean(self, scores: Mapping[str, float]) -> float:
+        """Of the dev scores that choose."""
+        return fmean(scores[corpus.name] for corpus in self.judged)
 
     def _keep_best(self, scores: Mapping[str, float], *, epoch: int) -> bool:
         """Keep the weights as they are, if no earlier ones scored as high."""
-        state, mean = self.state, _mean(scores)
+        state, mean = self.state, self._mean(scores)
         if mean <= state.best_score:
             return False
         state.best_score, state.best_epoch = mean, epoch
@@ -359,10 +366,6 @@ class Trainer:
         """
         dev = spread(corpus.dev, share)
         return strict_micro(dev, self.tagger(corpus.heads).annotate(dev), corpus.labels)
-
-
-def _mean(scores: Mapping[str, float]) -> float:
-    return sum(scores.values()) / len(scores)
 
 
 def spread(documents: Sequence[Document], share: float) -> Sequence[Document]:

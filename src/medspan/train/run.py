@@ -222,7 +222,7 @@ def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, comman
     before = trainer.best_dev_scores()
     finished = Export(recipe, trainer.network, trainer.vocab, corpora=trainer.corpora, provenance=provenance)
     trainer.vocab = finished.vocab
-    dev = {corpus.name: trainer.dev_score(corpus) for corpus in trainer.corpora}
+    dev = {corpus.name: trainer.dev_score(corpus) for corpus in trainer.judged}
     f1 = {name: score.f1 for name, score in dev.items()}
     scores: dict[str, object] = {
         "measure": "strict entity micro-F1",
