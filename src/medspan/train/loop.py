@@ -228,7 +228,7 @@ class Trainer:
         return learning_rate(self.recipe.train, self.state.step, self.total_steps)
 
     def _lacking(self) -> list[float] | None:
-        """What the dev F1 of each corpus lacked to 1 after the last epoch; None before it, or if not needed."""
+        """What the dev F1 of each corpus last lacked to 1; None before the first epoch, or if not needed."""
         if not self.state.history or self.recipe.train.sampling != "need":
             return None
         dev = self.state.history[-1].dev
