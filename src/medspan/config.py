@@ -160,7 +160,7 @@ class HeadConfig(Strict, frozen=True):
     level: int = -1
     """Encoder level the head reads; -1 is the last."""
     ships: bool = True
-    """Whether the exported model keeps this head. Dev scores of corpora that teach none such choose nothing."""
+    """Whether the exported model keeps this head; a corpus that teaches none such chooses nothing on dev."""
     group: str | None = None
     """The entity type whose layer stands between the encoder and this head; none where absent."""
 
