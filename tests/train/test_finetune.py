@@ -148,7 +148,7 @@ def test_others_of_the_group_may_help_and_choose_nothing(tmp_path: Path):
         "r",
     )
     tuned = stage._tuned(recipe, "one", tmp_path)
-    assert {name: corpus.weight for name, corpus in tuned.corpora.items()} == {"a": 0.5, "b": 0.25}
+    assert {name: corpus.weight for name, corpus in tuned.corpora.items()} == {"a": 1.0, "b": 0.25}
     assert {name: head.ships for name, head in tuned.heads.items()} == {"one": True, "two": False}
     assert set(stage._tuned(recipe, "far", tmp_path).heads) == {"far"}
     assert set(stage._single(recipe, "one").corpora) == {"a"}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from medspan.config import HeadConfig, Recipe
+    from medspan.config import CorpusConfig, HeadConfig, Recipe
     from medspan.model.session import Device
     from medspan.train.loop import Watcher
 
@@ -175,11 +175,16 @@ def _alone(recipe: Recipe, head: str, others: Mapping[str, HeadConfig] = Mapping
     settled = msgspec.structs.replace(
         recipe.train, sampling="proportional", conflict_sentences=0, average=recipe.finetune.average
     )
-    wanted = [name for other in (config, *others.values()) for name in other.corpora]
+    # Weights share out the epochs of stage 1; alone, what the head learns from is seen whole.
+    most = max(recipe.corpora[name].weight for name in config.corpora)
+    corpora = {name: _weighted(recipe.corpora[name], 1 / most) for name in config.corpora}
+    for other in others.values():
+        helping = {name: _weighted(recipe.corpora[name], recipe.finetune.helpers) for name in other.corpora}
+        corpora = helping | corpora
     return msgspec.structs.replace(
         recipe,
         name=f"{recipe.name}-{head}",
-        corpora={name: recipe.corpora[name] for name in wanted},
+        corpora={name: corpora[name] for name in recipe.corpora if name in corpora},
         heads={head: config, **others},
         groups={name: group for name, group in recipe.groups.items() if name == config.group},
         train=settled,
@@ -212,14 +217,11 @@ def _with_helpers(recipe: Recipe, head: str) -> Recipe:
         for name, other in recipe.heads.items()
         if name != head and chosen.group and other.group == chosen.group
     }
-    alone = _alone(recipe, head, others)
-    corpora = {
-        name: corpus
-        if name in chosen.corpora
-        else msgspec.structs.replace(corpus, weight=corpus.weight * recipe.finetune.helpers)
-        for name, corpus in alone.corpora.items()
-    }
-    return msgspec.structs.replace(alone, corpora=corpora)
+    return _alone(recipe, head, others)
+
+
+def _weighted(corpus: CorpusConfig, factor: float) -> CorpusConfig:
+    return msgspec.structs.replace(corpus, weight=corpus.weight * factor)
 
 
 def _single(recipe: Recipe, head: str) -> Recipe:
