@@ -171,7 +171,7 @@ def test_training_learns_with_either_head(tmp_path: Path):
 def test_patience_ends_a_run_that_gets_no_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     trainer = trainer_of(tiny_recipe("window", epochs=9, patience=2), tmp_path / "run")
     scores = iter([0.1, 0.3, 0.3, 0.2, 0.9])
-    monkeypatch.setattr(trainer, "dev_score", lambda _: type("Score", (), {"f1": next(scores)}))
+    monkeypatch.setattr(trainer, "dev_score", lambda *_: type("Score", (), {"f1": next(scores)}))
     trainer.run(Watch())
     assert [row.dev_mean for row in trainer.state.history] == [0.1, 0.3, 0.3, 0.2]
     assert trainer.state.best_epoch == 1

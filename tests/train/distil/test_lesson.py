@@ -257,7 +257,7 @@ def test_the_first_stage_runs_whole_and_the_second_may_lose_patience(
     recipe = recipe_of(distil={"epochs": 4, "gold_epochs": 6, "words": 150}, patience=2)
     trainer = trainer_of(recipe, tmp_path / "run")
     scores = iter([0.9, 0.1, 0.1, 0.1, 0.1, 0.1, 0.95])
-    monkeypatch.setattr(trainer, "dev_score", lambda _: type("Score", (), {"f1": next(scores)}))
+    monkeypatch.setattr(trainer, "dev_score", lambda *_: type("Score", (), {"f1": next(scores)}))
     trainer.run(Watch())
     assert len(trainer.state.history) == 6
     assert trainer.state.best_epoch == 0
