@@ -34,9 +34,9 @@ import medspan
 from medspan import formats
 from medspan.config import load_recipe
 from medspan.corpora import load
-from medspan.metrics.matching import Mention, strict_counts
 from medspan.model.store import open_model
 from medspan.train.data import relabel
+from medspan.train.loop import document_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -103,13 +103,7 @@ def document_counts(
     gold: Sequence[Document], found: Sequence[Document], labels: frozenset[str]
 ) -> list[tuple[int, int, int]]:
     """Of each document true positives, false positives and false negatives of some labels, strictly."""
-    pairs = zip(gold, found, strict=True)
-    counts = [strict_counts(_mentions(a, labels), _mentions(b, labels)) for a, b in pairs]
-    return [(c.tp, c.fp, c.fn) for c in counts]
-
-
-def _mentions(document: Document, labels: frozenset[str]) -> set[Mention]:
-    return {Mention(e.spans, e.label) for e in document.entities if e.label in labels}
+    return [(score.tp, score.fp, score.fn) for score in document_scores(gold, found, labels)]
 
 
 def do(recipe: Recipe, run: Run, folder: Path, starts: dict[str, Path]) -> dict[str, Any]:

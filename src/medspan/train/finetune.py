@@ -98,13 +98,13 @@ def finetune(
     choices = _read_choices(job.output)
     for name in chosen:
         # Finished runs stay, so choosing anew costs little; an earlier choice may lack a single run.
-        choices[name] = _choose(job, name, watcher=watcher, tell=tell)
+        choices[name] = _choose(job, recipe, name, watcher=watcher, tell=tell)
         _write_choices(job.output, choices)
         tell(_line(name, choices[name]))
     return {name: choices[name] for name in chosen}
 
 
-def _choose(job: Job, head: str, *, watcher: Watcher, tell: Callable[[str], None]) -> Choice:
+def _choose(job: Job, recipe: Recipe, head: str, *, watcher: Watcher, tell: Callable[[str], None]) -> Choice:
     settings = partial(_tuned, head=head, start=job.start)
     tuned = _run(job, settings, head, "fine-tuned", watcher=watcher, tell=tell)
     dev: dict[Kept, float] = {"multi-task": fmean(tuned.start_dev_f1.values()), "fine-tuned": _f1(tuned)}
@@ -114,17 +114,17 @@ def _choose(job: Job, head: str, *, watcher: Watcher, tell: Callable[[str], None
         single = _run(job, partial(_single, head=head), head, "single", watcher=watcher, tell=tell)
         dev["single"] = _f1(single)
         if (lead := dev["single"] - dev["fine-tuned"]) > 0:
-            error = _lead_error(job, head)
-            kept = "single" if lead > error * load_recipe(job.path).finetune.margin else kept
+            error = _lead_error(job, recipe, head)
+            kept = "single" if lead > error * recipe.finetune.margin else kept
     folder = job.output / head
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(_place(job, head, "single" if kept == "single" else "fine-tuned"), folder)
     return Choice(kept, {name: round(value, 4) for name, value in dev.items()}, round(error, 4))
 
 
-def _lead_error(job: Job, head: str) -> float:
+def _lead_error(job: Job, recipe: Recipe, head: str) -> float:
     """Standard error of the dev F1 of the single run less that of the fine-tuned one."""
-    corpora = read_corpora(_alone(load_recipe(job.path), head), job.path.parent)
+    corpora = read_corpora(_alone(recipe, head), job.path.parent)
 
     def counts(kind: Kept) -> list[tuple[int, int, int]]:
         tagger = load_tagger(_place(job, head, kind), device=job.device)
@@ -195,7 +195,7 @@ def _alone(recipe: Recipe, head: str, others: Mapping[str, HeadConfig] = Mapping
 def _tuned(recipe: Recipe, head: str, start: Path) -> Recipe:
     """The run that starts from the model of many corpora, its head and the layer of its type too."""
     settings = recipe.finetune
-    alone = _with_helpers(recipe, head) if settings.helpers else _alone(recipe, head)
+    alone = _alone(recipe, head, _helpers(recipe, head))
     settled = msgspec.structs.replace(
         alone.train,
         epochs=settings.epochs,
@@ -209,15 +209,14 @@ def _tuned(recipe: Recipe, head: str, start: Path) -> Recipe:
     return msgspec.structs.replace(alone, train=settled, transfer=transfer)
 
 
-def _with_helpers(recipe: Recipe, head: str) -> Recipe:
-    """A head with the others of its group, whose corpora are seen less often and choose nothing."""
-    chosen = recipe.heads[head]
-    others = {
+def _helpers(recipe: Recipe, head: str) -> dict[str, HeadConfig]:
+    """The other heads of a head's group, whose corpora may be seen beside its own and choose nothing."""
+    group = recipe.heads[head].group if recipe.finetune.helpers else None
+    return {
         name: msgspec.structs.replace(other, ships=False)
         for name, other in recipe.heads.items()
-        if name != head and chosen.group and other.group == chosen.group
+        if name != head and group and other.group == group
     }
-    return _alone(recipe, head, others)
 
 
 def _weighted(corpus: CorpusConfig, factor: float) -> CorpusConfig:
