@@ -1,14 +1,16 @@
 """The corpora of system 2's published table (Kocaman & Talby 2020, BLSTM-CNN-Char), with models of ours.
 
     MEDSPAN_DATA=DIR python benchmarks/system2.py -o OUT [--corpora NAME…] [--seeds 13] [--recipe RECIPE]
+    MEDSPAN_DATA=DIR python benchmarks/system2.py -o OUT --start MODEL --together 12 [...]
 
 For each corpus the recipe (recipes/transfer-ncbi.toml unless named) is trained on its training split, with
-one head of all its labels, from the language models that come with medspan; the dev split selects the
-epoch, the test split is only scored. A row has strict entity F1 and token-micro F1: of the IOB2 tags of
-words, without O, which is the likely measure of the published figures. Those were trained on train and dev
-together, and their protocol is not stated in full; ours learn from train alone. A run is a folder
-OUT/NAME-SEED, and is kept in system2.json beside this file as it finishes; a run that is there is not
-repeated. BC4CHEMD, which is not free, is left to those who hold it (``--bc4chemd FOLDER``: a folder with
+one head of all its labels, from the language models that come with medspan or what ``--start`` names; the dev
+split selects the epoch, the test split is only scored. A row has strict entity F1 and token-micro F1: of the
+IOB2 tags of words, without O, which is the likely measure of the published figures. Those were trained on
+train and dev together, and their protocol is not stated in full; ``--together EPOCHS`` does so too, for as
+many epochs on every corpus, so that nothing is selected (of them the one that fits the seen dev split best is
+taken: one of the last). A run is a folder OUT/NAME-SEED (OUT/NAME-SEED-together), and is kept in system2.json
+beside this file as it finishes; a run that is there is not repeated. BC4CHEMD, which is not free, is left to those who hold it (``--bc4chemd FOLDER``: a folder with
 its train, dev and test splits).
 """
 
@@ -26,6 +28,7 @@ from recipes import entry, train, with_seed
 
 from medspan.config import CorpusConfig, HeadConfig, Recipe, load_recipe
 from medspan.corpora import load
+from medspan.model.store import open_model
 
 HERE = Path(__file__).resolve()
 PUBLISHED = {
@@ -45,16 +48,24 @@ LEAKED = 0.25
 """A fifth of JNLPBA's training sentences are test sentences of other corpora, and are left out."""
 
 
-def recipe_of(base: Recipe, name: str, source: str) -> Recipe:
-    """The recipe with this corpus in the place of its own, and one head of all its labels."""
+def recipe_of(base: Recipe, name: str, source: str, together: int | None = None) -> Recipe:
+    """The recipe with this corpus in the place of its own, and one head of all its labels.
+
+    ``together`` are the epochs of a run that learns from the dev split, too; None leaves it to select.
+    """
     found = {entity.label for document in load(source, "train") for entity in document.entities}
+    corpora = {"corpus": CorpusConfig(source)}
+    settings = msgspec.structs.replace(base.train, max_leaked=LEAKED)
+    if together:
+        corpora["dev"] = CorpusConfig(source, train="dev")
+        settings = msgspec.structs.replace(settings, epochs=together, patience=together)
     return msgspec.structs.replace(
         base,
         name=f"system2-{name.lower()}",
         description=f"{name}, for the comparison with system 2.",
-        corpora={"corpus": CorpusConfig(source)},
-        heads={"all": HeadConfig(tuple(sorted(found)), ("corpus",))},
-        train=msgspec.structs.replace(base.train, max_leaked=LEAKED),
+        corpora=corpora,
+        heads={"all": HeadConfig(tuple(sorted(found)), tuple(corpora))},
+        train=settings,
     )
 
 
@@ -69,6 +80,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[13])
     parser.add_argument("--recipe", type=Path, default=HERE.parents[1] / "recipes" / "transfer-ncbi.toml")
     parser.add_argument("--start", default="bilm-bio", help="what to start from")
+    parser.add_argument("--together", type=int, metavar="EPOCHS", help="learn from train and dev together")
     parser.add_argument("--output", type=Path, default=HERE.with_suffix(".json"), help="the result file")
     options = parser.parse_args()
     base = load_recipe(options.recipe)
@@ -77,12 +89,13 @@ def main() -> int:
         sources["BC4CHEMD"] = str(options.bc4chemd.resolve())
     for seed in options.seeds:
         for name in options.corpora or sources:
-            key = f"{name}-{seed}"
+            key = f"{name}-{seed}" + ("-together" if options.together else "")
             if key in read_json(options.output).get("runs", {}):
                 continue
             if name not in sources:
                 parser.error(f"--corpora {name}: name its folder with --bc4chemd")
-            row = run(with_seed(recipe_of(base, name, sources[name]), seed), options.out / key, options)
+            recipe = with_seed(recipe_of(base, name, sources[name], options.together), seed)
+            row = run(recipe, options.out / key, options)
             results = read_json(options.output)
             runs = {**results.get("runs", {}), key: {"corpus": name, "published": PUBLISHED[name], **row}}
             write_json(options.output, {**results, "runs": runs})
@@ -94,8 +107,16 @@ def run(recipe: Recipe, folder: Path, options: argparse.Namespace) -> dict[str, 
     """Train, unless the model is there, and score."""
     if not folder.exists():
         train(recipe, folder, Path(options.start))
-    found = entry(recipe, options.recipe.name, folder)
-    return {**found, "dev": found["dev"]["corpus"], "test": found["test"]["corpus"]}
+    scored = msgspec.structs.replace(recipe, corpora={"corpus": recipe.corpora["corpus"]})
+    found = entry(scored, options.recipe.name, folder)
+    start = open_model(folder).spec.provenance.start
+    return {
+        **found,
+        "start": start.name if start else None,
+        "together": options.together,
+        "dev": None if options.together else found["dev"]["corpus"],
+        "test": found["test"]["corpus"],
+    }
 
 
 if __name__ == "__main__":

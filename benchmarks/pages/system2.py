@@ -31,8 +31,9 @@ in full: its code and notebooks count words, not mentions (micro-average over th
 train on train and dev together, and look at the test split after every epoch. On NCBI-disease the published
 89.13 stands beside 83.41 strict entity F1 of the reproducible notebook. So both measures of ours stand here:
 **strict** (both ends and the label of a mention) is the one to believe; **token-micro** (IOB2 tags of words,
-without O) is the nearest to the published one. Ours learn from the training split alone; dev selects the
-epoch, and test is only scored.
+without O) is the nearest to the published one. Ours are trained in two ways: on the training split alone, from the language
+models that come with medspan, dev selecting the epoch; and on train and dev together as system 2 was, for
+as many epochs on every corpus, from a model that has learnt from many corpora. Test is only scored.
 """
 OTHERS = """\
 Words are medspan's own: the corpus' own on most, more of them on JNLPBA, whose words may hold hyphens.
@@ -61,39 +62,55 @@ def of(runs: Sequence[dict[str, Any]], corpus: str) -> list[dict[str, Any]]:
     return [row for row in runs if row["corpus"] == corpus]
 
 
+def way(row: dict[str, Any]) -> tuple[str, str]:
+    """What a run learnt from, and what it started from."""
+    return "train and dev" if row.get("together") else "train", row.get("start") or "random"
+
+
+def best_protocol(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The runs that learnt from what the published ones did; those of the training split where there are none."""
+    return [row for row in rows if row.get("together")] or list(rows)
+
+
 def mean(rows: Sequence[dict[str, Any]], key: str) -> float:
     """Over seeds, of a test figure."""
     return statistics.fmean(row["test"][key] for row in rows)
 
 
 def table_lines(runs: Sequence[dict[str, Any]]) -> list[str]:
-    """A row a corpus."""
-    rows = []
-    for name in (*CORPORA, HELD_BY_OTHERS):
-        found = of(runs, name)
-        if not found:
-            continue
-        token = mean(found, "token_micro_f1")
-        rows.append(
-            [
-                name,
-                common.listed(row["seed"] for row in found),
-                percent(mean(found, "f1")),
-                interval(found[0]["test"]) if len(found) == 1 else common.ABSENT,
-                percent(token),
-                percent(found[0]["published"]),
-                points(token - found[0]["published"]),
-            ]
-        )
-    head = ("corpus", "seeds", "strict F1", "95 % interval", "token-micro F1", "published", "difference")
+    """A row for each way of training on each corpus."""
+    rows = [
+        table_row(name, [row for row in of(runs, name) if way(row) == trained])
+        for name in (*CORPORA, HELD_BY_OTHERS)
+        for trained in dict.fromkeys(way(row) for row in of(runs, name))
+    ]
+    head = (
+        "corpus", "learnt from", "start", "seeds", "strict F1", "95 % interval", "token-micro F1", "published",
+        "difference",
+    )  # fmt: skip
     return common.table(head, rows)
+
+
+def table_row(name: str, found: Sequence[dict[str, Any]]) -> list[str]:
+    """The runs of a corpus that were trained in one way."""
+    token = mean(found, "token_micro_f1")
+    return [
+        name,
+        *way(found[0]),
+        common.listed(row["seed"] for row in found),
+        percent(mean(found, "f1")),
+        interval(found[0]["test"]) if len(found) == 1 else common.ABSENT,
+        percent(token),
+        percent(found[0]["published"]),
+        points(token - found[0]["published"]),
+    ]
 
 
 def answer(runs: Sequence[dict[str, Any]]) -> str:
     """In a line."""
-    there = [name for name in CORPORA if of(runs, name)]
+    there = {name: best_protocol(of(runs, name)) for name in CORPORA if of(runs, name)}
     if not there:
         return "Not run yet"
-    above = [n for n in there if mean(of(runs, n), "token_micro_f1") > of(runs, n)[0]["published"]]
+    above = [name for name, rows in there.items() if mean(rows, "token_micro_f1") > rows[0]["published"]]
     count = f"{len(above)} of {len(there)} (asked for: {WANTED} of 9)"
-    return f"Token-micro F1 is above the published figure on {count}"
+    return f"Token-micro F1, trained as the published models were, is above theirs on {count}"
