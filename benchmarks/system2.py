@@ -10,8 +10,9 @@ IOB2 tags of words, without O, which is the likely measure of the published figu
 train and dev together, and their protocol is not stated in full; ``--together EPOCHS`` does so too, for as
 many epochs on every corpus, so that nothing is selected (of them the one that fits the seen dev split best is
 taken: one of the last). A run is a folder OUT/NAME-SEED (OUT/NAME-SEED-together), and is kept in system2.json
-beside this file as it finishes; a run that is there is not repeated. BC4CHEMD, which is not free, is left to those who hold it (``--bc4chemd FOLDER``: a folder with
-its train, dev and test splits).
+beside this file as it finishes; a run that is there is not repeated.
+BC4CHEMD, which is not free, is left to those who hold it (``--bc4chemd FOLDER``: a folder with its train, dev
+and test splits).
 """
 
 from __future__ import annotations

@@ -31,9 +31,9 @@ in full: its code and notebooks count words, not mentions (micro-average over th
 train on train and dev together, and look at the test split after every epoch. On NCBI-disease the published
 89.13 stands beside 83.41 strict entity F1 of the reproducible notebook. So both measures of ours stand here:
 **strict** (both ends and the label of a mention) is the one to believe; **token-micro** (IOB2 tags of words,
-without O) is the nearest to the published one. Ours are trained in two ways: on the training split alone, from the language
-models that come with medspan, dev selecting the epoch; and on train and dev together as system 2 was, for
-as many epochs on every corpus, from a model that has learnt from many corpora. Test is only scored.
+without O) is the nearest to the published one. Ours are trained in two ways: on the training split alone,
+from the language models that come with medspan, dev selecting the epoch; and on train and dev together as system 2
+was, for as many epochs on every corpus, from a model that has learnt from many corpora. Test is only scored.
 """
 OTHERS = """\
 Words are medspan's own: the corpus' own on most, more of them on JNLPBA, whose words may hold hyphens.
@@ -68,7 +68,7 @@ def way(row: dict[str, Any]) -> tuple[str, str]:
 
 
 def best_protocol(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The runs that learnt from what the published ones did; those of the training split where there are none."""
+    """The runs that learnt from train and dev as the published ones did; the others where there are none."""
     return [row for row in rows if row.get("together")] or list(rows)
 
 
@@ -85,8 +85,8 @@ def table_lines(runs: Sequence[dict[str, Any]]) -> list[str]:
         for trained in dict.fromkeys(way(row) for row in of(runs, name))
     ]
     head = (
-        "corpus", "learnt from", "start", "seeds", "strict F1", "95 % interval", "token-micro F1", "published",
-        "difference",
+        "corpus", "learnt from", "start", "seeds", "strict F1", "95 % interval", "token-micro F1",
+        "published", "difference",
     )  # fmt: skip
     return common.table(head, rows)
 
