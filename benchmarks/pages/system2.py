@@ -32,8 +32,9 @@ train on train and dev together, and look at the test split after every epoch. O
 89.13 stands beside 83.41 strict entity F1 of the reproducible notebook. So both measures of ours stand here:
 **strict** (both ends and the label of a mention) is the one to believe; **token-micro** (IOB2 tags of words,
 without O) is the nearest to the published one. Ours are trained in two ways: on the training split alone,
-from the language models that come with medspan, dev selecting the epoch; and on train and dev together as system 2
-was, for as many epochs on every corpus, from a model that has learnt from many corpora. Test is only scored.
+from the language models that come with medspan, dev selecting the epoch; and on train and dev together as
+system 2 was, for as many epochs on every corpus, from a model that has learnt from many corpora. Test is only
+scored.
 """
 OTHERS = """\
 Words are medspan's own: the corpus' own on most, more of them on JNLPBA, whose words may hold hyphens.
