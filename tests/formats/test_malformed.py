@@ -176,6 +176,7 @@ def test_lists_of_ids_that_do_not_fit(tmp_path, ids):
     ("path", "name", "message"),
     [
         ("absent.conll", None, "no such file or folder"),
+        ("absent", None, "no such file or folder"),
         ("", "conll", "the folder has no file ending in .conll"),
         ("x.docx", None, "no format is known by it; known: .*; name the format"),
         ("x.conll", "connl", "did you mean conll"),
@@ -185,6 +186,8 @@ def test_lists_of_ids_that_do_not_fit(tmp_path, ids):
 )
 def test_wrong_usage_of_read(tmp_path, path, name, message):
     target = path if path == "-" else tmp_path / path
+    if path == "x.docx":
+        target.write_text("")
     with pytest.raises(UsageError, match=message):
         list(formats.read(target, name))
 
