@@ -318,6 +318,8 @@ class DistilConfig(Strict, frozen=True):
     """Highest learning rate of the second stage, as a share of `train.learning_rate`."""
     text_words: Count = 0
     """Words of the unlabelled text that join the vocabulary at most, the most frequent ones."""
+    gold_heads: tuple[str, ...] = ()
+    """Heads that learn from gold alone, whatever teachers say of their labels: where those mean something else."""
 
 
 class Recipe(Strict, frozen=True):
@@ -373,6 +375,7 @@ def _check_references(recipe: Recipe, where: str) -> None:
                     f"{where}: heads.{name}.corpora: no corpus {corpus!r} in this recipe; {hint}"
                 )
     _check_groups(recipe, where)
+    _check_gold_heads(recipe, where)
     used = {corpus for head in recipe.heads.values() for corpus in head.corpora}
     for name in recipe.corpora:
         if name not in used:
@@ -383,6 +386,18 @@ def _check_references(recipe: Recipe, where: str) -> None:
         raise ConfigError(
             f"{where}: window.overlap: must be below half of window.words ({recipe.window.words})"
         )
+
+
+def _check_gold_heads(recipe: Recipe, where: str) -> None:
+    """Heads that no teacher teaches are there, and others too."""
+    names = recipe.distil.gold_heads if recipe.distil else ()
+    for name in names:
+        if name not in recipe.heads:
+            raise ConfigError(
+                f"{where}: distil.gold_heads: no head {name!r}; {did_you_mean(name, recipe.heads)}"
+            )
+    if set(names) >= set(recipe.heads):
+        raise ConfigError(f"{where}: distil.gold_heads: leave at least one head to the teachers")
 
 
 def _check_groups(recipe: Recipe, where: str) -> None:

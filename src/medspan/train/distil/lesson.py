@@ -25,7 +25,7 @@ from medspan.train.optim import learning_rate
 from medspan.train.sampler import Feeder, epoch_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class Lesson:
             raise TypeError("the recipe has no part distil")
         self.text, self.recipe = text, recipe
         self.config: DistilConfig = recipe.distil
-        self.heads = frozenset(text.heads)
+        self.heads = frozenset(text.heads) - set(self.config.gold_heads)
         sizes = [shard_sizes(text.path(number)) for number in range(text.shards)]
         self._lengths = [lengths for lengths, _ in sizes]
         self._is_empty = [is_empty for _, is_empty in sizes]
@@ -159,7 +159,8 @@ class Lesson:
         number = int(np.searchsorted(self._first, members[0], side="right")) - 1
         if self._open is None or self._open.number != number:
             self._open = None  # before the next is read: one shard in memory at a time
-            self._open = _OpenShard(number, load_shard(self.text.path(number)), self._featurizer)
+            shard = load_shard(self.text.path(number))
+            self._open = _OpenShard(number, shard, self._featurizer, self.heads)
             self._feeder = Feeder(
                 self._open.featurizer,
                 self._featurizer.vocab,
@@ -196,7 +197,7 @@ class Lesson:
 class _OpenShard:
     """A shard in memory, with a table of its own words: rows are the same whenever it is opened."""
 
-    def __init__(self, number: int, shard: SoftShard, featurizer: Featurizer) -> None:
+    def __init__(self, number: int, shard: SoftShard, featurizer: Featurizer, heads: Collection[str]) -> None:
         self.number = number
         self.featurizer = Featurizer(
             featurizer.vocab, sorted(featurizer.inputs), max_chars=featurizer.max_chars
@@ -204,7 +205,7 @@ class _OpenShard:
         self._rows = self.featurizer.encode(shard.forms)[shard.rows]
         self._stops = np.cumsum(shard.lengths)
         self._lengths = shard.lengths
-        self._marginals = shard.marginals
+        self._marginals = {head: shares for head, shares in shard.marginals.items() if head in heads}
 
     def example(self, sentence: int) -> Encoded:
         stop = int(self._stops[sentence])
