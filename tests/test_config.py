@@ -133,6 +133,16 @@ def test_a_missing_key_is_named(tmp_path: Path, line: str, said: str):
     ("before", "after", "said"),
     [
         ('["own"]', '["onw"]', "heads.disease.corpora: no corpus 'onw' in this recipe; did you mean own?"),
+        (
+            "[corpora.own]",
+            '[distil]\ngold_heads = ["diseas"]\n[corpora.own]',
+            "distil.gold_heads: no head 'diseas' in this recipe; did you mean disease?",
+        ),
+        (
+            "[corpora.own]",
+            '[distil]\ngold_heads = ["disease"]\n[corpora.own]',
+            "distil.gold_heads: leave at least one head to the teachers",
+        ),
         ('["own"]', "[]", "heads.disease: give at least one label and one corpus"),
         ('["Disease"]', "[]", "heads.disease: give at least one label and one corpus"),
         ('["Disease"]', '["A", "A"]', "heads.disease.labels: holds a name twice or an empty one"),

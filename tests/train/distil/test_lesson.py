@@ -240,6 +240,17 @@ def test_one_shard_is_read_at_a_time_and_once_an_epoch(tmp_path: Path, monkeypat
     assert len(read) <= 2 * shards  # the last of an epoch may be the first of the next
 
 
+def test_a_gold_head_is_not_taught(tmp_path: Path):
+    trainer = trainer_of(recipe_of(distil={"gold_heads": ("disease",)}), tmp_path)
+    lesson = trainer.lesson
+    assert lesson
+    assert set(lesson.text.heads) == {"disease", "drug"}
+    assert lesson.heads == {"drug"}
+    soft = next(members for corpus, members in lesson.mixed([], 0) if corpus == SOFT)
+    assert set(lesson.batch(soft, seed=1, step=0).targets) == {"drug"}
+    trainer.run(Watch())
+
+
 def test_words_of_the_text_may_join_the_vocabulary(tmp_path: Path):
     for most, joins in ((0, False), (50, True)):
         recipe = recipe_of(distil={"text_words": most})
