@@ -136,7 +136,7 @@ def test_a_missing_key_is_named(tmp_path: Path, line: str, said: str):
         (
             "[corpora.own]",
             '[distil]\ngold_heads = ["diseas"]\n[corpora.own]',
-            "distil.gold_heads: no head 'diseas' in this recipe; did you mean disease?",
+            "distil.gold_heads: no head 'diseas'; did you mean disease?",
         ),
         (
             "[corpora.own]",

@@ -319,7 +319,7 @@ class DistilConfig(Strict, frozen=True):
     text_words: Count = 0
     """Words of the unlabelled text that join the vocabulary at most, the most frequent ones."""
     gold_heads: tuple[str, ...] = ()
-    """Heads that learn from gold alone, whatever teachers say, who may mean something else by their labels."""
+    """Heads that learn from gold alone; teachers may mean something else by their labels."""
 
 
 class Recipe(Strict, frozen=True):
