@@ -10,8 +10,12 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+import torch
+from safetensors.torch import load_file
+
 from medspan.cli.main import main
 from medspan.model.store import open_model
+from medspan.train.checkpoint import State, load_checkpoint, save_checkpoint
 from trained import write_recipe
 
 if TYPE_CHECKING:
@@ -57,3 +61,25 @@ def test_only_the_export_part_may_change(
     assert "has in encoder; only [export] may change" in capsys.readouterr().err
     assert main(["export", str(recipe), "-o", str(tmp_path / "no")]) == 1
     assert "has no checkpoint.safetensors" in capsys.readouterr().err
+
+
+def test_weights_between_the_best_and_the_last_epoch(recipe: Path, tmp_path: Path) -> None:
+    run = tmp_path / "model.run"
+    state, parts = load_checkpoint(run, State)
+    shift = {name: tensor + tensor.is_floating_point() for name, tensor in parts["best"].items()}
+    save_checkpoint(run, state, {**parts, "average": {}, "model": shift})  # as if epochs had gone on
+
+    def written(share: str) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+        again = tmp_path / share
+        command = ["export", str(recipe), "-o", str(again), "--run", str(run), "--towards-last", share]
+        assert main(command) == 0
+        assert json.loads((again / "metrics.json").read_bytes())["towards_last"] == float(share)
+        return load_file(again / "model.safetensors"), json.loads((again / "config.json").read_bytes())
+
+    best, said = written("0")
+    assert said["provenance"]["command"].endswith("-o 0")  # type: ignore[index]
+    half, said = written("0.5")
+    assert said["provenance"]["command"].endswith("-o 0.5, then medspan export --towards-last 0.5")  # type: ignore[index]
+    for name, tensor in best.items():
+        if tensor.is_floating_point():
+            assert torch.allclose(half[name].float(), tensor.float() + 0.5, atol=2e-3), name

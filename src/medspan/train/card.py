@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from medspan.config import Recipe
-    from medspan.model.spec import Provenance, TeacherSpec
+    from medspan.model.spec import Provenance
 
 _SHARE_ALIKE = re.compile(r"\bSA\b|share.?alike|\bA?GPL", re.IGNORECASE)
 _UNSTATED = re.compile(r"^\W*$|not stated|unstated|unknown|not in the catalogue|no explicit", re.IGNORECASE)
@@ -42,8 +42,9 @@ def model_card(
     }
     rows = [_row(name, dev.get(name), tests.get(name)) for name in dict.fromkeys([*dev, *tests])]
     corpora = [f"| {corpus.name} | {corpus.licence} |" for corpus in provenance.corpora]
-    texts = [text for text in provenance.texts if text not in provenance.corpora]
-    corpora.extend(f"| {text.name}, to start from | {text.licence} |" for text in texts)
+    learnt = {corpus.name for corpus in provenance.corpora}
+    texts = {text.name: text.licence for text in provenance.texts if text.name not in learnt}
+    corpora.extend(f"| {text}, to start from | {licence} |" for text, licence in texts.items())
     return _CARD.format(
         name=recipe.name,
         description=recipe.description or "A medspan model.",
@@ -64,20 +65,24 @@ def _teachers(provenance: Provenance) -> str:
     learnt = {corpus.name: corpus.licence for t in provenance.teachers for corpus in t.corpora}
     sources = [f"| {text.name}, unlabelled | {text.licence} |" for text in provenance.unlabelled]
     sources += [f"| {name}, by the teachers | {ls} |" for name, ls in learnt.items() if name not in listed]
-    notes = [note for teacher in provenance.teachers if (note := _licence_note(teacher))]
-    return _TEACHERS.format(rows="\n".join(rows), sources="\n".join(sources), notes="".join(notes))
+    named: dict[str, dict[str, None]] = {}
+    for teacher in provenance.teachers:
+        named.setdefault(teacher.licence, {})[teacher.name] = None
+    notes = "".join(_licence_note(licence, ", ".join(names)) for licence, names in named.items())
+    return _TEACHERS.format(rows="\n".join(rows), sources="\n".join(sources), notes=notes)
 
 
-def _licence_note(teacher: TeacherSpec) -> str:
-    if _UNSTATED.search(teacher.licence):
+def _licence_note(licence: str, teachers: str) -> str:
+    """What follows from a licence; empty where nothing does."""
+    if _UNSTATED.search(licence):
         return (
-            f"\nThe licence of {teacher.name} is not stated: ask those who made it before you pass these "
+            f"\nThe licence of {teachers} is not stated: ask those who made it before you pass these "
             "weights on.\n"
         )
-    if _SHARE_ALIKE.search(teacher.licence):
+    if _SHARE_ALIKE.search(licence):
         return (
-            f"\nThe licence of {teacher.name} ({teacher.licence}) is share-alike: pass these weights on "
-            "under the same one.\n"
+            f"\nThe licence of {teachers} ({licence}) is share-alike: pass these weights on under the same "
+            "one.\n"
         )
     return ""
 

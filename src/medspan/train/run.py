@@ -28,7 +28,7 @@ from medspan.train.scorer import pick_device
 from medspan.train.transfer import find_donor, licence_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from medspan.config import CorpusConfig, DistilConfig, Recipe
@@ -117,7 +117,8 @@ def export_again(
     *,
     tell: Callable[[str], None],
     start: Path | None = None,
-    command: str = "",
+    towards_last: float = 0.0,
+    command: Callable[[str], str] = str,
 ) -> None:
     """Write the model of an earlier run anew, as the ``[export]`` part of its recipe says now.
 
@@ -127,7 +128,8 @@ def export_again(
         output: the model folder.
         tell: hears what a person should read once.
         start: what the run started from, where that was not named in the recipe.
-        command: the command line, for the model card.
+        towards_last: 0 for the weights of the best epoch, 1 for those of the last, between for a mean.
+        command: the command line of the run for the model card, given its verb.
 
     Raises:
         TrainingError: if the run has no finished epoch, is damaged, or was made with another recipe.
@@ -162,8 +164,23 @@ def export_again(
     lesson = lesson_of(run, recipe)
     trainer = Trainer(recipe, corpora, run, torch.device("cpu"), donor=donor, lesson=lesson, hub=hub)
     trainer.state = state
-    trainer.network.load_state_dict(parts["best"])
-    export(trainer, recipe, path, output=output, command=command)
+    trainer.network.load_state_dict(_between(parts, towards_last))
+    made = command("distil --student" if trained.distil else "train")
+    if towards_last:
+        made += f", then medspan export --towards-last {towards_last:g}"
+    export(trainer, recipe, path, output=output, command=made, towards_last=towards_last)
+
+
+def _between(parts: Mapping[str, dict[str, torch.Tensor]], share: float) -> dict[str, torch.Tensor]:
+    """Weights between those of the best epoch and of the last.
+
+    Epochs of one run lie in one basin (Izmailov et al. 2018), so a mean of them is as good as they are.
+    """
+    best, last = parts["best"], {**parts["model"], **parts.get("average", {})}
+    return {
+        name: torch.lerp(tensor, last[name], share) if share and tensor.is_floating_point() else tensor
+        for name, tensor in best.items()
+    }
 
 
 def find_hub(recipe: Recipe, base: Path, tell: Callable[[str], None]) -> HubModel | None:
@@ -208,7 +225,9 @@ def describe(corpus: TrainingCorpus) -> str:
     return ", ".join(parts)
 
 
-def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, command: str) -> None:
+def export(
+    trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, command: str, towards_last: float = 0.0
+) -> None:
     """Prove and write the model folder of a finished run."""
     recipe = msgspec.structs.replace(recipe, licence=licence_of(recipe.licence, trainer.donor))
     provenance = provenance_of(recipe, path, command)
@@ -220,6 +239,8 @@ def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, comman
         taught = trainer.lesson.text.settings
         provenance = msgspec.structs.replace(provenance, teachers=taught.teachers, unlabelled=taught.texts)
     before = trainer.best_dev_scores()
+    if towards_last:  # the log knows nothing of these weights
+        before = {corpus.name: trainer.dev_score(corpus).f1 for corpus in trainer.judged}
     finished = Export(recipe, trainer.network, trainer.vocab, corpora=trainer.corpora, provenance=provenance)
     trainer.vocab = finished.vocab
     dev = {corpus.name: trainer.dev_score(corpus) for corpus in trainer.judged}
@@ -240,6 +261,7 @@ def export(trainer: Trainer, recipe: Recipe, path: Path, *, output: Path, comman
         "hours": round(trainer.state.minutes / 60, 3),
         "epochs": len(trainer.state.history),
         "best_epoch": trainer.state.best_epoch + 1,
+        "towards_last": towards_last,
     }
     finished.save(output, scores, model_card(recipe, provenance, f1, {}))
 
