@@ -45,8 +45,8 @@ PUBLISHED = {
     "BioNLP13CG": 0.8558,
 }
 """Micro-F1 as published, by corpus."""
-LEAKED = 0.25
-"""A fifth of JNLPBA's training sentences are test sentences of other corpora, and are left out."""
+LEAKED = 0.4
+"""A fifth of JNLPBA's training sentences, a third of dev's, are test sentences of others, and are left out."""
 
 
 def recipe_of(base: Recipe, name: str, source: str, together: int | None = None) -> Recipe:

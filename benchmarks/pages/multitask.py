@@ -41,7 +41,8 @@ documents, resampled; both models scored on the same ones). One seed says nothin
 CRAFT = """\
 On craft-chem dev and test disagree: sharing gains 3.7 points on the one and costs 2.3 on the other. *dox* and
 *amyloid*, which other corpora label and CRAFT does not, stand in a few test articles 168 times, and are two
-thirds of the false positives that sharing adds (`medspan evaluate fine/craft-chem ner/CRAFT-chem -o report` shows them).
+thirds of the false positives that sharing adds (`medspan evaluate fine/craft-chem ner/CRAFT-chem -o report`
+shows them).
 """
 CONFLICT = """\
 The cosine between the gradients two corpora give the shared encoder after the best epoch of stage 1, on 64
