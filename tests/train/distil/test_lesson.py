@@ -249,6 +249,9 @@ def test_a_gold_head_is_not_taught(tmp_path: Path):
     soft = next(members for corpus, members in lesson.mixed([], 0) if corpus == SOFT)
     assert set(lesson.batch(soft, seed=1, step=0).targets) == {"drug"}
     trainer.run(Watch())
+    both = recipe_of(distil={"gold_heads": ("disease", "drug")})
+    with pytest.raises(UsageError, match="leave them one"):
+        Lesson(lesson.text, both)
 
 
 def test_words_of_the_text_may_join_the_vocabulary(tmp_path: Path):

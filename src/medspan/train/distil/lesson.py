@@ -59,6 +59,9 @@ class Lesson:
     Args:
         text: the shards.
         recipe: of the student.
+
+    Raises:
+        UsageError: if the recipe leaves no head to the teachers.
     """
 
     def __init__(self, text: SoftText, recipe: Recipe) -> None:
@@ -67,6 +70,8 @@ class Lesson:
         self.text, self.recipe = text, recipe
         self.config: DistilConfig = recipe.distil
         self.heads = frozenset(text.heads) - set(self.config.gold_heads)
+        if not self.heads:
+            raise UsageError("distil.gold_heads: names every head the teachers could teach; leave them one")
         sizes = [shard_sizes(text.path(number)) for number in range(text.shards)]
         self._lengths = [lengths for lengths, _ in sizes]
         self._is_empty = [is_empty for _, is_empty in sizes]
