@@ -54,6 +54,8 @@ STYLE: dict[str, Any] = {
 }
 PERCENT = 100
 IN_A_ROW = 4
+MOST_LEVEL = 10
+"""Groups whose names fit side by side."""
 STEP = 0.8
 """Share of a group's width that its marks take."""
 
@@ -82,6 +84,10 @@ def points(content: Points) -> Figure:
     for edge in range(1, len(content.groups)):
         axes.axvline(edge - 0.5, color="#eeeeee", zorder=0)
     axes.set_xticks(range(len(content.groups)), content.groups)
+    if len(content.groups) > MOST_LEVEL:
+        axes.tick_params(axis="x", labelrotation=35)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.5, len(content.groups) - 0.5)
     axes.grid(visible=False, axis="x")
     axes.set_ylabel(content.y)
