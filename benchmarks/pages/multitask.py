@@ -58,7 +58,9 @@ of the columns' corpora too, through other heads; the single runs have not.**
 
 OTHERS = """\
 Public transformers and the small models they teach, on the same test splits; a model that lacks the head of a
-corpus is tested with its only head for the same labels, which may have learnt from several corpora:
+corpus is tested with its only head for the same labels, which may have learnt from several corpora. `default`
+is the model in the package, taught (`recipes/distilled.toml`); `gold-only` is the one before it, without
+teachers (`recipes/default.toml`; beside gold it had the silver labels of chemdisgene, as `default` has):
 """
 GOLD_ONLY = "gold-only"
 """What the taught ones are compared with: as large as the one in the package, and without teachers."""
