@@ -134,8 +134,8 @@ def read(
         UsageError: if the format is unknown or there is nothing to read.
         FormatError: where the input is malformed and ``options.rejected`` is None.
     """
-    if format is None and Path(path) != files.STANDARD and not Path(path).exists():
-        raise UsageError(f"{path}: no such file or folder")
+    if format is None:  # what is not there should not be told that its name speaks of no format
+        files.refuse_missing(Path(path))
     name = format or guess_format(path)
     if name not in READERS:
         raise UsageError(f"cannot read format {name!r}; {did_you_mean(name, READERS)}")

@@ -94,8 +94,7 @@ def _stems(path: Path) -> list[tuple[Path, str]]:
         raise UsageError(
             "brat needs two files a document and cannot be read from standard input; name a folder"
         )
-    if not path.exists():
-        raise UsageError(f"{path}: no such file or folder")
+    files.refuse_missing(path)
     if not path.is_dir():
         if path.suffix not in _PAIR:
             raise UsageError(f"{path}: neither a .txt nor an .ann file; name one of a pair, or a folder")

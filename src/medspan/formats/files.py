@@ -55,16 +55,25 @@ def suffix_of(path: Path) -> str:
     return Path(unpacked_name(path.name.lower())).suffix
 
 
+def refuse_missing(path: Path) -> None:
+    """Say that a file or folder to read is not there; standard input always is.
+
+    Raises:
+        UsageError: if there is no such path.
+    """
+    if path != STANDARD and not path.exists():
+        raise UsageError(f"{path}: no such file or folder")
+
+
 def input_files(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """The file itself (or standard input), or a folder's files with one of the suffixes, sorted.
 
     Raises:
         UsageError: if there is no such path, or a folder has no such file.
     """
-    if path == STANDARD or path.is_file() or (path.exists() and not path.is_dir()):
+    refuse_missing(path)
+    if path == STANDARD or not path.is_dir():
         return [path]
-    if not path.exists():
-        raise UsageError(f"{path}: no such file or folder")
     found = sorted(file for file in path.iterdir() if suffix_of(file) in suffixes and file.is_file())
     if not found:
         raise _no_files(path, suffixes)

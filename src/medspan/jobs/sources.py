@@ -82,8 +82,7 @@ def check_paths(paths: Sequence[str], output: Path) -> None:
     for path in map(Path, paths):
         if path == files.STANDARD:
             continue
-        if not path.exists():
-            raise UsageError(f"{path}: no such file or folder")
+        files.refuse_missing(path)
         if path.is_dir() and output.resolve().is_relative_to(path.resolve()):
             raise UsageError(
                 f"{output}: lies in the input {path}, and its files would be read too; name a folder outside"
