@@ -9,7 +9,7 @@ split selects the epoch, the test split is only scored. A row has strict entity 
 IOB2 tags of words, without O, which is the likely measure of the published figures. Those were trained on
 train and dev together, and their protocol is not stated in full; ``--together EPOCHS`` does so too, for as
 many epochs on every corpus, so that nothing is selected (of them the one that fits the seen dev split best is
-taken: one of the last). A run is a folder OUT/NAME-SEED (OUT/NAME-SEED-together), and is kept in system2.json
+taken: one of the last). A run is a folder OUT/NAME-SEED[-START][-together], and is kept in system2.json
 beside this file as it finishes; a run that is there is not repeated.
 BC4CHEMD, which is not free, is left to those who hold it (``--bc4chemd FOLDER``: a folder with its train, dev
 and test splits).
@@ -45,6 +45,7 @@ PUBLISHED = {
     "BioNLP13CG": 0.8558,
 }
 """Micro-F1 as published, by corpus."""
+START = "bilm-bio"
 LEAKED = 0.4
 """Of JNLPBA a fifth of train and a third of dev are test sentences of other corpora, and are left out."""
 
@@ -80,7 +81,7 @@ def main() -> int:
     parser.add_argument("--bc4chemd", type=Path, help="a folder with BC4CHEMD")
     parser.add_argument("--seeds", type=int, nargs="+", default=[13])
     parser.add_argument("--recipe", type=Path, default=HERE.parents[1] / "recipes" / "transfer-ncbi.toml")
-    parser.add_argument("--start", default="bilm-bio", help="what to start from")
+    parser.add_argument("--start", default=START, help="what to start from")
     parser.add_argument("--together", type=int, metavar="EPOCHS", help="learn from train and dev together")
     parser.add_argument("--output", type=Path, default=HERE.with_suffix(".json"), help="the result file")
     options = parser.parse_args()
@@ -90,7 +91,7 @@ def main() -> int:
         sources["BC4CHEMD"] = str(options.bc4chemd.resolve())
     for seed in options.seeds:
         for name in options.corpora or sources:
-            key = f"{name}-{seed}" + ("-together" if options.together else "")
+            key = run_name(name, seed, options)
             if key in read_json(options.output).get("runs", {}):
                 continue
             if name not in sources:
@@ -102,6 +103,13 @@ def main() -> int:
             write_json(options.output, {**results, "runs": runs})
             print(key, json.dumps(row["test"]), flush=True)
     return 0
+
+
+def run_name(corpus: str, seed: int, options: argparse.Namespace) -> str:
+    """Of a run and its folder: what tells it from the other runs."""
+    start = Path(options.start).name
+    marks = {start: start != START, "together": bool(options.together)}
+    return "-".join([corpus, str(seed), *(mark for mark, is_one in marks.items() if is_one)])
 
 
 def run(recipe: Recipe, folder: Path, options: argparse.Namespace) -> dict[str, Any]:

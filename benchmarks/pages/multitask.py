@@ -59,8 +59,8 @@ of the columns' corpora too, through other heads; the single runs have not.**
 OTHERS = """\
 Public transformers and the small models they teach, on the same test splits; a model that lacks the head of a
 corpus is tested with its only head for the same labels, which may have learnt from several corpora. `default`
-is the model in the package, taught (`recipes/distilled.toml`); `gold-only` is the one before it, without
-teachers (`recipes/default.toml`; beside gold it had the silver labels of chemdisgene, as `default` has):
+is the model in the package (`recipes/default.toml`, taught); `gold-only` is the one before it, without
+teachers (the same with `--from bilm-bio`; beside gold it had the silver labels of chemdisgene):
 """
 TAUGHT, GOLD_ONLY = "default", "gold-only"
 """The model in the package, and what it is compared with: as large, and without teachers."""

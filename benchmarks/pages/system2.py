@@ -33,8 +33,8 @@ train on train and dev together, and look at the test split after every epoch. O
 **strict** (both ends and the label of a mention) is the one to believe; **token-micro** (IOB2 tags of words,
 without O) is the nearest to the published one. Ours are trained in two ways: on the training split alone,
 from the language models that come with medspan, dev selecting the epoch; and on train and dev together as
-system 2 was, for as many epochs on every corpus, from a model that has learnt from many corpora. Test is only
-scored.
+system 2 was, for as many epochs on every corpus, from a model that has learnt from many corpora (`multitask`)
+or was taught by several such (`accurate`). Test is only scored.
 """
 OTHERS = """\
 Words are medspan's own: the corpus' own on most, more of them on JNLPBA, whose words may hold hyphens.
@@ -66,11 +66,6 @@ def of(runs: Sequence[dict[str, Any]], corpus: str) -> list[dict[str, Any]]:
 def way(row: dict[str, Any]) -> tuple[str, str]:
     """What a run learnt from, and what it started from."""
     return "train and dev" if row.get("together") else "train", row.get("start") or "random"
-
-
-def best_protocol(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The runs that learnt from train and dev as the published ones did; the others where there are none."""
-    return [row for row in rows if row.get("together")] or list(rows)
 
 
 def mean(rows: Sequence[dict[str, Any]], key: str) -> float:
@@ -108,10 +103,14 @@ def table_row(name: str, found: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def answer(runs: Sequence[dict[str, Any]]) -> str:
-    """In a line."""
-    there = {name: best_protocol(of(runs, name)) for name in CORPORA if of(runs, name)}
-    if not there:
+    """In a line: how many corpora are above, trained in each way."""
+    if not runs:
         return "Not run yet"
-    above = [name for name, rows in there.items() if mean(rows, "token_micro_f1") > rows[0]["published"]]
-    count = f"{len(above)} of {len(there)} (asked for: {WANTED} of 9)"
-    return f"Token-micro F1, trained as the published models were, is above theirs on {count}"
+    parts = []
+    for trained in dict.fromkeys(way(row) for row in runs):
+        alike = [row for row in runs if way(row) == trained]
+        rows = [of(alike, name) for name in dict.fromkeys(row["corpus"] for row in alike)]
+        above = sum(mean(found, "token_micro_f1") > found[0]["published"] for found in rows)
+        parts.append(f"{above} of {len(rows)} from {trained[1]} ({trained[0]})")
+    asked = f"asked for: {WANTED} of {len(CORPORA)}"
+    return f"Token-micro F1 is above the published figure on {'; '.join(parts)} ({asked})"

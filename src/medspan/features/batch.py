@@ -69,8 +69,18 @@ class Featurizer:
         self.inputs = frozenset(inputs)
         self.max_chars = max_chars
         self.table = FormTable(vocab, max_chars=max_chars, network=network, pieces=pieces)
-        self._pieces = pieces
+        self._network, self._pieces = network, pieces
         self._blank = vocab.char_id(" ")
+
+    def with_empty_table(self) -> Featurizer:
+        """The same for other text: makes the same arrays, and begins a table of its own."""
+        return Featurizer(
+            self.vocab,
+            sorted(self.inputs),
+            max_chars=self.max_chars,
+            network=self._network,
+            pieces=self._pieces,
+        )
 
     def encode(self, forms: Sequence[str], glued: Sequence[bool] | None = None) -> Ints:
         """Rows of some words in the table, adding those it does not hold yet; shape (words,).

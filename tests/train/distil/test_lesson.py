@@ -12,14 +12,18 @@ pytest.importorskip("torch")
 
 import torch
 
-from medspan.config import DistilConfig
+from medspan.config import DistilConfig, Transformer
 from medspan.errors import DataError, UsageError
+from medspan.features.cut import cut
 from medspan.model.spec import TeacherSpec
+from medspan.text.tokenize import tokenize
 from medspan.train.distil import lesson as lessons
 from medspan.train.distil.label import LabelSettings, SoftText, label
 from medspan.train.distil.lesson import SOFT, Lesson, lesson_of, note_labels
+from medspan.train.hub import open_hub_model
 from medspan.train.loop import Trainer
 from medspan.types import Document
+from tiny_hub import write_hub_model
 from tiny_training import tiny_corpus, tiny_recipe
 
 if TYPE_CHECKING:
@@ -41,7 +45,7 @@ class Knows:
 
     def marginals(self, documents: Sequence[Document], words: np.ndarray) -> dict[str, np.ndarray]:
         found = {head: np.zeros((int(words.sum()), 5), np.float32) for head in self.heads}
-        forms = [word for document in documents for word in document.text.split()]
+        forms = [document.text[start:end] for document in documents for start, end in tokenize(document.text)]
         found["drug"][:, 4] = [0.95 if form in NEW_DRUGS else 0.0 for form in forms]
         for shares in found.values():
             shares[:, 0] = 1 - shares[:, 1:].sum(1)
@@ -52,7 +56,7 @@ def frame(number: int) -> str:
     drug = NEW_DRUGS[number % len(NEW_DRUGS)]
     frames = (
         "We saw {0} in {1} of 90 patients .",
-        "{1} mg of {0} a day .",
+        "{1} mg of {0} a day.",
         "Day {1} went by without any drug .",
     )
     return frames[number % 3].format(drug, number)
@@ -139,6 +143,25 @@ def test_a_student_learns_what_only_its_teacher_knows(head: str, tmp_path: Path)
     assert taught.state.best_score > 0.9  # the student knows what gold says too
     assert len(watch.rows) == 9
     assert len(watch.losses) == taught.total_steps == taught.state.step
+
+
+@pytest.mark.parametrize("family", ["mpnet", "roberta"])
+def test_a_transformer_is_taught_too(family: str, tmp_path: Path):
+    recipe = recipe_of(distil={"epochs": 1, "gold_epochs": 1, "words": 0})
+    encoder = Transformer("public", max_pieces=40)
+    recipe = msgspec.structs.replace(recipe, encoder=encoder)
+    hub = open_hub_model(write_hub_model(tmp_path / "public", family))
+    lesson = Lesson(soft_text(recipe, tmp_path / "soft"), recipe)
+    trainer = Trainer(recipe, [tiny_corpus(recipe, size=16)], tmp_path, CPU, lesson=lesson, hub=hub)
+    trainer.run(Watch())
+    assert trainer.state.step == trainer.total_steps
+    for sentence in range(6):
+        soft = lesson.batch([sentence], seed=1, step=0)
+        document = Document("d", frame(sentence))
+        (unit,) = cut(document)
+        row = trainer.featurizer.encode(unit.forms(document.text), unit.glued(document.text))
+        for name, array in trainer.featurizer.arrays([row]).items():
+            np.testing.assert_array_equal(soft.arrays[name], array, err_msg=name)
 
 
 CASES = {

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SENTENCES = [["a", "b", "a", "\ud800x"], ["c"], ["a", "\x00"]]
+GLUED = [[False, True, True, False], [False], [False, True]]
+BOTH = list(zip(SENTENCES, GLUED, strict=True))
 
 
 def shares(words: int, tags: int, seed: int) -> np.ndarray:
@@ -40,7 +42,7 @@ def path(tmp_path: Path) -> Path:
     marginals["disease"][4] = [0.3, 0.0, 0.0, 0.0, 0.7]
     marginals["disease"][5:] = marginals["two-labels"][5:] = 0.0
     marginals["disease"][5:, 0] = marginals["two-labels"][5:, 0] = 1.0
-    save_shard(tmp_path / "s.npz", SENTENCES, marginals, ReadCounts(read=9, taught=3, words=7))
+    save_shard(tmp_path / "s.npz", BOTH, marginals, ReadCounts(read=9, taught=3, words=7))
     return tmp_path / "s.npz"
 
 
@@ -48,6 +50,7 @@ def test_what_goes_in_comes_out(path: Path):
     shard = load_shard(path)
     assert [shard.forms[row] for row in shard.rows] == [form for words in SENTENCES for form in words]
     assert shard.lengths.tolist() == [4, 1, 2]
+    assert shard.glued.tolist() == [is_glued for glued in GLUED for is_glued in glued]
     wanted = {"disease": shares(7, 5, 1), "two-labels": shares(7, 9, 2)}
     assert shard.marginals.keys() == wanted.keys()
     for head in ("disease", "two-labels"):
@@ -69,9 +72,16 @@ def test_parts_are_read_by_themselves(path: Path):
 
 def test_the_same_labels_have_the_same_bytes(path: Path, tmp_path: Path):
     for name in ("one", "two"):
-        save_shard(tmp_path / name, SENTENCES, {"disease": shares(7, 5, 1)}, ReadCounts())
+        save_shard(tmp_path / name, BOTH, {"disease": shares(7, 5, 1)}, ReadCounts())
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert path.read_bytes() != (tmp_path / "one").read_bytes()
+
+
+def test_a_shard_that_does_not_say_which_words_are_glued_has_none(path: Path):
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files if name != "glued"}
+    np.savez_compressed(path, **arrays)
+    assert load_shard(path).glued.tolist() == [False] * 7
 
 
 @pytest.mark.parametrize("damage", ["gone", "empty", "cut", "text"])

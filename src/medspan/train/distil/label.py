@@ -18,6 +18,7 @@ import numpy as np
 from medspan import formats
 from medspan.corpora import registered_keys
 from medspan.errors import DataError, TrainingError
+from medspan.features.cut import Unit
 from medspan.model.spec import CorpusSpec, TeacherSpec
 from medspan.text.tokenize import TOKENIZER_ID, tokenize
 from medspan.train.distil.shards import LEAST, ReadCounts, save_shard, shard_counts, shard_path
@@ -170,12 +171,12 @@ def _label_rest(
         tell(f"{number} shards ({counts.words:,} words) are there: going on behind them")
     started, before = time.monotonic(), counts.words
     for number_now, part in enumerate(_parts(_fresh(documents, settings, counts), settings), start=number):
-        forms = [words for _, words in part]
-        sizes = np.array([len(words) for words in forms], np.int64)
+        sentences = [(unit.forms(document.text), unit.glued(document.text)) for document, unit in part]
+        sizes = np.array([len(unit.words) for _, unit in part], np.int64)
         marginals = teachers.marginals([document for document, _ in part], sizes)
         counts.taught += len(part)
         counts.words += int(sizes.sum())
-        save_shard(shard_path(folder, number_now), forms, marginals, counts)
+        save_shard(shard_path(folder, number_now), sentences, marginals, counts)
         speed = (counts.words - before) / max(1e-9, time.monotonic() - started)
         tell(f"labelled {counts.words:,} words, {speed:,.0f} words/s")
     done = _Done(_whole_shards(folder), counts, tuple(teachers.heads))
@@ -184,8 +185,8 @@ def _label_rest(
 
 def _fresh(
     documents: Iterator[Document], settings: LabelSettings, counts: ReadCounts
-) -> Iterator[tuple[Document, list[str]]]:
-    """Sentences to learn from, and their words, behind those that were read before."""
+) -> Iterator[tuple[Document, Unit]]:
+    """Sentences to learn from, each a unit, behind those that were read before."""
     keys = frozenset() if settings.keep_leaks else registered_keys()
     seen, done = _Seen(), counts.read
     for number, sentence in enumerate(sentences(documents)):
@@ -195,7 +196,7 @@ def _fresh(
         if number < done:
             continue
         counts.read += 1
-        words = [sentence.text[start:end] for start, end in tokenize(sentence.text)]
+        words = tokenize(sentence.text)
         if is_leak:
             counts.leaked += 1
         elif not is_new:
@@ -203,18 +204,18 @@ def _fresh(
         elif not 0 < len(words) <= settings.most_words:
             counts.too_long += 1
         else:
-            yield sentence.replace(entities=()), words
+            yield sentence.replace(entities=()), Unit(0, words, (0, len(words)))
 
 
 def _parts(
-    items: Iterator[tuple[Document, list[str]]], settings: LabelSettings
-) -> Iterator[Sequence[tuple[Document, list[str]]]]:
+    items: Iterator[tuple[Document, Unit]], settings: LabelSettings
+) -> Iterator[Sequence[tuple[Document, Unit]]]:
     """As many sentences at a time as a shard holds."""
-    held: list[tuple[Document, list[str]]] = []
+    held: list[tuple[Document, Unit]] = []
     words = 0
     for item in items:
         held.append(item)
-        words += len(item[1])
+        words += len(item[1].words)
         if words >= settings.shard_words:
             yield held
             held, words = [], 0

@@ -15,7 +15,6 @@ import msgspec
 import numpy as np
 
 from medspan.errors import DataError, UsageError
-from medspan.features.batch import Featurizer
 from medspan.features.vocab import extend_vocab, vocab_of
 from medspan.train.data import Encoded
 from medspan.train.distil.label import SETTINGS, open_soft
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medspan.config import DistilConfig, Recipe
+    from medspan.features.batch import Featurizer
     from medspan.features.vocab import Vocab
     from medspan.train.checkpoint import State
     from medspan.train.distil.label import SoftText
@@ -204,10 +204,11 @@ class _OpenShard:
 
     def __init__(self, number: int, shard: SoftShard, featurizer: Featurizer, heads: Collection[str]) -> None:
         self.number = number
-        self.featurizer = Featurizer(
-            featurizer.vocab, sorted(featurizer.inputs), max_chars=featurizer.max_chars
+        self.featurizer = featurizer.with_empty_table()
+        apart, glued = (
+            self.featurizer.encode(shard.forms, [is_glued] * len(shard.forms)) for is_glued in (False, True)
         )
-        self._rows = self.featurizer.encode(shard.forms)[shard.rows]
+        self._rows = np.where(shard.glued, glued[shard.rows], apart[shard.rows])
         self._stops = np.cumsum(shard.lengths)
         self._lengths = shard.lengths
         self._marginals = {head: shares for head, shares in shard.marginals.items() if head in heads}

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 LEAST = 1e-3
 """Share of a tag below which it is left out."""
 _FORMS, _ROWS, _LENGTHS, _EMPTY, _COUNTS = "forms", "rows", "lengths", "is_empty", "counts"
+_GLUED = "glued"
+"""Missing in shards of before December 2026, which tell of no word that it is."""
 _LIKELY = 0.5
 
 
@@ -46,12 +48,13 @@ class ReadCounts(msgspec.Struct):
 class SoftShard(NamedTuple):
     """Sentences with soft labels.
 
-    forms: distinct words. rows: (words,) position of each word in ``forms``. lengths: (sentences,).
-    marginals: by head, float16 (words, tags).
+    forms: distinct words. rows: (words,) position of each word in ``forms``. glued: bool (words,), which
+    follow another without a blank. lengths: (sentences,). marginals: by head, float16 (words, tags).
     """
 
     forms: list[str]
     rows: NDArray[np.int64]
+    glued: NDArray[np.bool_]
     lengths: NDArray[np.int64]
     marginals: dict[str, NDArray[np.float16]]
 
@@ -63,7 +66,7 @@ def shard_path(folder: Path, number: int) -> Path:
 
 def save_shard(
     path: Path,
-    sentences: Sequence[Sequence[str]],
+    sentences: Sequence[tuple[Sequence[str], Sequence[bool]]],
     marginals: Mapping[str, NDArray[np.float32]],
     counts: ReadCounts,
 ) -> None:
@@ -71,19 +74,20 @@ def save_shard(
 
     Args:
         path: the file.
-        sentences: their words.
+        sentences: their words, and which of them follow another without a blank.
         marginals: by head, (words, tags) of all sentences one after the other.
         counts: what had been read when the shard was full; ``empty`` is added to here.
     """
-    words = [form for sentence in sentences for form in sentence]
+    words = [form for forms, _ in sentences for form in forms]
     places = {form: i for i, form in enumerate(dict.fromkeys(words))}
-    lengths = np.array([len(sentence) for sentence in sentences], np.int64)
+    lengths = np.array([len(forms) for forms, _ in sentences], np.int64)
     is_empty = _are_empty(marginals, lengths)
     counts.empty += int(is_empty.sum())
     arrays: Arrays = {
         # A line end is blank, so no word holds one.
         _FORMS: _bytes("\n".join(places).encode("utf-8", "surrogatepass")),
         _ROWS: _small(np.array([places[form] for form in words], np.int64)),
+        _GLUED: np.packbits([is_glued for _, glued in sentences for is_glued in glued]),
         _LENGTHS: _small(lengths),
         _EMPTY: is_empty,
         _COUNTS: _bytes(msgspec.json.encode(counts)),
@@ -124,9 +128,12 @@ def load_shard(path: Path) -> SoftShard:
     """
     found = _read(path)
     lengths = found[_LENGTHS].astype(np.int64)
+    rows = found[_ROWS].astype(np.int64)
+    bits = found.get(_GLUED, np.zeros(-(-len(rows) // 8), np.uint8))
+    glued = np.unpackbits(bits, count=len(rows)).astype(np.bool_)
     heads = [name.partition("/")[2] for name in found if name.startswith("tags/")]
-    marginals = {head: _dense(found, head, int(lengths.sum())) for head in heads}
-    return SoftShard(_forms(found), found[_ROWS].astype(np.int64), lengths, marginals)
+    marginals = {head: _dense(found, head, len(rows)) for head in heads}
+    return SoftShard(_forms(found), rows, glued, lengths, marginals)
 
 
 def _dense(found: Arrays, head: str, words: int) -> NDArray[np.float16]:
