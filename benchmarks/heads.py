@@ -29,6 +29,8 @@ from medspan.model.tagger import load_tagger
 from medspan.train.data import relabel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from medspan.config import Recipe
     from medspan.model.tagger import Tagger
     from medspan.types import Document
@@ -65,9 +67,11 @@ class HeadTests:
         """The same without entities."""
         return [document.replace(entities=()) for document in self.gold(head)]
 
-    def score(self, tagger: Tagger, head: str) -> tuple[dict[str, Any], list[tuple[int, int, int]]]:
-        """Figures on the test split of a head, and counts of each document."""
-        gold, found = self.gold(head), tagger.annotate(self.bare(head))
+    def score(
+        self, tagger: Tagger, head: str, found: list[Document] | None = None
+    ) -> tuple[dict[str, Any], list[tuple[int, int, int]]]:
+        """Figures on the test split of a head, and counts of each document; ``found``: it, annotated."""
+        gold, found = self.gold(head), tagger.annotate(self.bare(head)) if found is None else found
         labels = self.recipe.heads[head].labels
         counts = document_counts(gold, found, frozenset(labels))
         return figures(medspan.evaluate(gold, found, labels=labels)), counts
@@ -94,13 +98,6 @@ def _millions(path: Path) -> float:
     return round(sum(int(np.prod(tensor.shape)) for tensor in load_file(path).values()) / 1e6, 1)
 
 
-def speed(tagger: Tagger, documents: list[Document], words: int) -> int:
-    """Words a second of CPU time."""
-    started = time.process_time()
-    tagger.annotate(documents)
-    return round(words / (time.process_time() - started))
-
-
 def main() -> int:
     """Score what is not scored yet."""
     parser = argparse.ArgumentParser(
@@ -113,24 +110,39 @@ def main() -> int:
     options = parser.parse_args()
     tests = HeadTests(load_recipe(options.recipe))
     for name, _, place in (given.partition("=") for given in options.models):
-        tagger = load_tagger(place, device="cpu", threads=1)
-        decoders = dict(tagger.decoders)
-        there = {head: decoder.labels for head, decoder in decoders.items()}
-        for head in options.heads or tests.recipe.heads:
-            chosen = fitting(head, tests.recipe.heads[head].labels, there)
-            row = read_json(options.output).get("models", {}).get(name) or facts(None, **sizes(Path(place)))
-            if chosen is None or head in row.get("test", {}):
-                continue
-            tagger.decoders = {chosen: decoders[chosen]}
-            found, _counts = tests.score(tagger, head)
-            row.setdefault("test", {})[head] = found
-            if "words_per_second" not in row:
-                row["words_per_second"] = speed(tagger, tests.bare(head), found["words"])
+        known = read_json(options.output).get("models", {}).get(name, {}).get("test", {})
+        heads = [head for head in options.heads or tests.recipe.heads if head not in known]
+        for head, found, speed in score_model(tests, heads, Path(place)):
             results = read_json(options.output)
-            results.setdefault("models", {})[name] = row
+            row = results.setdefault("models", {}).setdefault(name, facts(None, **sizes(Path(place))))
+            row.setdefault("words_per_second", speed)
+            row.setdefault("test", {})[head] = found
             write_json(options.output, results)
             print(name, head, json.dumps(found), flush=True)
     return 0
+
+
+def score_model(tests: HeadTests, heads: list[str], place: Path) -> Iterator[tuple[str, dict[str, Any], int]]:
+    """Head, figures and words a second of CPU time.
+
+    Heads of one corpus that are different heads of the model are tested together.
+    """
+    tagger = load_tagger(place, device="cpu", threads=1)
+    decoders = dict(tagger.decoders)
+    there = {head: decoder.labels for head, decoder in decoders.items()}
+    by_corpus: dict[tuple[str, ...], dict[str, str]] = {}
+    for head in heads:
+        if (chosen := fitting(head, tests.recipe.heads[head].labels, there)) is not None:
+            by_corpus.setdefault(tests.recipe.heads[head].corpora, {})[head] = chosen
+    for members in by_corpus.values():
+        tagger.decoders = {chosen: decoders[chosen] for chosen in members.values()}
+        documents = tests.bare(next(iter(members)))
+        started = time.process_time()
+        found = tagger.annotate(documents)
+        seconds = time.process_time() - started
+        for head in members:
+            scores, _counts = tests.score(tagger, head, found)
+            yield head, scores, round(scores["words"] / seconds)
 
 
 if __name__ == "__main__":
