@@ -34,7 +34,7 @@ train on train and dev together, and look at the test split after every epoch. O
 without O) is the nearest to the published one. Ours are trained in two ways: on the training split alone,
 from the language models that come with medspan, dev selecting the epoch; and on train and dev together as
 system 2 was, for as many epochs on every corpus, from a model that has learnt from many corpora (`multitask`)
-or was taught by several such (`accurate`). Test is only scored.
+or was taught by several such (`accurate`); and models of many corpora as they are. Test is only scored.
 """
 OTHERS = """\
 Words are medspan's own: the corpus' own on most, more of them on JNLPBA, whose words may hold hyphens.
@@ -65,6 +65,8 @@ def of(runs: Sequence[dict[str, Any]], corpus: str) -> list[dict[str, Any]]:
 
 def way(row: dict[str, Any]) -> tuple[str, str]:
     """What a run learnt from, and what it started from."""
+    if row.get("model"):
+        return "train", f"`{row['model']}` as it is"
     return "train and dev" if row.get("together") else "train", row.get("start") or "random"
 
 
