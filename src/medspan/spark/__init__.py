@@ -20,13 +20,16 @@ from medspan.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from medspan.spark.annotate import annotate
+    from medspan.spark.estimator import MedspanNer, MedspanNerModel
     from medspan.spark.session import session
     from medspan.spark.sql import register
     from medspan.spark.tables import explode, note_nlp
 
-__all__ = ["annotate", "explode", "note_nlp", "register", "session"]
+__all__ = ["MedspanNer", "MedspanNerModel", "annotate", "explode", "note_nlp", "register", "session"]
 
 _HOME = {
+    "MedspanNer": "medspan.spark.estimator",
+    "MedspanNerModel": "medspan.spark.estimator",
     "annotate": "medspan.spark.annotate",
     "explode": "medspan.spark.tables",
     "note_nlp": "medspan.spark.tables",

@@ -33,6 +33,7 @@ def annotate(
     *,
     text: str = "text",
     keep: Sequence[str] | None = None,
+    prefix: str = "",
     labels: Collection[str] | None = None,
     min_score: float = 0.0,
     pipeline: str | None = None,
@@ -49,6 +50,7 @@ def annotate(
         text: the column of texts.
         keep: columns that stay beside the added ones (`medspan.spark.schema`), in this order; None for all
             but the text.
+        prefix: stands before the names of the added columns, where ``df`` has some of that name.
         labels: labels to keep; all where None.
         min_score: entities below this confidence are dropped.
         pipeline: ``package.module:function`` of a function that takes the recognizer and returns the
@@ -63,7 +65,7 @@ def annotate(
         UsageError: if a column is not there or does not fit, or there is no such pipeline.
         ModelError: if the driver has no such model; workers look when they start.
     """
-    kept = _kept(df, text, keep)
+    kept = _kept(df, text, keep, prefix)
     if pipeline is not None:
         named_function(pipeline)
     folder = find_model(model)
@@ -71,6 +73,7 @@ def annotate(
         model=str(model) if folder != model and travel == "path" else str(folder),
         text=text,
         keep=tuple(kept),
+        prefix=prefix,
         labels=None if labels is None else tuple(labels),
         min_score=min_score,
         pipeline=pipeline,
@@ -80,13 +83,13 @@ def annotate(
     )
     bound_batches(df.sparkSession)
     fields = {field.name: field for field in df.schema.fields}
-    schema = StructType([*(fields[name] for name in kept), *spark_fields()])
+    schema = StructType([*(fields[name] for name in kept), *spark_fields(prefix)])
     names = list(dict.fromkeys([*kept, text]))
     task = partial(annotate_batches, msgspec.json.encode(work), packed(folder) if travel == "bytes" else None)
     return df.select(*(f"`{name}`" for name in names)).mapInArrow(task, schema)
 
 
-def _kept(df: DataFrame, text: str, keep: Sequence[str] | None) -> list[str]:
+def _kept(df: DataFrame, text: str, keep: Sequence[str] | None, prefix: str) -> list[str]:
     fields = {field.name: field for field in df.schema.fields}
     for name in (text, *(keep or ())):
         if name not in fields:
@@ -96,8 +99,8 @@ def _kept(df: DataFrame, text: str, keep: Sequence[str] | None) -> list[str]:
             f"column {text!r} holds no texts but {fields[text].dataType.simpleString()}; name one with text="
         )
     kept = [name for name in fields if name != text] if keep is None else list(keep)
-    if twice := sorted(set(kept) & set(COLUMNS)):
-        raise UsageError(f"column {twice[0]!r} would stand twice; rename it, or leave it out of keep=")
+    if twice := sorted(set(kept) & {prefix + name for name in COLUMNS}):
+        raise UsageError(f"column {twice[0]!r} would stand twice; leave it out of keep=, or give a prefix=")
     return kept
 
 

@@ -65,10 +65,10 @@ _SPARK = {"string": spark.StringType, "int": spark.IntegerType, "double": spark.
 _ARROW = {"string": pa.string, "int": pa.int32, "double": pa.float64}
 
 
-def spark_fields() -> list[spark.StructField]:
-    """The added columns as Spark has them."""
+def spark_fields(prefix: str = "") -> list[spark.StructField]:
+    """The added columns as Spark has them; ``prefix`` stands before their names."""
     return [
-        spark.StructField(name, spark_type(kind), metadata={"comment": _COMMENTS[name]})
+        spark.StructField(prefix + name, spark_type(kind), metadata={"comment": _COMMENTS[name]})
         for name, kind in COLUMNS.items()
     ]
 

@@ -7,7 +7,7 @@ computes in as many threads as it has CPUs: one, unless `spark.task.cpus` says o
 from __future__ import annotations
 
 import os
-import socket
+import platform
 from functools import cache
 from importlib import import_module
 from itertools import chain
@@ -44,7 +44,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         model: name or path of the model, also where its bytes travel.
-        text: the column of texts. keep: columns that are kept.
+        text: the column of texts. keep: columns that are kept. prefix: of the names of the others.
         labels, min_score, batch_words: as of `medspan.load`.
         pipeline: ``package.module:function`` of a function from the recognizer to the annotator that is run.
         max_chars: longest text that is annotated; None for any.
@@ -54,6 +54,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     text: str = "text"
     keep: tuple[str, ...] = ()
+    prefix: str = ""
     labels: tuple[str, ...] | None = None
     min_score: float = 0.0
     batch_words: int | None = None
@@ -78,10 +79,11 @@ def annotate_batches(
     """
     texts = Texts(work, model)
     keep = texts.work.keep
+    names = [*keep, *(texts.work.prefix + name for name in COLUMNS)]
     for batch in chain.from_iterable(_slices(whole, texts.work.text) for whole in batches):
         added = added_columns(texts.results(batch.column(texts.work.text).to_pylist()), texts.gives)
         kept = [batch.column(name) for name in keep]
-        yield pa.RecordBatch.from_arrays([*kept, *added], names=[*keep, *COLUMNS])
+        yield pa.RecordBatch.from_arrays([*kept, *added], names=names)
 
 
 def _slices(batch: pa.RecordBatch, text: str) -> Iterator[pa.RecordBatch]:
@@ -168,7 +170,7 @@ def _load(settings: Work, model: Path | str) -> Annotator:
         )
     except ModelError as error:
         raise ModelError(
-            f'worker {socket.gethostname()}: {error}; put the model there, or have it sent (travel="bytes")'
+            f'worker {platform.node()}: {error}; put the model there, or have it sent (travel="bytes")'
         ) from None
     return named_function(settings.pipeline)(recognizer) if settings.pipeline else recognizer
 
