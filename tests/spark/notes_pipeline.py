@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from medspan.types import Attribute, Concept, Relation, Section, Span
 
@@ -36,7 +42,7 @@ class Everything:
             "attributes": (Attribute("assertion", "absent", 0.5),),
             "concepts": (Concept("OMOP:42", "a name"),),
         }
-        entities = tuple(_replace(entity, **extras) for entity in document.entities)
+        entities = tuple(msgspec.structs.replace(entity, **extras) for entity in document.entities)
         first, last = entities[0], entities[-1]
         return document.replace(
             entities=entities,
@@ -45,11 +51,34 @@ class Everything:
         )
 
 
-def _replace(entity: object, **changes: object) -> object:
-    import msgspec  # noqa: PLC0415 - only here
-
-    return msgspec.structs.replace(entity, **changes)
-
-
 def everything(recognizer: EntityRecognizer) -> Everything:
     return Everything(recognizer)
+
+
+class Deadly:
+    """Kills the executor it runs on when it sees a text that names a file, and the file is not there yet."""
+
+    needs: frozenset[str] = frozenset()
+    gives: frozenset[str] = frozenset({"entities"})
+
+    def __init__(self, recognizer: EntityRecognizer) -> None:
+        self._recognizer = recognizer
+
+    def annotate(self, documents: Iterable[Document]) -> Iterator[Document]:
+        for document in self._recognizer.annotate(documents):
+            word, _, name = document.text.partition(" ")
+            if word == "KILL" and not Path(name).exists():
+                Path(name).touch()
+                os.kill(parent_of(os.getppid()), signal.SIGKILL)
+                time.sleep(60)
+            yield document
+
+
+def parent_of(process: int) -> int:
+    """A worker's parent is a daemon, whose parent is the executor."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return int(fields[1])
+
+
+def deadly(recognizer: EntityRecognizer) -> Deadly:
+    return Deadly(recognizer)
