@@ -28,7 +28,7 @@ LEVELS = {
     **dict.fromkeys(("cli", "spark", "__main__", "__init__"), 6),
 }
 VERBS_THAT_TRAIN = ("train", "finetune", "distil", "export", "selftrain", "pretrain", "study")
-MAY_START_TRAINING = {*(f"cli/{verb}.py" for verb in VERBS_THAT_TRAIN), "spark/estimator.py"}
+MAY_START_TRAINING = {*(f"cli/{verb}.py" for verb in VERBS_THAT_TRAIN), "spark/train.py"}
 
 # Where a package from outside may be imported: path prefixes under src/medspan.
 ONLY_IN = {

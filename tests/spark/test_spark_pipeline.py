@@ -128,6 +128,25 @@ def test_a_stage_takes_its_parameters_along(notes: DataFrame, tmp_path: Path):
         MedspanNerModel.load(str(tmp_path / "other"))
 
 
+def test_two_processes_train_one_model_and_go_on_where_they_were(notes: DataFrame, tmp_path: Path):
+    stage = estimator(tmp_path, processes=2)
+    model = stage.fit(notes)
+    rows = (
+        model.transform(notes.where("id % 5 > 0"))
+        .selectExpr("size(entities) = 1 AND error IS NULL ok")
+        .collect()
+    )
+    assert sum(row["ok"] for row in rows) >= 0.9 * len(rows)
+    assert not (tmp_path / "drugs.run" / "data").exists()
+    curve = (tmp_path / "drugs.run" / "metrics.jsonl").read_bytes()
+    before = (tmp_path / "drugs" / "model.onnx").read_bytes()
+    with pytest.raises(UsageError, match="resume=True"):
+        stage.fit(notes)
+    stage.setParams(resume=True).fit(notes)  # all epochs are done: the model is written again
+    assert (tmp_path / "drugs.run" / "metrics.jsonl").read_bytes() == curve
+    assert (tmp_path / "drugs" / "model.onnx").read_bytes() == before
+
+
 def test_bad_annotations_and_settings_are_named(spark: SparkSession, notes: DataFrame, tmp_path: Path):
     with pytest.raises(UsageError, match="give recipe="):
         MedspanNer(folder=str(tmp_path / "m")).fit(notes)

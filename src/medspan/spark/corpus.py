@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyspark.sql import functions as f
 
@@ -14,43 +14,68 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pyspark.sql import DataFrame, Row
+    from pyspark.sql import Column, DataFrame, Row
 
 SPLITS = ("train", "dev")
 _SHARES = 10_000
 
 
-def write_corpus(
-    df: DataFrame, folder: Path, *, text: str, entities: str, split: str | None, dev_share: float
-) -> None:
-    """Write ``train.jsonl`` and ``dev.jsonl``.
+class Columns(NamedTuple):
+    """Where a DataFrame has its annotated documents.
 
     Args:
-        df: a document a row.
-        folder: an empty folder.
         text: the column of texts.
         entities: a column of arrays of structures with label, start and end.
         split: a column of ``train`` and ``dev``; rows of other values are left out. None to have a share of
             the documents for dev, drawn by their texts: the same text always stands on the same side.
         dev_share: that share.
+    """
+
+    text: str = "text"
+    entities: str = "entities"
+    split: str | None = None
+    dev_share: float = 0.1
+
+
+def sides(df: DataFrame, columns: Columns) -> dict[str, DataFrame]:
+    """The documents of each split, as columns ``text`` and ``entities``.
+
+    Raises:
+        UsageError: if a column is not there.
+    """
+    for name in (columns.text, columns.entities, *([columns.split] if columns.split else [])):
+        if name not in df.columns:
+            raise UsageError(f"there is no column {name!r}; {did_you_mean(name, df.columns)}")
+    text = f.col(f"`{columns.text}`")
+    drawn = f.pmod(f.xxhash64(text), f.lit(_SHARES)) < round(columns.dev_share * _SHARES)
+    side = f.col(f"`{columns.split}`") if columns.split else f.when(drawn, SPLITS[1]).otherwise(SPLITS[0])
+    entities = f.transform(f"`{columns.entities}`", _bare)
+    return {
+        name: df.where(side == name).select(text.alias("text"), entities.alias("entities")) for name in SPLITS
+    }
+
+
+def _bare(entity: Column) -> Column:
+    return f.struct(*(entity[name].alias(name) for name in ("label", "start", "end")))
+
+
+def write_corpus(df: DataFrame, folder: Path, columns: Columns) -> None:
+    """Write ``train.jsonl`` and ``dev.jsonl`` into an empty folder of the driver.
 
     Raises:
         UsageError: if a column is not there, or a side would have no document.
         DataError: if a text is null or an entity does not fit its text.
     """
-    for name in (text, entities, *([split] if split else [])):
-        if name not in df.columns:
-            raise UsageError(f"there is no column {name!r}; {did_you_mean(name, df.columns)}")
-    drawn = f.pmod(f.xxhash64(f"`{text}`"), f.lit(_SHARES)) < round(dev_share * _SHARES)
-    side = f.col(f"`{split}`") if split else f.when(drawn, f.lit(SPLITS[1])).otherwise(SPLITS[0])
-    rows = df.select(
-        f.col(f"`{text}`").alias("text"), f.col(f"`{entities}`").alias("entities"), side.alias("split")
-    )
-    for name in SPLITS:
+    for name, rows in sides(df, columns).items():
         path = folder / f"{name}.jsonl"
-        formats.write(_documents(rows.where(f.col("split") == name), name), path, "jsonl")
+        formats.write(_documents(rows, name), path, "jsonl")
         if not path.stat().st_size:
-            raise UsageError(f"no document is left for {name}; give more, or a column of splits (splitCol)")
+            raise nothing_for(name)
+
+
+def nothing_for(split: str) -> UsageError:
+    """The error for a split without documents."""
+    return UsageError(f"no document is left for {split}; give more, or a column of splits (splitCol)")
 
 
 def _documents(rows: DataFrame, split: str) -> Iterator[Document]:

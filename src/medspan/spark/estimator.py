@@ -5,14 +5,11 @@ A stage is saved as JSON and a model folder, nothing that runs code when it is r
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import weakref
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from pyspark.ml import Estimator, Model
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.util import (
@@ -26,24 +23,19 @@ from pyspark.ml.util import (
     MLWriter,
 )
 
-from medspan.config import CorpusConfig
 from medspan.errors import ModelError, UsageError
-from medspan.model.store import check_replaceable
 from medspan.pipeline import DEFAULT_MODEL, find_model
 from medspan.spark.annotate import annotate
-from medspan.spark.corpus import write_corpus
+from medspan.spark.corpus import Columns
 from medspan.spark.folders import fetch, store
+from medspan.spark.train import Run, train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pyspark.sql import DataFrame
 
-    from medspan.config import Recipe
-
-_LOG = logging.getLogger("medspan.spark")
 _MODEL = "model"
-_CORPUS = "data"
 
 
 class _Texts(Params):
@@ -63,8 +55,8 @@ class _Texts(Params):
 class MedspanNer(_Texts, Estimator, DefaultParamsReadable, DefaultParamsWritable):
     """Trains a recipe on a DataFrame of annotated documents.
 
-    The documents stand in for the recipe's corpora: all heads learn from them. They go to the driver's disk a
-    partition at a time, and training runs on the driver; `medspan.spark.train` spreads it.
+    The documents stand in for the recipe's corpora: all heads learn from them. They go to the disk of
+    ``folder``, never into the driver's memory as a whole.
 
     Args:
         recipe: path of a recipe on the driver.
@@ -74,6 +66,9 @@ class MedspanNer(_Texts, Estimator, DefaultParamsReadable, DefaultParamsWritable
         splitCol: a column of ``train`` and ``dev``; None to draw ``devShare`` of the documents for dev.
         devShare: share of the documents that selects the epoch.
         start: what to start from, as ``medspan train --from``.
+        processes: how many processes train together, on the workers; 1 trains on the driver. With more,
+            ``folder`` is on a disk that all machines share.
+        resume: whether to go on from the checkpoint of an earlier run of this ``folder``.
     """
 
     recipe: Param[str] = Param(Params._dummy(), "recipe", "path of a recipe", TypeConverters.toString)
@@ -90,6 +85,12 @@ class MedspanNer(_Texts, Estimator, DefaultParamsReadable, DefaultParamsWritable
         Params._dummy(), "devShare", "share of the documents for dev", TypeConverters.toFloat
     )
     start: Param[str] = Param(Params._dummy(), "start", "what to start from", TypeConverters.toString)
+    processes: Param[int] = Param(
+        Params._dummy(), "processes", "processes that train together", TypeConverters.toInt
+    )
+    resume: Param[bool] = Param(
+        Params._dummy(), "resume", "go on from the checkpoint", TypeConverters.toBoolean
+    )
 
     def __init__(
         self,
@@ -101,9 +102,11 @@ class MedspanNer(_Texts, Estimator, DefaultParamsReadable, DefaultParamsWritable
         splitCol: str | None = None,
         devShare: float = 0.1,
         start: str | None = None,
+        processes: int = 1,
+        resume: bool = False,
     ) -> None:
         super().__init__()
-        self._setDefault(entitiesCol="entities", devShare=0.1)
+        self._setDefault(entitiesCol="entities", devShare=0.1, processes=1, resume=False)
         self.setParams(
             recipe=recipe,
             folder=folder,
@@ -112,6 +115,8 @@ class MedspanNer(_Texts, Estimator, DefaultParamsReadable, DefaultParamsWritable
             splitCol=splitCol,
             devShare=devShare,
             start=start,
+            processes=processes,
+            resume=resume,
         )
 
     def setParams(self, **values: Any) -> MedspanNer:  # noqa: ANN401 - of different types
@@ -124,52 +129,23 @@ class MedspanNer(_Texts, Estimator, DefaultParamsReadable, DefaultParamsWritable
             if not self.isDefined(name):
                 raise UsageError(f"MedspanNer: give {name}=")
         output = Path(self.getOrDefault(self.folder))
-        check_replaceable(output)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent) as corpus:
-            write_corpus(
-                dataset,
-                Path(corpus),
-                text=self.getTextCol(),
-                entities=self.getOrDefault(self.entitiesCol),
-                split=self.getOrDefault(self.splitCol) if self.isDefined("splitCol") else None,
-                dev_share=self.getOrDefault(self.devShare),
-            )
-            self._train(output, Path(corpus))
+        run = Run(
+            recipe=str(Path(self.getOrDefault(self.recipe)).resolve()),
+            folder=str(output.resolve()),
+            start=self.getOrDefault(self.start) if self.isDefined("start") else None,
+            command="medspan.spark.MedspanNer.fit",
+            resume=self.getOrDefault(self.resume),
+        )
+        columns = Columns(
+            self.getTextCol(),
+            self.getOrDefault(self.entitiesCol),
+            self.getOrDefault(self.splitCol) if self.isDefined("splitCol") else None,
+            self.getOrDefault(self.devShare),
+        )
+        train(dataset, run, columns, processes=self.getOrDefault(self.processes))
         model = MedspanNerModel(model=str(output), textCol=self.getTextCol())
         self._copyValues(model)
         return model
-
-    def _train(self, output: Path, corpus: Path) -> None:
-        from medspan.train.run import train  # noqa: PLC0415 - torch loads only when training
-
-        train(
-            Path(self.getOrDefault(self.recipe)),
-            output,
-            watcher=_Log(),
-            tell=_LOG.info,
-            start=Path(self.getOrDefault(self.start)) if self.isDefined("start") else None,
-            command="medspan.spark.MedspanNer.fit",
-            derive=partial(of_one_corpus, corpus=corpus),
-        )
-
-
-def of_one_corpus(recipe: Recipe, *, corpus: Path) -> Recipe:
-    """The recipe with all heads learning from one corpus."""
-    heads = {name: msgspec.structs.replace(head, corpora=(_CORPUS,)) for name, head in recipe.heads.items()}
-    return msgspec.structs.replace(recipe, corpora={_CORPUS: CorpusConfig(str(corpus))}, heads=heads)
-
-
-class _Log:
-    """Tells of epochs in the log of the module."""
-
-    def on_step(self, state: object, total_steps: int, loss: float) -> None:
-        """A step was taken."""
-
-    def on_epoch(self, row: Any, *, is_best: bool) -> None:  # noqa: ANN401 - an EpochRow; torch stays unloaded
-        """An epoch ended and was scored."""
-        best = ", the best so far" if is_best else ""
-        _LOG.info("epoch %d: loss %.3f, dev F1 %.4f%s", row.epoch + 1, row.loss, row.dev_mean, best)
 
 
 class MedspanNerModel(_Texts, Model, MLReadable, MLWritable):
