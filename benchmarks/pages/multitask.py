@@ -60,7 +60,10 @@ OTHERS = """\
 Public transformers and the small models they teach, on the same test splits; a model that lacks the head of a
 corpus is tested with its only head for the same labels, which may have learnt from several corpora. `default`
 is the model in the package (`recipes/default.toml`, taught); `gold-only` is the one before it, without
-teachers (the same with `--from bilm-bio`; beside gold it had the silver labels of chemdisgene):
+teachers (the same with `--from bilm-bio`; beside gold it had the silver labels of chemdisgene). `mpnet-many`
+is `recipes/mpnet-many.toml`. `xlnet-small` read no text but four million words of open articles and notes, in
+41 minutes of a core (`medspan pretrain mlm recipes/pretrain-xlnet-en.toml --max-words 4000000`), and then
+NCBI-disease (`recipes/xlnet-small-ncbi.toml`):
 """
 TAUGHT, GOLD_ONLY = "default", "gold-only"
 """The model in the package, and what it is compared with: as large, and without teachers."""
