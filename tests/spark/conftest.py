@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("pyspark", reason='Spark is not installed: pip install "medspan[spark]"')
 
 from medspan.errors import UsageError
-from medspan.spark.session import require_java, session
+from medspan.spark.sessions import require_java, session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

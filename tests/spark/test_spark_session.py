@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ pytest.importorskip("pyspark")
 
 import medspan.spark
 from medspan.errors import MissingExtraError, UsageError
-from medspan.spark.session import java_version, require_java
+from medspan.spark.sessions import java_version, require_java
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,10 +58,20 @@ def test_no_java_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(sys.modules, "medspan.spark.annotate", raising=False)
+    monkeypatch.delitem(sys.modules, "medspan.spark.dataframe", raising=False)
     monkeypatch.delitem(medspan.spark.__dict__, "annotate", raising=False)
     monkeypatch.setitem(sys.modules, "pyspark.sql.types", None)
     with pytest.raises(MissingExtraError, match=r'pip install "medspan\[spark\]"'):
         _ = medspan.spark.annotate
     with pytest.raises(AttributeError, match="no attribute 'anotate'"):
         _ = medspan.spark.anotate
+
+
+def test_public_names_are_what_they_say_in_any_order():
+    names = medspan.spark.__all__
+    program = "import medspan.spark as s; print(*[type(getattr(s, n)).__name__ for n in {!r}])"
+    for order in (names, names[::-1]):
+        done = subprocess.run(
+            [sys.executable, "-c", program.format(order)], capture_output=True, text=True, check=True
+        )
+        assert "module" not in done.stdout.split()

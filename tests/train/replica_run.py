@@ -29,7 +29,7 @@ class Quiet:
 def main() -> None:
     recipe, output, resume, last_step = sys.argv[1:]
     torch.set_num_threads(1)
-    with joined(torch.device("cpu")) as replicas:
+    with joined("cpu") as replicas:
         train(
             Path(recipe),
             Path(output),

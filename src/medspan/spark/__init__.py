@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from medspan.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from medspan.spark.annotate import annotate
+    from medspan.spark.dataframe import annotate
     from medspan.spark.estimator import MedspanNer, MedspanNerModel
-    from medspan.spark.session import session
+    from medspan.spark.sessions import session
     from medspan.spark.sql import register
     from medspan.spark.tables import explode, note_nlp
 
@@ -30,11 +30,11 @@ __all__ = ["MedspanNer", "MedspanNerModel", "annotate", "explode", "note_nlp", "
 _HOME = {
     "MedspanNer": "medspan.spark.estimator",
     "MedspanNerModel": "medspan.spark.estimator",
-    "annotate": "medspan.spark.annotate",
+    "annotate": "medspan.spark.dataframe",
     "explode": "medspan.spark.tables",
     "note_nlp": "medspan.spark.tables",
     "register": "medspan.spark.sql",
-    "session": "medspan.spark.session",
+    "session": "medspan.spark.sessions",
 }
 
 

@@ -25,8 +25,8 @@ from pyspark.ml.util import (
 
 from medspan.errors import ModelError, UsageError
 from medspan.pipeline import DEFAULT_MODEL, find_model
-from medspan.spark.annotate import annotate
 from medspan.spark.corpus import Columns
+from medspan.spark.dataframe import annotate
 from medspan.spark.folders import fetch, store
 from medspan.spark.train import Run, train
 

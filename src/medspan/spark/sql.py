@@ -12,8 +12,8 @@ from pyspark.sql.functions import PandasUDFType, pandas_udf
 
 from medspan.jobs.annotating import Failure
 from medspan.pipeline import DEFAULT_MODEL, find_model
-from medspan.spark.annotate import bound_batches
 from medspan.spark.columns import entity_records
+from medspan.spark.dataframe import bound_batches
 from medspan.spark.schema import COLUMNS, spark_type
 from medspan.spark.travel import packed
 from medspan.spark.work import Texts, Work

@@ -100,12 +100,10 @@ def _write_apart(df: DataFrame, corpus: Path, columns: Columns, processes: int) 
 
 def join_and_train(told: bytes) -> None:
     """What each of several processes does; `TorchDistributor` finds it by name."""
-    import torch  # noqa: PLC0415 - only here
-
-    from medspan.train.data_parallel import joined  # noqa: PLC0415 - as above
+    from medspan.train.data_parallel import joined  # noqa: PLC0415 - torch loads only when training
 
     run = msgspec.json.decode(told, type=Run)
-    with joined(torch.device(run.device)) as replicas:
+    with joined(run.device) as replicas:
         train_process(run, replicas)
 
 

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[Replicas]:
-    """The processes that `torchrun` or `TorchDistributor` started with this one, while they work together."""
-    dist.init_process_group("gloo" if device.type == "cpu" else "nccl")
+def joined(device: str) -> Iterator[Replicas]:
+    """The processes that `torchrun` or `TorchDistributor` started with this one, while they work together.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+    """
+    dist.init_process_group("gloo" if device == "cpu" else "nccl")
     try:
-        yield Replicas(device)
+        yield Replicas(torch.device(device))
     finally:
         dist.destroy_process_group()
 
