@@ -203,3 +203,25 @@ def test_a_shipped_start_is_the_folder_without_its_head(tmp_path: Path, capsys: 
     assert given.vocab == shipped.vocab
     assert given.tensors.keys() == shipped.tensors.keys()
     assert all(torch.equal(given.tensors[name], shipped.tensors[name]) for name in given.tensors)
+
+
+@pytest.mark.parametrize(
+    ("there", "user", "expected"),
+    [
+        ({"apt-get"}, 0, ["update", "install"]),
+        ({"apt-get", "java"}, 0, []),
+        ({"apt-get"}, 1000, []),
+        (set(), 0, []),
+    ],
+)
+def test_a_java_is_only_fetched_where_there_is_none_and_it_may_be(
+    bootstrap, monkeypatch: pytest.MonkeyPatch, there: set[str], user: int, expected: list[str]
+):
+    called: list[list[str]] = []
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: name if name in there else None)
+    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: user)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setattr(bootstrap.subprocess, "call", lambda words, **_: called.append(words) or 0)
+    bootstrap.get_java()
+    assert [words[1] for words in called] == expected
+    assert not called or called[-1][-1] == bootstrap.JAVA

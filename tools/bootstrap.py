@@ -22,6 +22,7 @@ STAMP = VENV / "medspan-installed.txt"
 LOG = VENV / "medspan-install.log"
 OUT = ROOT / "out"
 DIST = ROOT / "dist"
+JAVA = "openjdk-17-jre-headless"
 
 NO_VENV = """This Python cannot make a virtual environment: its module {missing} is missing.
   Debian, Ubuntu:  sudo apt install python{major}.{minor}-venv   (or python3-venv)
@@ -74,6 +75,7 @@ def main(words: list[str]) -> int:
             install("dev", options)
             return build_wheels()
         install("train,dev", options)
+        get_java()
         return run("-m", "pytest", *rest)
     except SetupError as error:
         say(str(error))
@@ -112,6 +114,20 @@ def annotate() -> int:
             return code
     say(f"\nWritten: {listing.relative_to(ROOT)}, {page.relative_to(ROOT)} (open it in a browser)")
     return 0
+
+
+def get_java() -> None:
+    """Have the system's packages bring a Java for the tests of Spark, where that needs no more rights.
+
+    Without one those tests are skipped, and say how to get it.
+    """
+    apt = shutil.which("apt-get")
+    if shutil.which("java") or os.environ.get("JAVA_HOME") or apt is None or os.geteuid() != 0:
+        return
+    say(f"Installing {JAVA} for the tests of Spark ...")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    for words in (["update"], ["install", "--yes", "--no-install-recommends", JAVA]):
+        subprocess.call([apt, *words], env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, **quiet)
 
 
 def build_wheels() -> int:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from medspan import formats
 from medspan.errors import FormatError, MissingExtraError, UsageError
 from medspan.formats.protocol import ReadOptions
-from medspan.types import Document
+from medspan.types import Attribute, Concept, Document, Entity, Span
 from strategies import texts
 
 pa = pytest.importorskip("pyarrow", reason="needs medspan[arrow]")
@@ -194,3 +194,54 @@ def test_a_large_row_group_is_read_by_pieces(tmp_path):
         assert document.text.endswith("fever, cough ")
         most = max(most, pool.bytes_allocated() - before)
     assert most < 20_000_000
+
+
+KIND = pa.list_(pa.struct([("label", pa.string()), ("start", pa.int32()), ("end", pa.int64())]))
+
+
+def test_entities_are_read_as_a_data_frame_has_them(tmp_path):
+    entity = {"label": "Drug", "start": 5, "end": 12}
+    full = {
+        "id": "T9",
+        "score": 0.5,
+        "attributes": [{"name": "assertion", "value": "absent", "score": None}],
+        "concepts": [{"id": "RxNorm:1191", "name": None, "score": 0.25}],
+    }
+    path = _write(
+        tmp_path / "a.parquet", text=["Take aspirin."] * 3, entities=pa.array([[entity], [], None], KIND)
+    )
+    first, second, third = _read(path)
+    assert first.entities == (Entity("T1", "Drug", (Span(5, 12),)),)
+    assert (second.entities, third.entities, third.meta) == ((), (), {})
+    (read,) = _read(_write(tmp_path / "b.parquet", text=["Take aspirin."], entities=[[entity | full]]))
+    assert read.entities == (
+        Entity(
+            "T9",
+            "Drug",
+            (Span(5, 12),),
+            0.5,
+            (Attribute("assertion", "absent"),),
+            (Concept("RxNorm:1191", score=0.25),),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "problem"),
+    [(5, 99, "past the text"), (5, 5, "is not 0 <="), (None, 5, "lacks its label, start or end")],
+)
+def test_an_entity_that_does_not_fit_rejects_its_row(tmp_path, start, end, problem):
+    entities = pa.array([[{"label": "Drug", "start": start, "end": end}], []], KIND)
+    path = _write(tmp_path / "a.parquet", text=[f"{SECRET} a", "second"], entities=entities)
+    with pytest.raises(FormatError, match="row 1: .*" + problem) as raised:
+        _read(path)
+    assert SECRET not in str(raised.value)
+    rejected = []
+    (kept,) = _read(path, rejected=lambda error, unit: rejected.append((error, unit)))
+    assert kept.text == "second"
+    assert len(rejected) == 1
+
+
+def test_a_column_of_that_name_that_holds_something_else_is_passed_over(tmp_path):
+    path = _write(tmp_path / "a.parquet", text=["a"], entities=[[{"name": "x"}]])
+    assert _read(path) == [Document("a-1", "a")]

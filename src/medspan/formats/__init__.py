@@ -16,6 +16,7 @@ from medspan.formats import (
     html,
     jsonl,
     notes,
+    omop,
     parquet,
     pubtator,
     table,
@@ -69,12 +70,13 @@ WRITERS: dict[str, Writer] = {
     "conll": conll.write,
     "html": html.write,
     "jsonl": jsonl.write,
+    "omop": omop.write,
     "pubtator": pubtator.write,
     "table": table.write,
     "text": text.write,
 }
 
-# Not among them, for others have their extensions: blocks (.txt) and notes (.csv, .tsv) are named.
+# Not among them, for others have their extensions: blocks (.txt), notes and omop (.csv) are named.
 _EXTENSIONS = {
     "bioc_json": bioc_json.EXTENSIONS,
     "bioc_xml": bioc_xml.EXTENSIONS,

@@ -3,25 +3,29 @@
 Columns as in notes: ``text`` (or ``ReadOptions.text_column``), ``id`` (text or whole numbers; where the
 column or its value is absent, the file's stem and the number of the row). Other columns of texts, numbers
 and truth values go to ``meta`` as they are, dates, times and decimals as text; nulls are left out, and so
-are columns of bytes, lists and structures. Only read.
+are columns of bytes, lists and structures, but for ``entities``: a list of structures with ``label``,
+``start`` and ``end`` (code points, half-open), and maybe ``id``, ``score``, ``attributes`` and ``concepts``,
+as `medspan.spark.annotate` writes it. Only read.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from medspan.errors import FormatError, MissingExtraError, UsageError
+from medspan.errors import AnnotationError, FormatError, MissingExtraError, UsageError
 from medspan.formats import files
 from medspan.formats.columns import find_columns
 from medspan.formats.packing import packing_of
 from medspan.formats.protocol import ReadOptions, reject, too_long
-from medspan.types import Document
+from medspan.types import Attribute, Concept, Document, Entity, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 EXTENSIONS = (".parquet",)
+ENTITIES = "entities"
+_NEEDED = {"label", "start", "end"}
 # Rows held at a time: texts of 5 MB, the longest notes there are, then take 160 MB.
 _BATCH_ROWS = 32
 _BUFFER = 1 << 20  # bytes of a column read at a time; without it a whole row group would be
@@ -42,10 +46,11 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> Iterator[Document]
 
 
 class _Columns(NamedTuple):
-    """The names of the columns of text, id and meta."""
+    """The names of the columns of text, id, entities and meta."""
 
     text: str
     id: str | None
+    entities: str | None
     others: list[str]
 
 
@@ -56,7 +61,8 @@ def _read_file(file: Path, stem: str, options: ReadOptions) -> Iterator[Document
     try:
         with files.reading(file) as handle, parquet.ParquetFile(handle, buffer_size=_BUFFER) as opened:
             columns = _columns(opened.schema_arrow, file, options)
-            wanted = [name for name in (columns.text, columns.id, *columns.others) if name is not None]
+            named = (columns.text, columns.id, columns.entities, *columns.others)
+            wanted = [name for name in named if name is not None]
             batches = opened.iter_batches(batch_size=_BATCH_ROWS, columns=wanted, use_threads=False)
             first = 1
             for batch in batches:
@@ -101,7 +107,10 @@ def _columns(schema: Any, file: Path, options: ReadOptions) -> _Columns:  # noqa
         for place, (name, kind) in enumerate(zip(schema.names, schema.types, strict=True))
         if place not in {text, identity} and _is_of(kind, (*_PLAIN, *_AS_TEXT))
     ]
-    return _Columns(schema.names[text], None if identity is None else schema.names[identity], others)
+    entities = ENTITIES if ENTITIES in schema.names and _holds_entities(schema.field(ENTITIES).type) else None
+    return _Columns(
+        schema.names[text], None if identity is None else schema.names[identity], entities, others
+    )
 
 
 # Names of predicates of pyarrow.types. Old writers mark texts as bytes.
@@ -118,17 +127,50 @@ def _is_of(kind: Any, names: tuple[str, ...]) -> bool:  # noqa: ANN401 - of an e
     return any(predicate(kind) for predicate in predicates if predicate is not None)
 
 
+def _holds_entities(kind: Any) -> bool:  # noqa: ANN401 - of an extra
+    """Whether an Arrow type is a list of structures with what an entity cannot do without."""
+    arrow, _ = _modules()
+    if not (arrow.types.is_list(kind) or arrow.types.is_large_list(kind)):
+        return False
+    inner = kind.value_type
+    return arrow.types.is_struct(inner) and {field.name for field in inner} >= _NEEDED
+
+
 def _of_batch(batch: Any, columns: _Columns, place: _Place, options: ReadOptions) -> Iterator[Document]:  # noqa: ANN401 - of an extra
     metas = _metas(batch, columns.others)
     texts, ids = _flat(batch, columns.text), _flat(batch, columns.id) if columns.id else None
+    annotated = batch.column(columns.entities) if columns.entities else None
     for row, meta in enumerate(metas):
         try:
             text = _text(texts[row], row, place, options.max_chars)
             identity = None if ids is None else _identity(ids[row], row, place)
+            name = identity or f"{place.stem}-{place.first + row}"
+            records = None if annotated is None else annotated[row].as_py()
+            document = Document(name, text, _entities(records), meta=meta)
+        except AnnotationError as error:
+            reject(options, place.error(row, str(error), "correct the row, or leave it out"), "")
         except FormatError as error:
             reject(options, error, "")
         else:
-            yield Document(identity or f"{place.stem}-{place.first + row}", text, meta=meta)
+            yield document
+
+
+def _entities(records: list[dict[str, Any]] | None) -> tuple[Entity, ...]:
+    try:
+        return tuple(_entity(record, number) for number, record in enumerate(records or (), start=1))
+    except (TypeError, KeyError):
+        raise AnnotationError("an entity lacks its label, start or end") from None
+
+
+def _entity(record: dict[str, Any], number: int) -> Entity:
+    return Entity(
+        record.get("id") or f"T{number}",
+        record["label"],
+        (Span(record["start"], record["end"]),),
+        record.get("score"),
+        tuple(Attribute(**each) for each in record.get("attributes") or ()),
+        tuple(Concept(**each) for each in record.get("concepts") or ()),
+    )
 
 
 def _flat(batch: Any, name: str) -> Any:  # noqa: ANN401 - of an extra

@@ -40,13 +40,15 @@ class WriteOptions(msgspec.Struct, frozen=True):
     ``tag_scheme`` (CoNLL): IOB1, IOB2 or IOBES; None keeps the scheme a document was read with, or
     IOB2. ``spacing`` (CoNLL): add a column that records the blanks between words where the source
     recorded none, so that the text can be rebuilt exactly. ``document_text`` (table): a column with each
-    document's text, so that the table can be read again by itself. ``title`` is for HTML.
+    document's text, so that the table can be read again by itself. ``title`` is for HTML. ``date`` (OMOP):
+    day of the annotation, ISO; None for today, by UTC.
     """
 
     tag_scheme: str | None = None
     spacing: bool = True
     document_text: bool = False
     title: str = "medspan"
+    date: str | None = None
 
 
 class Losses(msgspec.Struct):

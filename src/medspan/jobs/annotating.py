@@ -1,4 +1,4 @@
-"""Documents of a task → annotated documents or lines, and a row for each document that fails."""
+"""Documents → annotated documents, or lines, and a reason for each document that fails."""
 
 from __future__ import annotations
 
@@ -38,12 +38,18 @@ class Line(NamedTuple):
     entities: int
 
 
+class Failure(NamedTuple):
+    """Stands for a document that the annotator fails on."""
+
+    reason: str
+
+
 class Annotating:
     """Runs an annotator so that a document that makes it fail costs that document only.
 
     All documents go through it together, as that is fast. Where that fails, each goes alone; those that fail
-    alone get an error row, and the others go together once more, so that what comes out depends on the
-    documents and not on the way taken.
+    alone are given up, and the others go together once more, so that what comes out depends on the documents
+    and not on the way taken.
     """
 
     def __init__(self, annotator: Annotator) -> None:
@@ -55,7 +61,7 @@ class Annotating:
         Raises:
             ModelError: if the annotator fails on a plain text too.
         """
-        return self._each(task, line_of)
+        return self._of_task(task, line_of)
 
     def documents(self, task: Task) -> tuple[list[Document], list[ErrorRow]]:
         """The documents, and rows of those that failed.
@@ -63,19 +69,39 @@ class Annotating:
         Raises:
             ModelError: if the annotator fails on a plain text too.
         """
-        return self._each(task, lambda document: document)
+        return self._of_task(task, same)
 
-    def _each(self, task: Task, convert: Callable[[Document], T]) -> tuple[list[T], list[ErrorRow]]:
+    def _of_task(self, task: Task, convert: Callable[[Document], T]) -> tuple[list[T], list[ErrorRow]]:
         documents = list(map(_DECODER.decode, task.documents))
-        found = None if task.is_alone else self._together(documents, convert)
-        if found is not None:
-            return found, []
-        found, errors = self._alone(task, documents, convert)
-        if errors and not task.is_alone:
-            bad = {row.place for row in errors}
-            rest = [document for at, document in zip(task.places, documents, strict=True) if at not in bad]
-            found = self._together(rest, convert) or found
-        return found, errors
+        results = self.each(documents, convert, is_alone=task.is_alone)
+        errors = [
+            ErrorRow(task.part, place, result.reason, id=document.id)
+            for place, document, result in zip(task.places, documents, results, strict=True)
+            if isinstance(result, Failure)
+        ]
+        return [result for result in results if not isinstance(result, Failure)], errors
+
+    def each(
+        self, documents: Sequence[Document], convert: Callable[[Document], T], *, is_alone: bool = False
+    ) -> list[T | Failure]:
+        """What becomes of each document.
+
+        Args:
+            documents: any number of them.
+            convert: of an annotated document; it may fail too.
+            is_alone: whether none should go through together with another.
+
+        Raises:
+            ModelError: if the annotator fails on a plain text too.
+        """
+        if not is_alone and (found := self._together(documents, convert)) is not None:
+            return list(found)
+        results = [self._alone(document, convert) for document in documents]
+        places = [place for place, result in enumerate(results) if not isinstance(result, Failure)]
+        if not is_alone and (again := self._together([documents[place] for place in places], convert)):
+            for place, result in zip(places, again, strict=True):
+                results[place] = result
+        return results
 
     def _together(self, documents: Sequence[Document], convert: Callable[[Document], T]) -> list[T] | None:
         try:
@@ -83,18 +109,14 @@ class Annotating:
         except Exception:  # noqa: BLE001 - which document sets off what is found out by `_alone`
             return None
 
-    def _alone(
-        self, task: Task, documents: Sequence[Document], convert: Callable[[Document], T]
-    ) -> tuple[list[T], list[ErrorRow]]:
-        found: list[T] = []
-        errors = []
-        for place, document in zip(task.places, documents, strict=True):
-            try:
-                found += [convert(each) for each in self._annotator.annotate([document])]
-            except Exception as error:  # noqa: BLE001 - it goes into the row
-                self._check(reason_of(error))
-                errors.append(ErrorRow(task.part, place, reason_of(error), id=document.id))
-        return found, errors
+    def _alone(self, document: Document, convert: Callable[[Document], T]) -> T | Failure:
+        try:
+            (found,) = (convert(each) for each in self._annotator.annotate([document]))
+        except Exception as error:  # noqa: BLE001 - its reason goes into a row
+            reason = reason_of(error)
+            self._check(reason)
+            return Failure(reason)
+        return found
 
     def _check(self, reason: str) -> None:
         """Blame a document only where a plain text passes; else a fault of the model would cost them all."""
@@ -104,6 +126,11 @@ class Annotating:
             raise ModelError(
                 f"the model fails on every text, also on a plain one ({reason}); {BLAME}"
             ) from None
+
+
+def same(document: Document) -> Document:
+    """The document as it is."""
+    return document
 
 
 def line_of(document: Document) -> Line:

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import numpy as np
 
+from medspan import formats
 from medspan.corpora import catalogue, known_entry, load, split_path
 from medspan.corpora.leaks import leaking_sentences, registered_keys, sentence_key, sentences_of
 from medspan.errors import DataError, TrainingError
 from medspan.features.cut import cut
 from medspan.tags import encode, iobes_tags
+from medspan.train.replicas import ALONE
 from medspan.types import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from medspan.features.batch import Featurizer
     from medspan.features.cut import Unit
     from medspan.tags import Chunk
+    from medspan.train.replicas import Alone
     from medspan.types import Entity
 
 
@@ -69,28 +73,32 @@ class Encoded(NamedTuple):
     tags: dict[str, NDArray[Any]]
 
 
-def read_corpora(recipe: Recipe, base: Path) -> list[TrainingCorpus]:
+def read_corpora(recipe: Recipe, base: Path, replicas: Alone = ALONE) -> list[TrainingCorpus]:
     """Read every corpus of a recipe.
 
     Args:
         recipe: the recipe.
         base: folder that relative paths in it start from.
+        replicas: the processes that share the training splits; each reads its part of them.
 
     Raises:
         DataError: if a corpus is absent or lacks a label a head wants.
         TrainingError: if too many spans are misaligned or too many sentences leak into a test split.
     """
     keys = frozenset() if recipe.train.keep_leaks else registered_keys()
-    return [_read_corpus(name, recipe, base, keys) for name in recipe.corpora]
+    return [_read_corpus(name, recipe, base, keys, replicas) for name in recipe.corpora]
 
 
-def _read_corpus(name: str, recipe: Recipe, base: Path, keys: frozenset[int]) -> TrainingCorpus:
+def _read_corpus(
+    name: str, recipe: Recipe, base: Path, keys: frozenset[int], replicas: Alone
+) -> TrainingCorpus:
     config = recipe.corpora[name]
     heads = {h: head.labels for h, head in recipe.heads.items() if name in head.corpora}
     labels = frozenset(label for wanted in heads.values() for label in wanted)
     source = source_of(config.source, base)
-    documents = relabel(load_split(source, config.train, base, config), config.labels)
-    _check_labels(name, documents, labels)
+    documents = relabel(_own_part(source, config, base, replicas), config.labels)
+    present = {entity.label for document in documents for entity in document.entities}
+    _check_labels(name, set().union(*replicas.all(sorted(present), list[str])), labels)
     counts = Counts()
     examples = [
         example
@@ -100,6 +108,17 @@ def _read_corpus(name: str, recipe: Recipe, base: Path, keys: frozenset[int]) ->
     _check_counts(name, counts, recipe)
     dev = relabel(load_split(source, config.dev, base, config), config.labels)
     return TrainingCorpus(name, tuple(heads), labels, examples, dev, counts, config.weight)
+
+
+def _own_part(source: str | Path, config: CorpusConfig, base: Path, replicas: Alone) -> list[Document]:
+    """What a process reads of a training split: files of its own where there are enough, else every nth."""
+    if replicas.size > 1:
+        place = split_path(source, config.train)
+        files = sorted(file for file in place.iterdir() if file.name[0] not in "._") if place.is_dir() else []
+        if len(files) >= replicas.size:
+            own = files[replicas.rank :: replicas.size]
+            return [document for file in own for document in formats.read(file, config.format)]
+    return load_split(source, config.train, base, config)[replicas.rank :: replicas.size]
 
 
 def source_of(source: str, base: Path) -> str | Path:
@@ -146,8 +165,7 @@ def relabel(documents: Iterable[Document], labels: dict[str, str] | None) -> lis
     ]
 
 
-def _check_labels(name: str, documents: Sequence[Document], wanted: frozenset[str]) -> None:
-    present = {entity.label for document in documents for entity in document.entities}
+def _check_labels(name: str, present: AbstractSet[str], wanted: frozenset[str]) -> None:
     if missing := wanted - present:
         raise DataError(
             f"corpora.{name}: its training split has no span labelled {', '.join(sorted(missing))}; "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
@@ -18,7 +19,7 @@ import torch
 
 from medspan.errors import ConfigError, TrainingError
 from medspan.features.batch import Featurizer
-from medspan.features.vocab import UNKNOWN_WORD, build_vocab, extend_vocab
+from medspan.features.vocab import UNKNOWN_WORD, extend_vocab, vocab_of
 from medspan.metrics.counts import Score
 from medspan.metrics.matching import Mention, strict_counts
 from medspan.model.tagger import Tagger
@@ -32,6 +33,7 @@ from medspan.train.distil.lesson import SOFT
 from medspan.train.mixing import mix
 from medspan.train.network import Network
 from medspan.train.optim import Average, Optimizer, learning_rate
+from medspan.train.replicas import ALONE
 from medspan.train.sampler import Feeder, epoch_groups
 from medspan.train.scorer import TorchScorer, to_tensors
 from medspan.train.transfer import rate_factors, transfer
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from medspan.train.data import TrainingCorpus
     from medspan.train.distil.lesson import Lesson
     from medspan.train.hub import HubModel
+    from medspan.train.replicas import Alone
     from medspan.train.sampler import Batch
     from medspan.train.transfer import Donor
     from medspan.types import Document
@@ -73,6 +76,7 @@ class Trainer:
         donor: what the encoder starts from, if anything.
         lesson: what teachers said of unlabelled text, if they did.
         hub: the public encoder a ``transformer`` starts from.
+        replicas: the processes that are this run; each has read its share of the corpora.
 
     Raises:
         ConfigError: if the first layer should be narrowed and cannot.
@@ -88,17 +92,17 @@ class Trainer:
         donor: Donor | None = None,
         lesson: Lesson | None = None,
         hub: HubModel | None = None,
+        replicas: Alone = ALONE,
     ) -> None:
+        self.replicas = replicas
         self.recipe, self.corpora, self.folder, self.device = recipe, corpora, folder, device
         self.lesson = lesson
         self.judged = [c for c in corpora if any(recipe.heads[name].ships for name in c.heads)]
         config = recipe.train
         torch.manual_seed(config.seed)
-        sentences = (example.forms for corpus in corpora for example in corpus.examples)
         # Pieces are a vocabulary of their own; no word needs an id beside them.
-        self.own_vocab = build_vocab(
-            () if hub else sentences, min_count=getattr(recipe.encoder, "min_count", 1)
-        )
+        words = {} if hub else self._words()
+        self.own_vocab = vocab_of(words, min_count=getattr(recipe.encoder, "min_count", 1))
         if lesson:
             self.own_vocab = lesson.extended(self.own_vocab)
         self.vocab = extend_vocab(donor.vocab, self.own_vocab) if donor else self.own_vocab
@@ -108,6 +112,8 @@ class Trainer:
         if config.narrow_first:
             self._narrow()
         self.network.to(device)
+        # A narrowed layer depends on the words that were read, and each process read others.
+        replicas.spread(list(self.network.state_dict().values()))
         self.donor = donor._replace(tensors={}) if donor else None  # the names and licences of it
         self.public = hub.spec if hub else None
         self.texts = (*(donor.texts if donor else ()), *([hub.spec] if hub else ()))
@@ -132,6 +138,13 @@ class Trainer:
         else:
             self.total_steps = config.epochs * -(-len(self._groups(0)) // config.accumulate)
 
+    def _words(self) -> Counter[str]:
+        """How often each word stands in what all processes read."""
+        own = Counter(
+            form for corpus in self.corpora for example in corpus.examples for form in example.forms
+        )
+        return sum(map(Counter, self.replicas.all(dict(own), dict[str, int])), Counter())
+
     def _new_featurizer(self) -> Featurizer:
         network, max_chars = self.network, self.recipe.encoder.max_chars
         return Featurizer(self.vocab, network.inputs, max_chars=max_chars, pieces=network.pieces)
@@ -149,7 +162,11 @@ class Trainer:
                 seen += np.bincount(self.featurizer.table.word_ids[rows], minlength=len(seen))
         if self.lesson and self.lesson.heads & set(heads):
             seen += self.lesson.seen(self.vocab)
-        return np.maximum(seen[UNKNOWN_WORD + 1 :], 1)
+        of_all = np.zeros_like(seen)
+        for part in self.replicas.gather(seen.tobytes()):
+            of_all += np.frombuffer(part, np.int64)
+        counts: NDArray[np.int64] = np.maximum(of_all[UNKNOWN_WORD + 1 :], 1)
+        return counts
 
     def _narrow(self) -> None:
         recipe = self.recipe
@@ -178,7 +195,8 @@ class Trainer:
 
         def is_late() -> bool:
             self.state.minutes = spent + (time.monotonic() - started) / 60
-            return max_minutes is not None and self.state.minutes >= max_minutes
+            late = max_minutes is not None and self.state.minutes >= max_minutes
+            return late if max_minutes is None else self.replicas.first(late, bool)
 
         if self.recipe.train.score_start and not self.best:
             self.state.start = self._dev_scores()
@@ -211,8 +229,11 @@ class Trainer:
             config,
             self._lacking(),
         )
-        gold = epoch_groups(self.lengths, weights, budget=config.batch_words, seed=config.seed, epoch=epoch)
-        return lesson.mixed(gold, epoch) if lesson else gold
+        # The batches of a step hold as many words, however many processes share them.
+        budget = max(1, config.batch_words // self.replicas.size)
+        gold = epoch_groups(self.lengths, weights, budget=budget, seed=config.seed, epoch=epoch)
+        mixed = lesson.mixed(gold, epoch) if lesson else gold
+        return mixed[: min(self.replicas.all(len(mixed), int))]
 
     def _batch(self, corpus: int, members: list[int], step: int) -> tuple[Batch, float]:
         """A batch, and the weight of its loss."""
@@ -238,15 +259,18 @@ class Trainer:
         """Learn from as many batches as a step takes; the number of words learnt from."""
         config, state = self.recipe.train, self.state
         chosen = groups[state.position : state.position + config.accumulate]
-        torch.manual_seed(config.seed * 1_000_003 + state.step)
+        torch.manual_seed((config.seed * 1_000_003 + state.step) * self.replicas.size + self.replicas.rank)
         total, words = 0.0, 0
         for offset, (corpus, members) in enumerate(chosen):
-            number = state.step * config.accumulate + offset
+            number = (state.step * config.accumulate + offset) * self.replicas.size + self.replicas.rank
             batch, weight = self._batch(corpus, members, number)
             loss = self._loss(batch.arrays, batch.targets) * weight / len(chosen)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
             words += int(batch.arrays["lengths"].sum())
+        self.replicas.average([p for p in self.network.parameters() if p.requires_grad])
+        parts = self.replicas.all((total, words), tuple[float, int])
+        total, words = fmean(loss for loss, _ in parts), sum(count for _, count in parts)
         if not math.isfinite(total):
             raise TrainingError(
                 f"the loss at step {state.step} is not finite: the run diverged; lower train.learning_rate "
@@ -304,7 +328,9 @@ class Trainer:
     def _dev_scores(self) -> dict[str, float]:
         config = self.recipe.train
         scored = self.corpora if config.sampling == "need" else self.judged
-        return {corpus.name: self.dev_score(corpus, config.dev_share).f1 for corpus in scored}
+        is_first = self.replicas.rank == 0
+        found = {c.name: self.dev_score(c, config.dev_share).f1 for c in scored} if is_first else {}
+        return self.replicas.first(found, dict[str, float])
 
     def _mean(self, scores: Mapping[str, float]) -> float:
         """Of the dev scores that choose."""
@@ -331,7 +357,9 @@ class Trainer:
         return conflicts(self.network, losses)
 
     def save(self) -> None:
-        """Write the checkpoint and ``metrics.jsonl``."""
+        """Write the checkpoint and ``metrics.jsonl``; the first process does."""
+        if self.replicas.rank:
+            return
         parts = {
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.tensors(),

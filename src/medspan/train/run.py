@@ -24,6 +24,7 @@ from medspan.train.distil.lesson import lesson_of
 from medspan.train.export import Export
 from medspan.train.hub import open_hub_model
 from medspan.train.loop import Trainer
+from medspan.train.replicas import ALONE
 from medspan.train.scorer import pick_device
 from medspan.train.transfer import find_donor, licence_of
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from medspan.train.distil.lesson import Lesson
     from medspan.train.hub import HubModel
     from medspan.train.loop import Watcher
+    from medspan.train.replicas import Alone
 
 
 class Teaching(Protocol):
@@ -64,6 +66,7 @@ def train(
     command: str = "",
     teaching: Teaching | None = None,
     derive: Callable[[Recipe], Recipe] | None = None,
+    replicas: Alone = ALONE,
 ) -> None:
     """Train a recipe and write the model.
 
@@ -79,9 +82,11 @@ def train(
         command: the command line, for the model card.
         teaching: has teachers label text for a first stage.
         derive: makes of the recipe in the file the one that is trained.
+        replicas: the processes that are this run; each is told the same, and the first writes.
 
     Raises:
-        UsageError: if the device is not there, or the output is something else than a model.
+        UsageError: if several processes should be taught, the device is not there, or the output is something
+            else than a model.
         ConfigError, DataError, TrainingError, ModelError: as the parts do.
     """
     loaded = load_recipe(path)
@@ -90,22 +95,28 @@ def train(
     chosen = pick_device(device)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
+    if teaching and replicas.size > 1:
+        raise UsageError("teaching runs in one process; train several processes without teachers")
     check_replaceable(output)
     hub = find_hub(recipe, path.parent, tell)
-    run = run_folder(output, resume=resume)
-    corpora = read_corpora(recipe, path.parent)
+    # The others only look after the first has begun to write.
+    run = run_folder(output, resume=resume) if not replicas.rank else place_of_run(output)
+    corpora = read_corpora(recipe, path.parent, replicas)
     for corpus in corpora:
         tell(describe(corpus))
     lesson = teaching.lesson(recipe, run, tell) if teaching else None
-    trainer = Trainer(recipe, corpora, run, chosen, donor=donor, lesson=lesson, hub=hub)
+    trainer = Trainer(recipe, corpora, run, chosen, donor=donor, lesson=lesson, hub=hub, replicas=replicas)
     for line in trainer.transferred.lines() if trainer.transferred else []:
         tell(line)
     if (licence := licence_of(recipe.licence, donor)) != recipe.licence:
         tell(f"licence of the model: {licence}, as its start has it, and not {recipe.licence}")
     if resume:
         trainer.resume()
-    (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
+    if not replicas.rank:
+        (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
     trainer.run(watcher, max_minutes=max_minutes)
+    if replicas.rank:
+        return
     (run / "curve.svg").write_text(curve_svg(trainer.state.history, recipe.name), encoding="utf-8")
     export(trainer, recipe, path, output=output, command=command)
 
@@ -197,13 +208,18 @@ def find_hub(recipe: Recipe, base: Path, tell: Callable[[str], None]) -> HubMode
     return hub
 
 
+def place_of_run(output: Path) -> Path:
+    """Where the checkpoints and logs of a model's run stand."""
+    return output.with_name(f"{output.name}.run")
+
+
 def run_folder(output: Path, *, resume: bool) -> Path:
     """The folder of checkpoints and logs beside a model.
 
     Raises:
         UsageError: if a run stands there that should be resumed or removed first.
     """
-    folder = output.with_name(f"{output.name}.run")
+    folder = place_of_run(output)
     if (folder / "checkpoint.safetensors").exists() and not resume:
         raise UsageError(f"{folder}: holds an earlier run; go on with --resume, or remove the folder")
     folder.mkdir(parents=True, exist_ok=True)
