@@ -57,15 +57,19 @@ of the columns' corpora too, through other heads; the single runs have not.**
 
 
 OTHERS = """\
-Public transformers and the small models they teach, on the same test splits; a model that lacks the head of a
-corpus is tested with its only head for the same labels, which may have learnt from several corpora. `default`
-is the model in the package (`recipes/default.toml`, taught); `gold-only` is the one before it, without
-teachers (the same with `--from bilm-bio`; beside gold it had the silver labels of chemdisgene). `mpnet-many`
-is `recipes/mpnet-many.toml`, `mpnet-taught` the same after a pass over what the ensemble that taught `default`
-says (`recipes/mpnet-taught.toml`), and `mpnet-cdr` that once more over BC5CDR. `xlnet-small` read no text but four million words of open articles and notes, in
-41 minutes of a core (`medspan pretrain mlm recipes/pretrain-xlnet-en.toml --max-words 4000000`), and then
-NCBI-disease (`recipes/xlnet-small-ncbi.toml`). `accurate` is the model of the package `medspan-accurate`
-(`recipes/accurate.toml`): taught as `default` was, with a second layer:
+Public transformers and the small models they teach, on the same test splits; a model that lacks the head
+of a corpus is tested with its only head for the same labels, which may have learnt from several corpora.
+
+`default` is the model in the package (`recipes/default.toml`, taught); `gold-only` is the one before it,
+without teachers (the same with `--from bilm-bio`; beside gold it had the silver labels of chemdisgene).
+`accurate` is the model of the package `medspan-accurate` (`recipes/accurate.toml`): taught as `default`
+was, with a second layer.
+
+`mpnet-many` is `recipes/mpnet-many.toml`, `mpnet-taught` the same after a pass over what the ensemble
+that taught `default` says (`recipes/mpnet-taught.toml`), and `mpnet-cdr` that once more over BC5CDR
+(`recipes/mpnet-cdr.toml`). `xlnet-small` read no text but four million words of open articles and notes,
+in 41 minutes of a core (`medspan pretrain mlm recipes/pretrain-xlnet-en.toml --max-words 4000000`), and
+then NCBI-disease (`recipes/xlnet-small-ncbi.toml`):
 """
 TAUGHT, GOLD_ONLY = "default", "gold-only"
 """The model in the package, and what it is compared with: as large, and without teachers."""
