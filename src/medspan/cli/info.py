@@ -26,6 +26,7 @@ EXTRAS = {
     "train": ("torch", "onnx", "gensim", "transformers", "tokenizers"),
     "transformer": ("tokenizers",),
     "arrow": ("pyarrow", "zstandard"),
+    "spark": ("pyspark", "pyarrow", "pandas"),
 }
 
 
