@@ -157,12 +157,13 @@ def _of_batch(batch: Any, columns: _Columns, place: _Place, options: ReadOptions
 
 def _entities(records: list[dict[str, Any]] | None) -> tuple[Entity, ...]:
     try:
-        return tuple(_entity(record, number) for number, record in enumerate(records or (), start=1))
+        return tuple(entity_of(record, number) for number, record in enumerate(records or (), start=1))
     except (TypeError, KeyError):
         raise AnnotationError("an entity lacks its label, start or end") from None
 
 
-def _entity(record: dict[str, Any], number: int) -> Entity:
+def entity_of(record: dict[str, Any], number: int) -> Entity:
+    """The entity of a structure of the column ``entities``; ``number`` names one without an id."""
     return Entity(
         record.get("id") or f"T{number}",
         record["label"],

@@ -42,14 +42,14 @@ def __getattr__(name: str) -> object:
     """Load a public name when it is first used (PEP 562).
 
     Raises:
-        MissingExtraError: if pyspark or pyarrow is not installed.
+        MissingExtraError: if pyspark, pyarrow or pandas is not installed.
     """
     if name not in _HOME:
         raise AttributeError(f"module 'medspan.spark' has no attribute {name!r}")
     try:
         value: object = getattr(import_module(_HOME[name]), name)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in {"pyspark", "pyarrow"}:
+        if error.name is None or error.name.split(".")[0] not in {"pyspark", "pyarrow", "pandas"}:
             raise
         raise MissingExtraError("working on Spark", error.name.split(".")[0], "spark") from error
     globals()[name] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from medspan.jobs.annotating import Failure
 from medspan.spark.schema import COLUMNS, SCHEMA_VERSION, arrow_type
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from medspan.types import Document, Entity
 
@@ -37,7 +38,11 @@ def added_columns(results: Sequence[Result], gives: Collection[str]) -> list[pa.
         "error": reasons,
         "schema_version": [SCHEMA_VERSION] * len(results),
     }
-    makers = {"entities": _entities, "relations": _relations, "sections": _sections}
+    makers: dict[str, Callable[[Any], pa.Array]] = {
+        "entities": entity_column,
+        "relations": partial(_records, kind=COLUMNS["relations"]),
+        "sections": _sections,
+    }
     return [
         makers[name](layers[name]) if name in makers else pa.array(plain[name], arrow_type(kind))
         for name, kind in COLUMNS.items()
@@ -49,38 +54,21 @@ def _layer(documents: Sequence[Document | None], name: str, gives: Collection[st
     return [None if document is None or not is_given else getattr(document, name) for document in documents]
 
 
-def _entities(rows: Sequence[Sequence[Entity] | None]) -> pa.Array:
+def entity_column(rows: Sequence[Sequence[Entity] | None]) -> pa.Array:
+    """The column ``entities`` of some rows; null where there is None."""
     entities = _flat(rows)
-    return _lists(
-        rows,
-        COLUMNS["entities"],
-        {
-            "id": [entity.id for entity in entities],
-            "label": [entity.label for entity in entities],
-            "start": [entity.start for entity in entities],
-            "end": [entity.end for entity in entities],
-            "score": [entity.score for entity in entities],
-            "attributes": _named(
-                [e.attributes or None for e in entities], "attributes", ("name", "value", "score")
-            ),
-            "concepts": _named([e.concepts or None for e in entities], "concepts", ("id", "name", "score")),
-        },
-    )
+    kinds: Any = COLUMNS["entities"]
+    plain = [name for name, kind in kinds.items() if isinstance(kind, str)]
+    values: dict[str, Any] = {name: [getattr(entity, name) for entity in entities] for name in plain}
+    for name in ("attributes", "concepts"):  # most have none
+        values[name] = _records([getattr(e, name) or None for e in entities], kinds[name])
+    return _lists(rows, kinds, values)
 
 
-def _named(rows: Sequence[Sequence[Any] | None], name: str, fields: Sequence[str]) -> pa.Array:
-    """Attributes or concepts of entities; most have none."""
+def _records(rows: Sequence[Sequence[Any] | None], kind: Any) -> pa.Array:  # noqa: ANN401 - as in COLUMNS
+    """Structures whose fields are those of the objects."""
     items = _flat(rows)
-    kind = COLUMNS["entities"][name]  # type: ignore[index]
-    return _lists(rows, kind, {field: [getattr(item, field) for item in items] for field in fields})
-
-
-def _relations(rows: Sequence[Sequence[Any] | None]) -> pa.Array:
-    items = _flat(rows)
-    fields = ("id", "label", "head", "tail", "score")
-    return _lists(
-        rows, COLUMNS["relations"], {field: [getattr(item, field) for item in items] for field in fields}
-    )
+    return _lists(rows, kind, {field: [getattr(item, field) for item in items] for field in kind})
 
 
 def _sections(rows: Sequence[Sequence[Any] | None]) -> pa.Array:
@@ -112,23 +100,3 @@ def _lists(rows: Sequence[Sequence[Any] | None], kind: object, values: Mapping[s
     # A list that is null is told by a null in the place of its start.
     starts = [None if row is None else start for row, start in zip(rows, offsets, strict=False)]
     return pa.ListArray.from_arrays(pa.array([*starts, offsets[-1]], pa.int32()), structs, type=of_list)
-
-
-def entity_records(entities: Sequence[Entity]) -> list[dict[str, Any]]:
-    """Entities as the records of their column."""
-    return [
-        {
-            "id": entity.id,
-            "label": entity.label,
-            "start": entity.start,
-            "end": entity.end,
-            "score": entity.score,
-            "attributes": [_record(a, ("name", "value", "score")) for a in entity.attributes] or None,
-            "concepts": [_record(c, ("id", "name", "score")) for c in entity.concepts] or None,
-        }
-        for entity in entities
-    ]
-
-
-def _record(item: Any, fields: Sequence[str]) -> dict[str, Any]:  # noqa: ANN401 - attributes or concepts
-    return {field: getattr(item, field) for field in fields}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from pyspark.sql import functions as f
 
 from medspan import formats
-from medspan.errors import AnnotationError, DataError, UsageError, did_you_mean
+from medspan.errors import AnnotationError, DataError, UsageError
+from medspan.spark.schema import require_columns
 from medspan.types import Document, Entity, Span
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ def sides(df: DataFrame, columns: Columns) -> dict[str, DataFrame]:
     Raises:
         UsageError: if a column is not there.
     """
-    for name in (columns.text, columns.entities, *([columns.split] if columns.split else [])):
-        if name not in df.columns:
-            raise UsageError(f"there is no column {name!r}; {did_you_mean(name, df.columns)}")
+    require_columns(df, (columns.text, columns.entities, *([columns.split] if columns.split else [])))
     text = f.col(f"`{columns.text}`")
     drawn = f.pmod(f.xxhash64(text), f.lit(_SHARES)) < round(columns.dev_share * _SHARES)
     side = f.col(f"`{columns.split}`") if columns.split else f.when(drawn, SPLITS[1]).otherwise(SPLITS[0])

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from pyspark.sql.types import StringType, StructType
 
-from medspan.errors import UsageError, did_you_mean
+from medspan.errors import UsageError
 from medspan.pipeline import DEFAULT_MODEL, find_model
-from medspan.spark.schema import COLUMNS, spark_fields
+from medspan.spark.schema import COLUMNS, require_columns, spark_fields
 from medspan.spark.travel import packed
 from medspan.spark.work import Work, annotate_batches, named_function
 
@@ -91,9 +91,7 @@ def annotate(
 
 def _kept(df: DataFrame, text: str, keep: Sequence[str] | None, prefix: str) -> list[str]:
     fields = {field.name: field for field in df.schema.fields}
-    for name in (text, *(keep or ())):
-        if name not in fields:
-            raise UsageError(f"there is no column {name!r}; {did_you_mean(name, fields)}")
+    require_columns(df, (text, *(keep or ())))
     if not isinstance(fields[text].dataType, StringType):
         raise UsageError(
             f"column {text!r} holds no texts but {fields[text].dataType.simpleString()}; name one with text="

@@ -20,8 +20,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark.sql import types as spark
 
+from medspan.errors import UsageError, did_you_mean
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from pyspark.sql import DataFrame
 
 SCHEMA_VERSION = 1
 
@@ -63,6 +67,17 @@ _COMMENTS = {
 }
 _SPARK = {"string": spark.StringType, "int": spark.IntegerType, "double": spark.DoubleType}
 _ARROW = {"string": pa.string, "int": pa.int32, "double": pa.float64}
+
+
+def require_columns(df: DataFrame, names: Iterable[str]) -> None:
+    """See that a DataFrame has some columns.
+
+    Raises:
+        UsageError: if it lacks one.
+    """
+    for name in names:
+        if name not in df.columns:
+            raise UsageError(f"there is no column {name!r}; {did_you_mean(name, df.columns)}")
 
 
 def spark_fields(prefix: str = "") -> list[spark.StructField]:

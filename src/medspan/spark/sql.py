@@ -12,7 +12,7 @@ from pyspark.sql.functions import PandasUDFType, pandas_udf
 
 from medspan.jobs.annotating import Failure
 from medspan.pipeline import DEFAULT_MODEL, find_model
-from medspan.spark.columns import entity_records
+from medspan.spark.columns import entity_column
 from medspan.spark.dataframe import bound_batches
 from medspan.spark.schema import COLUMNS, spark_type
 from medspan.spark.travel import packed
@@ -69,4 +69,5 @@ def entity_series(work: bytes, model: bytes, series: Iterator[pd.Series]) -> Ite
     texts = Texts(work, model)
     for column in series:
         results = texts.results([text if isinstance(text, str) else None for text in column])
-        yield pd.Series([None if isinstance(r, Failure) else entity_records(r.entities) for r in results])
+        rows = [None if isinstance(result, Failure) else result.entities for result in results]
+        yield pd.Series(entity_column(rows).to_pylist(), dtype=object)

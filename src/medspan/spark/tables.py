@@ -6,15 +6,13 @@ import datetime as dt
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pyarrow as pa
 from pyspark.sql import functions as f
 from pyspark.sql.types import IntegerType, StringType, StructField, StructType
 
-from medspan.errors import UsageError, did_you_mean
-from medspan.formats import omop
-from medspan.spark.schema import COLUMNS
-from medspan.types import Attribute, Concept, Document, Entity, Span
+from medspan.formats import omop, parquet
+from medspan.spark.schema import COLUMNS, require_columns
+from medspan.types import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +33,7 @@ def explode(df: DataFrame, keep: Sequence[str] | None = None) -> DataFrame:
         UsageError: if ``df`` has no such column.
     """
     kept = [name for name in df.columns if name not in COLUMNS] if keep is None else list(keep)
-    _require(df, [*kept, "entities"])
+    require_columns(df, [*kept, "entities"])
     columns = [f.col(f"`{name}`") for name in kept]
     return df.select(*columns, f.explode("entities").alias("entity")).select(*columns, "entity.*")
 
@@ -54,7 +52,7 @@ def note_nlp(
     Raises:
         UsageError: if ``df`` has no such column.
     """
-    _require(df, [text, note_id, "entities"])
+    require_columns(df, [text, note_id, "entities"])
     day = date or dt.datetime.now(dt.UTC).date().isoformat()
     rows = df.select(
         f.col(f"`{note_id}`").cast("string").alias("id"), f.col(f"`{text}`").alias("text"), "entities"
@@ -77,21 +75,5 @@ def note_nlp_batches(date: str, batches: Iterator[pa.RecordBatch]) -> Iterator[p
 
 
 def _document(record: dict[str, Any]) -> Document:
-    entities = (_entity(each) for each in record["entities"])
+    entities = (parquet.entity_of(each, number) for number, each in enumerate(record["entities"], start=1))
     return Document(record["id"] or "", record["text"], tuple(entities))
-
-
-def _entity(record: dict[str, Any]) -> Entity:
-    return Entity(
-        record["id"],
-        record["label"],
-        (Span(record["start"], record["end"]),),
-        attributes=msgspec.convert(record["attributes"] or (), tuple[Attribute, ...]),
-        concepts=msgspec.convert(record["concepts"] or (), tuple[Concept, ...]),
-    )
-
-
-def _require(df: DataFrame, names: Sequence[str]) -> None:
-    for name in names:
-        if name not in df.columns:
-            raise UsageError(f"there is no column {name!r}; {did_you_mean(name, df.columns)}")

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("medspan.spark")
 _CORPUS = "data"
-_CHECKPOINT = "checkpoint.safetensors"
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -65,10 +64,13 @@ def train(df: DataFrame, run: Run, columns: Columns, *, processes: int = 1) -> N
         DataError: if an annotation does not fit its text.
         ConfigError, TrainingError, ModelError: as `medspan train`.
     """
+    from medspan.train.checkpoint import NAME  # noqa: PLC0415 - torch loads only when training
+    from medspan.train.run import place_of_run  # noqa: PLC0415 - as above
+
     output = Path(run.folder)
     check_replaceable(output)
-    beside = output.with_name(f"{output.name}.run")
-    if (beside / _CHECKPOINT).exists() and not run.resume:
+    beside = place_of_run(output)
+    if (beside / NAME).exists() and not run.resume:
         raise UsageError(f"{beside}: holds an earlier run; go on with resume=True, or remove the folder")
     corpus = beside / _CORPUS
     if not (run.resume and corpus.exists()):
