@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from facts import read_json
-from pages import active, architectures, common, multitask, swedish, system2, transfer
+from pages import active, architectures, common, multitask, spark, swedish, system2, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +75,15 @@ STUDIES = (
         system2.RESULT,
         system2.page,
         ("How do our models compare with the published figures of system 2?",),
+    ),
+    Study(
+        "spark.md",
+        spark.RESULT,
+        spark.page,
+        (
+            "How quick is Spark on two cores, beside the bulk job?",
+            "Does the same code learn other languages, on Spark?",
+        ),
     ),
 )
 INTRODUCTION = """\

@@ -192,6 +192,41 @@ def system2(study: Any) -> dict[str, Any]:
     }
 
 
+def spark(study: Any) -> dict[str, Any]:
+    """Every part, once."""
+    assert set(study.PARTS) == {"throughput", "executors", "same", "memory"}
+    mean = {"mean": 0.8, "std": 0.01}
+    one = {"dev_f1": mean, "test_f1": mean, "words_per_second": 9_000, "runs": [{"seed": 13}]}
+    driver = {"most_megabytes": 900, "growth": 0.001, "asked": 1500}
+    language = {"recipe": "recipes/made-up.toml", "test_split": "made/up", "minutes": 3.2}
+    parts = {
+        "throughput": {
+            "share_of_job": 0.9,
+            "shares": [0.8, 0.9, 1.0],
+            "spark_words_per_second": 1000,
+            "asked": 0.85,
+        },
+        "executors": {"speedup": 1.7, "speedups": [1.6, 1.7, 1.8], "asked": 1.6},
+        "same": {
+            "documents": 10,
+            "entities": 20,
+            "differing_documents": 0,
+            "largest_score_difference": 1e-6,
+        },
+        "memory": {"documents": 300_000, **driver},
+        "training_memory": {"sentences": 300_000, **driver},
+        "plan": {
+            "costs": dict.fromkeys(("fixed", "worker", "task", "copy_megabyte", "document", "word"), 1e-5),
+            "second_slot": 0.6,
+            "forecast": {"1": {"foretold": 9.0, "took": 10.0, "error": -0.1}},
+            "plan": [{"slots": 1000, "notes": 10_000_000, "hours": 0.4, "hours_shared": 1.2}],
+        },
+        "replicas": {"recipe": "recipes/made-up.toml", "1": one, "2": one},
+        "languages": {"by_language": {"Spanish": {**language, "test": scores(0.8)}}},
+    }
+    return {"runs": {name: {**HOW, **part} for name, part in parts.items()}}
+
+
 FILES = {
     "transfer.json": ("transfer", transfer),
     "architectures.json": ("architectures", architectures),
@@ -199,6 +234,7 @@ FILES = {
     "active_learning.json": ("active_learning", active),
     "multitask.json": ("multitask", multitask),
     "system2.json": ("system2", system2),
+    "spark.json": ("spark", spark),
 }
 """By result file, the study script whose summary it holds and what makes it up."""
 

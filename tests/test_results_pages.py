@@ -14,8 +14,16 @@ import pytest
 from made_up_studies import FILES, write_all
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDIES = ("transfer", "architectures", "dictionary_swedish", "active_learning", "multitask", "system2")
-MODULES = ("results", "facts", "recipes", "subsets", *STUDIES)
+STUDIES = (
+    "transfer",
+    "architectures",
+    "dictionary_swedish",
+    "active_learning",
+    "multitask",
+    "system2",
+    "spark",
+)
+MODULES = ("results", "facts", "recipes", "subsets", "clusters", *STUDIES)
 PAGES = {
     "README.md",
     "transfer.md",
@@ -24,6 +32,7 @@ PAGES = {
     "active-learning.md",
     "multitask.md",
     "system2.md",
+    "spark.md",
 }
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)\)")
 
@@ -86,7 +95,7 @@ def test_nothing_run_is_said(script, tmp_path: Path) -> None:
     texts, plots = script("results").render(tmp_path)
     assert plots == []
     assert set(texts) == PAGES
-    assert texts["README.md"].count("Not run yet.") == 7
+    assert texts["README.md"].count("Not run yet.") == 9
     for name in PAGES - {"README.md"}:
         assert "## Not run\n\n- " in texts[name], name
         assert "How it was made" not in texts[name], name
@@ -114,7 +123,7 @@ def summary_of(study: Any, runs: dict[str, Any]) -> dict[str, Any]:
         return {"gains": study.gains(runs) if set(study.DICTIONARIES) <= set(runs) else {}}
     if study.__name__ == "active_learning":
         return {"summary": study.summary(runs)}
-    if study.__name__ in ("multitask", "system2"):
+    if study.__name__ in ("multitask", "system2", "spark"):
         return {}
     return {"summary": study.summary(runs, None, {})}
 
