@@ -49,6 +49,18 @@ def memory(process: int) -> dict[str, int]:
     return {name: int(value.split()[0]) for name, value in pairs if name in {"VmRSS", "VmHWM"}}
 
 
+def processor_seconds(process: int) -> float:
+    """Seconds of processors that a process, its children and theirs have used."""
+    try:
+        text = (PROC / str(process) / "stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0.0
+    # utime, stime, and the same of children that have ended.
+    ticks = sum(map(int, text.rpartition(")")[2].split()[11:15]))
+    own = ticks / os.sysconf("SC_CLK_TCK")
+    return own + sum(map(processor_seconds, children(process)))
+
+
 def _state(process: int) -> tuple[str, int] | None:
     """State letter and parent of a process; None where it is gone."""
     try:

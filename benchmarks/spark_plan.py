@@ -4,9 +4,11 @@
 
 On ``local[1]``: seconds of an annotation of next to nothing (``fixed``), of a Python worker's start with the
 load of the model (``worker``), of a task that does nothing (``task``), of copying a megabyte from Parquet
-through Arrow to Python and back to Parquet (``copy_megabyte``); and of a document and a word, from paragraphs
-and articles of the same text, where that copy is inside. ``second_slot`` is what two processes of the bulk
-job annotate in the time of one, halved: the two slots here share a processor.
+through Arrow to Python and back to Parquet (``copy_megabyte``); and of a document and a word, from
+paragraphs and articles of the same text, where that copy is inside. ``busy`` is how many processors that
+keeps busy, Java and Python together: above one, for Java reads and writes while Python computes.
+``second_slot`` is what two processes of the bulk job annotate in the time of one, halved. Where there are as
+many slots as processors a slot therefore has ``second_slot / busy`` of the speed it has alone, its ``share``.
 
 The forecast is of texts that measured none of this, the clinical notes, in partitions of uneven size: tasks
 are dealt to slots as Spark does, the next to whoever is free. It is compared with runs on ``local[1]`` and
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import os
 import statistics
 import sys
 import tempfile
@@ -38,6 +41,7 @@ from clusters import (
     unchanged,
     write_parquet,
 )
+from processes import processor_seconds
 from pyspark.sql.types import StringType, StructField, StructType
 
 if TYPE_CHECKING:
@@ -68,15 +72,16 @@ class Costs(NamedTuple):
     copy_megabyte: float
     document: float
     word: float
+    busy: float
 
     def of(self, load: Load) -> float:
         """Seconds of a task."""
         return self.task + self.document * load.documents + self.word * load.words
 
-    def job(self, loads: Sequence[Load], slots: int, efficiency: float = 1.0) -> float:
-        """Seconds of a job of these tasks; ``efficiency`` is that of a slot beside the others."""
-        seconds = [self.of(load) / efficiency for load in loads]
-        return self.fixed + self.worker / efficiency + makespan(seconds, slots)
+    def job(self, loads: Sequence[Load], slots: int, share: float = 1.0) -> float:
+        """Seconds of a job of these tasks; ``share`` is the speed of a slot beside the others."""
+        seconds = [self.of(load) / share for load in loads]
+        return self.fixed + self.worker / share + makespan(seconds, slots)
 
 
 def makespan(tasks: Sequence[float], slots: int) -> float:
@@ -120,12 +125,15 @@ def measure_costs(folder: Path, megabytes: float, rounds: int) -> Costs:
         task = (timed_tasks(spark, out, TASKS) - timed_tasks(spark, out, 1)) / (TASKS - 1)
         copied = median_of(rounds, lambda: timed(lambda: copy_of(spark, sets["short"][0], out)))
         bare = median_of(rounds, lambda: timed(lambda: copy_of(spark, one, out)))
+        used, began = processor_seconds(os.getpid()), time.perf_counter()
         seconds = {
             name: median_of(rounds, lambda path=path: on_spark(spark, path, out)) - fixed - task * 8
             for name, (path, _) in sets.items()
         }
+        busy = (processor_seconds(os.getpid()) - used) / (time.perf_counter() - began)
     document, word = solve([(load, seconds[name]) for name, (_, load) in sets.items()])
-    return Costs(fixed, new - fixed, task, max(copied - bare, 0.0) / megabytes, document, word)
+    copy = max(copied - bare, 0.0) / megabytes
+    return Costs(fixed, new - fixed, task, copy, document, word, max(busy, 1.0))
 
 
 def timed_tasks(spark: SparkSession, out: Path, tasks: int) -> float:
@@ -158,14 +166,14 @@ def second_slot(folder: Path, rounds: int) -> float:
     return alone / both / 2
 
 
-def forecast(costs: Costs, efficiency: float, folder: Path, rounds: int) -> dict[str, Any]:
+def forecast(costs: Costs, share: float, folder: Path, rounds: int) -> dict[str, Any]:
     """Seconds that were foretold and that it took, on one slot and on two."""
     rows = uneven(notes())
     source = folder / "notes"
     write_parquet(source, rows, parts=PARTS)
     found: dict[str, Any] = {}
-    for slots, share in ((1, 1.0), (2, efficiency)):
-        foretold = costs.job(loads(rows, PARTS), slots, share)
+    for slots, speed in ((1, 1.0), (2, share)):
+        foretold = costs.job(loads(rows, PARTS), slots, speed)
         took = []
         for _ in range(rounds):
             with local(f"local[{slots}]") as spark:
@@ -189,15 +197,15 @@ def uneven(rows: Sequence[str]) -> list[str]:
     return [text for i in range(third) for text in (short[2 * i], short[2 * i + 1], long[i])]
 
 
-def plan(costs: Costs, efficiency: float, words: float) -> list[dict[str, Any]]:
-    """Hours for so many notes of so many words on so many slots, whole processors and shared ones."""
+def plan(costs: Costs, share: float, words: float) -> list[dict[str, Any]]:
+    """Hours for so many notes of so many words on so many slots, with processors to spare and without."""
     rows = []
     for slots in SLOTS:
         for count in NOTES:
             tasks = [Load(NOTES_A_TASK, round(NOTES_A_TASK * words))] * (count // NOTES_A_TASK)
-            whole, shared = (costs.job(tasks, slots, share) / 3600 for share in (1.0, efficiency))
+            whole, full = (costs.job(tasks, slots, each) / 3600 for each in (1.0, share))
             rows.append(
-                {"slots": slots, "notes": count, "hours": round(whole, 3), "hours_shared": round(shared, 3)}
+                {"slots": slots, "notes": count, "hours": round(whole, 3), "hours_full": round(full, 3)}
             )
     return rows
 
@@ -215,20 +223,22 @@ def main() -> int:
         folder = Path(name)
         costs = measure_costs(folder, options.megabytes, options.rounds)
         print(costs, flush=True)
-        efficiency = second_slot(folder, options.rounds)
-        compared = forecast(costs, efficiency, folder, options.rounds)
+        second = second_slot(folder, options.rounds)
+        share = second / costs.busy
+        compared = forecast(costs, share, folder, options.rounds)
     some = notes()
     words = statistics.fmean(len(text.split()) for text in some)
     found = {
         "costs": {key: float(f"{value:.3g}") for key, value in costs._asdict().items()},
-        "second_slot": round(efficiency, 3),
+        "second_slot": round(second, 3),
+        "share": round(share, 3),
         "words_per_note": round(words),
         "characters_per_note": round(statistics.fmean(map(len, some))),
         "megabytes": options.megabytes,
         "bytes_per_megabyte": MEGABYTE,
         "notes_per_task": NOTES_A_TASK,
         "forecast": compared,
-        "plan": plan(costs, efficiency, words),
+        "plan": plan(costs, share, words),
     }
     keep(options.output, "plan", found)
     return 0

@@ -216,10 +216,13 @@ def spark(study: Any) -> dict[str, Any]:
         "memory": {"documents": 300_000, **driver},
         "training_memory": {"sentences": 300_000, **driver},
         "plan": {
-            "costs": dict.fromkeys(("fixed", "worker", "task", "copy_megabyte", "document", "word"), 1e-5),
+            "costs": dict.fromkeys(
+                ("fixed", "worker", "task", "copy_megabyte", "document", "word", "busy"), 1e-5
+            ),
             "second_slot": 0.6,
+            "share": 0.5,
             "forecast": {"1": {"foretold": 9.0, "took": 10.0, "error": -0.1}},
-            "plan": [{"slots": 1000, "notes": 10_000_000, "hours": 0.4, "hours_shared": 1.2}],
+            "plan": [{"slots": 1000, "notes": 10_000_000, "hours": 0.4, "hours_full": 1.2}],
         },
         "replicas": {"recipe": "recipes/made-up.toml", "1": one, "2": one},
         "languages": {"by_language": {"Spanish": {**language, "test": scores(0.8)}}},

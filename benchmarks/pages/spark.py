@@ -22,20 +22,18 @@ PARTS = {
     "languages": "other languages",
 }
 INTRODUCTION = """\
-`medspan.spark` on one machine of two cores, which are two threads of one processor: what a second one brings
-is bounded by that. How to use it: [on Apache Spark](../spark.md); how to plan a job of many machines: [a
-thousand cores](../scale.md).
+`medspan.spark` on one machine of two shared cores. How to use it: [on Apache Spark](../spark.md); how to plan
+a job of many machines: [a thousand cores](../scale.md).
 """
 PLAN = """\
-Hours are of the clinical notes' mean length, 5,000 notes a task. "Whole cores" has every slot as fast as one
-alone here; "threads" has every slot as fast as one of two that share a processor here. Reading from and
-writing to storage that is slower than this machine's disk comes on top.
+Hours are of the clinical notes' mean length, 5,000 notes a task: with a processor to spare for each slot's
+Java, and with as many slots as processors. Reading from and writing to storage that is slower than this
+machine's disk comes on top.
 """
 LIMIT = """\
 Two processes learn from as many words a step as one, so each computes half a batch, and small batches take
-longer a word; both wait at every step for the slower one and for gradients to travel; and the two cores
-share one processor. On this machine training together is a way to use executors that are there, not a way to
-be quicker.
+longer a word; at every step both wait for the slower one and for gradients to travel; and dev is scored by
+the first process alone.
 """
 
 
@@ -95,14 +93,16 @@ def cost_lines(plan: Mapping[str, Any]) -> list[str]:
         ["a document", f"{1e6 * costs['document']:.0f} µs"],
         ["a word", f"{1e6 * costs['word']:.1f} µs"],
         ["of it: a megabyte from Parquet through Arrow and back", f"{1e3 * costs['copy_megabyte']:.0f} ms"],
-        ["speed of a slot beside another that shares its processor", f"{plan['second_slot']:.2f}"],
+        ["processors a slot keeps busy, Java and Python together", f"{costs['busy']:.2f}"],
+        ["speed of a process of the bulk job beside another", f"{plan['second_slot']:.2f}"],
+        ["share: speed of a slot where there are as many slots as processors", f"{plan['share']:.2f}"],
     ]
     forecast = [
         [slots, f"{row['foretold']:.1f}", f"{row['took']:.1f}", f"{100 * row['error']:+.0f} %"]
         for slots, row in plan["forecast"].items()
     ]
     hours = [
-        [f"{row['slots']:,}", f"{row['notes']:,}", duration(row["hours"]), duration(row["hours_shared"])]
+        [f"{row['slots']:,}", f"{row['notes']:,}", duration(row["hours"]), duration(row["hours_full"])]
         for row in plan["plan"]
     ]
     return [
@@ -111,7 +111,7 @@ def cost_lines(plan: Mapping[str, Any]) -> list[str]:
         "",
         *common.table(("slots", "foretold, s", "took, s", "error"), forecast),
         *common.prose(PLAN),
-        *common.table(("slots", "notes", "whole cores", "threads"), hours),
+        *common.table(("slots", "notes", "processors to spare", "as many slots as processors"), hours),
     ]
 
 
