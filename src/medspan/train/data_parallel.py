@@ -90,7 +90,7 @@ class Replicas(Alone):
         rows = self._gather_rows(grad.indices().T.contiguous())
         values = self._gather_rows(grad.values())
         parameter.grad = torch.sparse_coo_tensor(
-            torch.cat(rows).T, torch.cat(values) / self.size, parameter.shape
+            torch.cat(rows).T, torch.cat(values) / self.size, parameter.shape, check_invariants=False
         ).coalesce()
 
     def spread(self, tensors: Sequence[Tensor]) -> None:
