@@ -1,4 +1,4 @@
-"""Executors and queries that are killed: every document once, none lost."""
+"""Executors, queries and training processes that are killed: every document once, and the same model."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
 pytest.importorskip("pyspark")
 
+from drug_notes import LONG, annotated_notes, estimator
+
 from medspan.spark import annotate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds processes as Linux has them")
@@ -83,3 +88,41 @@ def test_a_killed_stream_goes_on(spark: SparkSession, tmp_path: Path):
     found = spark.read.parquet(str(target)).collect()
     assert sorted(row["id"] for row in found) == sorted(f"n{number}" for number in range(51))
     assert all(row["error"] is None and row["entities"] for row in found)
+
+
+def test_training_goes_on_without_the_process_that_was_killed(spark: SparkSession, tmp_path: Path):
+    pytest.importorskip("torch")
+    models = {}
+    for name, is_killed in (("whole", False), ("killed", True)):
+        folder = tmp_path / name
+        folder.mkdir()
+        killer = Thread(target=kill_a_process_of, args=(folder / "drugs.run",), daemon=True)
+        if is_killed:
+            killer.start()
+        estimator(folder, LONG, processes=2).fit(annotated_notes(spark, folder))
+        if is_killed:
+            killer.join(timeout=1)
+            assert (folder / "drugs.run" / "killed").exists()
+        models[name] = (folder / "drugs" / "model.onnx").read_bytes()
+    assert models["whole"] == models["killed"]
+
+
+def kill_a_process_of(run: Path) -> None:
+    """Kill the second of two training processes once there is a checkpoint."""
+    while not (run / "checkpoint.safetensors").exists():
+        time.sleep(0.02)
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            environment = (place / "environ").read_bytes().split(b"\0")
+            is_one = b"RANK=1" in environment and b"train.py" in (place / "cmdline").read_bytes()
+            if is_one and os.getpid() in ancestors(int(place.name)):
+                os.kill(int(place.name), signal.SIGKILL)
+                (run / "killed").touch()
+
+
+def ancestors(process: int) -> Iterator[int]:
+    """The parent of a process, its parent, and so on."""
+    while process > 1:
+        stat = (Path("/proc") / str(process) / "stat").read_text(encoding="ascii", errors="replace")
+        process = int(stat.rpartition(")")[2].split()[1])
+        yield process

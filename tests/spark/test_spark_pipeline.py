@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("pyspark")
 pytest.importorskip("torch")
 
+from drug_notes import annotated_notes, estimator, rows
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.feature import SQLTransformer
 
@@ -22,26 +23,6 @@ from medspan.spark import MedspanNer, MedspanNerModel
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-RECIPE = """
-name = "drugs"
-
-[encoder]
-kind = "window"
-hidden_width = 32
-
-[corpora.elsewhere]
-source = "not-there"
-
-[heads.drug]
-labels = ["Drug"]
-corpora = ["elsewhere"]
-
-[train]
-epochs = 10
-batch_words = 60
-learning_rate = 0.02
-"""
-DRUGS = ("aspirin", "warfarin", "insulin", "heparin")
 READ = """
 import json, sys
 from medspan.spark import session
@@ -55,35 +36,9 @@ spark.stop()
 """
 
 
-def rows(size: int = 80) -> list[dict[str, object]]:
-    found = []
-    for number in range(size):
-        drug = DRUGS[number % len(DRUGS)]
-        text = f"Day {number}: {drug} was given to the patient."
-        start = text.index(drug)
-        entity = {"label": "Drug", "start": start, "end": start + len(drug)}
-        found.append({"id": str(number), "text": text, "gold": [entity] if number % 5 else []})
-        if not number % 5:
-            found[-1]["text"] = f"Day {number}: nothing was given."
-    return found
-
-
 @pytest.fixture
 def notes(spark: SparkSession, tmp_path: Path) -> DataFrame:
-    path = tmp_path / "notes.json"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows()), encoding="utf-8")
-    return spark.read.json(str(path))
-
-
-def estimator(folder: Path, **options: object) -> MedspanNer:
-    (folder / "recipe.toml").write_text(RECIPE, encoding="utf-8")
-    return MedspanNer(
-        recipe=str(folder / "recipe.toml"),
-        folder=str(folder / "drugs"),
-        entitiesCol="gold",
-        devShare=0.3,
-        **options,
-    )
+    return annotated_notes(spark, tmp_path)
 
 
 def test_a_pipeline_is_trained_saved_and_read_elsewhere(notes: DataFrame, tmp_path: Path):

@@ -2,8 +2,9 @@
 
 With several, the documents are written once as Parquet beside the model, a file a process, so that each
 reads its own; gradients are averaged after each step (`medspan.train.data_parallel`). A step learns from as
-many words as in one process. Checkpoints stand beside the model; a run that lost a worker goes on from the
-last with ``resume``. The documents are removed when the model is there.
+many words as in one process. Checkpoints stand beside the model: when a process is lost all begin again at
+the last, as long as there is a new one each time; so does a later run with ``resume``. The documents are
+removed when the model is there.
 """
 
 from __future__ import annotations
@@ -82,10 +83,7 @@ def train(df: DataFrame, run: Run, columns: Columns, *, processes: int = 1) -> N
             write_corpus(df, corpus, columns)
     told = msgspec.structs.replace(run, corpus=str(corpus))
     if processes > 1:
-        from pyspark.ml.torch.distributor import TorchDistributor  # noqa: PLC0415 - loads torch
-
-        distributor = TorchDistributor(processes, local_mode=False, use_gpu=run.device == "cuda")
-        distributor.run(join_and_train, msgspec.json.encode(told))
+        _train_together(told, beside / NAME, processes)
     else:
         train_process(told)
     shutil.rmtree(corpus)
@@ -100,13 +98,38 @@ def _write_apart(df: DataFrame, corpus: Path, columns: Columns, processes: int) 
             raise nothing_for(name)
 
 
+def _train_together(told: Run, checkpoint: Path, processes: int) -> None:
+    """Run the processes, and again where one was lost after a new checkpoint."""
+    from pyspark.ml.torch.distributor import TorchDistributor  # noqa: PLC0415 - loads torch
+
+    distributor = TorchDistributor(processes, local_mode=False, use_gpu=told.device == "cuda")
+    while True:
+        before = _written(checkpoint)
+        try:
+            distributor.run(join_and_train, msgspec.json.encode(told))
+        except Exception:  # what is raised depends on what was lost, and how
+            if _written(checkpoint) == before:
+                raise
+            _LOG.warning("a training process was lost; going on from the checkpoint")
+        else:
+            return
+
+
+def _written(checkpoint: Path) -> int | None:
+    return checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
+
+
 def join_and_train(told: bytes) -> None:
     """What each of several processes does; `TorchDistributor` finds it by name."""
-    from medspan.train.data_parallel import joined  # noqa: PLC0415 - torch loads only when training
+    from medspan.train.checkpoint import NAME  # noqa: PLC0415 - torch loads only when training
+    from medspan.train.data_parallel import joined  # noqa: PLC0415 - as above
+    from medspan.train.run import place_of_run  # noqa: PLC0415 - as above
 
     run = msgspec.json.decode(told, type=Run)
     with joined(run.device) as replicas:
-        train_process(run, replicas)
+        # The driver refused what stood there before: this is of an attempt that lost a process.
+        begun = (place_of_run(Path(run.folder)) / NAME).exists()
+        train_process(msgspec.structs.replace(run, resume=begun), replicas)
 
 
 def train_process(run: Run, replicas: Alone | None = None) -> None:
