@@ -88,7 +88,12 @@ def test_errors_name_file_line_and_remedy_and_hold_no_text(broken: str, problem:
 
 @pytest.mark.parametrize(
     ("token", "written", "kept"),
-    [("daily,", "daily", "daily"), ("daily,", "daily,", "daily,"), ("(p.o.)", "p.o.", "p.o."), ("a.", "a", "a")],
+    [
+        ("daily,", "daily", "daily"),
+        ("daily,", "daily,", "daily,"),
+        ("(p.o.)", "p.o.", "p.o."),
+        ("a.", "a", "a"),
+    ],
 )
 def test_marks_at_the_ends_of_tokens(token: str, written: str, kept: str):
     entry = f'm="{written}" 1:1 1:1||do="nm"||mo="nm"||f="nm"||du="nm"||r="nm"||ln="list"\n'
@@ -113,7 +118,9 @@ def test_what_entries_cannot_hold_is_counted():
 def test_several_fields_of_a_kind_make_several_entries():
     words = [Span(0, 1), Span(2, 3), Span(4, 5), Span(6, 7)]
     labels = [MEDICATION, "Dosage", "Dosage", "Reason"]
-    entities = tuple(Entity(f"T{i}", label, (span,)) for i, (label, span) in enumerate(zip(labels, words, strict=True)))
+    entities = tuple(
+        Entity(f"T{i}", label, (span,)) for i, (label, span) in enumerate(zip(labels, words, strict=True))
+    )
     relations = tuple(Relation(f"R{i}", labels[i], "T0", f"T{i}") for i in (1, 2, 3))
     entries = entries_of(Document("x", "m d e r", entities, relations))
     assert [{label: e.id for label, e in entry.fields.items()} for entry in entries] == [

@@ -77,8 +77,12 @@ def get(
 
 
 def invent(
-    output: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to write train, dev and test into.")],
-    notes: Annotated[int, typer.Option(min=1, help="Notes of train; dev and test have a quarter as many.")] = 200,
+    output: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder to write train, dev and test into.")
+    ],
+    notes: Annotated[
+        int, typer.Option(min=1, help="Notes of train; dev and test have a quarter as many.")
+    ] = 200,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same notes.")] = 13,
 ) -> None:
     """Write invented discharge notes with medication entries.

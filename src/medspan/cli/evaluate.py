@@ -67,7 +67,9 @@ MinF1 = Annotated[
 ]
 Scoring = Annotated[
     str,
-    typer.Option(metavar="entities|i2b2-2009", help="Score entities, or medication entries as that challenge did."),
+    typer.Option(
+        metavar="entities|i2b2-2009", help="Score entities, or medication entries as that challenge did."
+    ),
 ]
 
 
@@ -109,7 +111,9 @@ def evaluate(
     gold = load_split(corpus, split, format=format)
     if scoring != "entities":
         if output or types or train:
-            raise UsageError("--scoring i2b2-2009 writes to stdout and scores its own labels; leave out -o, --types, --train")
+            raise UsageError(
+                "--scoring i2b2-2009 writes to stdout and scores its own labels; leave out -o, --types, --train"
+            )
         both = [_renamed(side, renamed) for side in (gold, _predicted(model, gold, split, device))]
         page, f1 = medication_page(*both, as_json=as_json)
         typer.echo(page, nl=False)

@@ -11,8 +11,6 @@ from medspan.metrics.medication import HORIZONTAL, LevelScores, MedicationReport
 from medspan.tasks.medication import MedicationLinker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from medspan.types import Document
 
 SCORINGS = ("entities", "i2b2-2009")
@@ -23,7 +21,11 @@ def with_entries(predicted: list[Document]) -> list[Document]:
 
     A model finds fields only; predictions that came with relations of medications stay as they are.
     """
-    return predicted if any(_is_tied(document) for document in predicted) else [*MedicationLinker().annotate(predicted)]
+    return (
+        predicted
+        if any(_is_tied(document) for document in predicted)
+        else [*MedicationLinker().annotate(predicted)]
+    )
 
 
 def _is_tied(document: Document) -> bool:

@@ -115,7 +115,9 @@ class _Note:
         self._draw.shuffle(kinds)
         words: list[_Word] = []
         for place, kind in enumerate(kinds):
-            words += self._sentence(self._draw.choice(self._templates[kind]), f"{section}{place}", is_told=True)
+            words += self._sentence(
+                self._draw.choice(self._templates[kind]), f"{section}{place}", is_told=True
+            )
         self._flow(words, "narrative")
 
     def _list(self, section: str, size: int) -> None:

@@ -92,7 +92,9 @@ def write(documents: Iterable[Document], path: Path, options: WriteOptions = Wri
 def _notes(path: Path) -> list[tuple[Path, Path, str]]:
     """Each file of entries, the path of its note without extension, and the document's id."""
     if path == files.STANDARD:
-        raise UsageError("i2b2-2009 needs two files a note and cannot be read from standard input; name a folder")
+        raise UsageError(
+            "i2b2-2009 needs two files a note and cannot be read from standard input; name a folder"
+        )
     files.refuse_missing(path)
     if not path.is_dir():
         if path.suffix not in EXTENSIONS:

@@ -30,7 +30,9 @@ _ABSENT = 'nm"'
 _NEXT = dict(zip(FIELDS, [*FIELDS][1:] + ["ln"], strict=True))
 _NUMBERS = re.compile(r"[0-9]+")
 _JOINT = " ... "
-_EXAMPLE = 'write it like m="aspirin" 1:4 1:4||do="nm"||mo="nm"||f="daily" 1:5 1:5||du="nm"||r="nm"||ln="list"'
+_EXAMPLE = (
+    'write it like m="aspirin" 1:4 1:4||do="nm"||mo="nm"||f="daily" 1:5 1:5||du="nm"||r="nm"||ln="list"'
+)
 _COUNT = "count lines from 1 and tokens, which blanks separate, from 0"
 
 
@@ -138,10 +140,14 @@ class _Parser:
     def _passage(self, rest: str, medication: str, number: int) -> None:
         value = rest.strip().removeprefix('ln="').removesuffix('"')
         if value not in PASSAGES or rest.strip() != f'ln="{value}"':
-            raise self._error(number, "the entry does not end with its kind of passage", f"{_EXAMPLE}, or narrative")
+            raise self._error(
+                number, "the entry does not end with its kind of passage", f"{_EXAMPLE}, or narrative"
+            )
         place = int(medication.removeprefix("T")) - 1
         entity = self.entities[place]
-        self.entities[place] = Entity(entity.id, entity.label, entity.spans, None, (Attribute(PASSAGE, value),))
+        self.entities[place] = Entity(
+            entity.id, entity.label, entity.spans, None, (Attribute(PASSAGE, value),)
+        )
 
 
 def spelled(text: str, span: Span) -> str:

@@ -147,7 +147,9 @@ def record_counts(gold: Sequence[Document], predicted: Sequence[Document]) -> li
     for document in gold:
         guess = found.get(document.id, document.replace(entities=(), relations=()))
         if guess.text != document.text:
-            raise DataError(f"document {document.id!r}: gold and predicted texts differ; score the same texts")
+            raise DataError(
+                f"document {document.id!r}: gold and predicted texts differ; score the same texts"
+            )
         grid = TokenGrid(document.text)
         counts.append(_count(_phrases(entries_of(document), grid), _phrases(entries_of(guess), grid)))
     return counts
@@ -174,7 +176,9 @@ def _count(gold: Sequence[_Phrases], predicted: Sequence[_Phrases]) -> RecordCou
         sides = [[e.tokens[label] for e in entries if label in e.tokens] for entries in (gold, predicted)]
         exact[label] = _compared(Counter(sides[0]), Counter(sides[1]))
         inexact[label] = _compared(*(Counter(t for phrase in side for t in phrase) for side in sides))
-    shared = [(a.tokens[label], b.tokens[label]) for a, b in pairs for label in a.tokens.keys() & b.tokens.keys()]
+    shared = [
+        (a.tokens[label], b.tokens[label]) for a, b in pairs for label in a.tokens.keys() & b.tokens.keys()
+    ]
     exact = {HORIZONTAL: _within(exact, sum(a == b for a, b in shared)), **exact}
     inexact = {HORIZONTAL: _within(inexact, sum(len(a & b) for a, b in shared)), **inexact}
     right = sum(a.passage == b.passage for a, b in pairs)
