@@ -7,8 +7,8 @@ PHEE (standoff/phee): sentences of case reports. Gold mentions are given (labels
 pair is a drug and a field of the same event. PHEE does not say which of an event's drugs a field belongs to,
 so each of them counts. ADE (relation/ade): drug and dosage, gold mentions given. ``nearest`` is
 `medspan.tasks.medication.MedicationLinker`, ``every`` gives each field to every drug of the sentence, which
-shows how much of the task is a choice. The rules were written without either corpus; nothing was fitted to
-them. Intervals are 95 %, by bootstrap over sentences.
+shows how much of the task is a choice. Rules were adjusted on the train split of PHEE, never on dev or
+test. Intervals are 95 %, by bootstrap over sentences.
 
 Invented notes (`medspan.corpora.discharge`, held-out templates and names): the i2b2 2009 scores of entries
 with gold fields given, and with those of a model (``--model``), trained by recipes/i2b2-2009.toml on invented

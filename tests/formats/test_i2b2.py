@@ -223,7 +223,7 @@ def test_a_bad_note_is_rejected_and_others_are_read(tmp_path: Path):
     options = ReadOptions(rejected=lambda error, unit: seen.append(f"{error.line} {unit}"))
     assert [d.id for d in formats.read(tmp_path, options=options)] == ["a", "c"]
     assert seen == ["1 nonsense\n", "None "]
-    with pytest.raises(FormatError, match="note d.txt is missing; put it beside"):
+    with pytest.raises(FormatError, match=r"note d\.txt is missing; put it beside"):
         list(formats.read(tmp_path / "d.entries"))
     with pytest.raises(UsageError, match="name a folder"):
         formats.write([], tmp_path / "out.entries")

@@ -21,12 +21,12 @@ def page(marked: str) -> Document:
     text, entities = "", []
     for place, chunk in enumerate(marked.replace("]", "[").split("[")):
         if place % 2:
-            key, _, chunk = chunk.partition(" ")
+            key, _, mention = chunk.partition(" ")
             label = FIELDS[key]
             entities.append(
-                Entity(f"T{len(entities) + 1}", label, (Span(len(text), len(text) + len(chunk)),))
+                Entity(f"T{len(entities) + 1}", label, (Span(len(text), len(text) + len(mention)),))
             )
-        text += chunk
+        text += mention if place % 2 else chunk
     return Document("note", text, tuple(entities))
 
 

@@ -111,9 +111,7 @@ def evaluate(
     gold = load_split(corpus, split, format=format)
     if scoring != "entities":
         if output or types or train:
-            raise UsageError(
-                "--scoring i2b2-2009 writes to stdout and scores its own labels; leave out -o, --types, --train"
-            )
+            raise UsageError("--scoring i2b2-2009 only writes to stdout; leave out -o, --types and --train")
         both = [_renamed(side, renamed) for side in (gold, _predicted(model, gold, split, device))]
         page, f1 = medication_page(*both, as_json=as_json)
         typer.echo(page, nl=False)

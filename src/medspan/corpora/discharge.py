@@ -6,8 +6,8 @@ a hospital; it is never to stand beside scores on real text.
 
 Notes have lists of medications and narrative with hard line breaks, tapers (two entries of one mention),
 reasons that several medications share, discontinuous frequencies, and what must not be found: allergies,
-medications that were not given or that relatives take, laboratory values. Notes of the split ``test`` are made
-of templates that no other note has, and of names a third of which stand in no other note.
+medications that were not given or that relatives take, laboratory values. Notes of the split ``test`` are
+made of templates that no other note has, and of names a third of which stand in no other note.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _SLOT = re.compile(r"\{(\?)?([a-z]+)(\d*)(?:=([^}]*))?\}")
 _STOPS = {".", ",", ";", ":", ")"}
 _WIDTH = 72  # characters of a line of narrative, as such notes are wrapped
 _VALUES = {"do": "doses", "mo": "modes", "f": "frequencies", "r": "reasons"}
+_SPACED, _WITH_ALLERGIES, _WITH_RESULTS = 0.5, 0.8, 0.5  # shares of notes
 _OFTEN = 0.6  # how often an optional slot is filled
 _MARKS = ("{}. ", "{}. ", "{}) ", "- ", "")
 
@@ -48,7 +49,7 @@ def discharge_notes(split: str, count: int, *, seed: int = 13) -> Iterator[Docum
     """Invented notes with their entries, as the format ``i2b2-2009`` would read them.
 
     Args:
-        split: ``train``, ``dev`` (other draws of the same templates) or ``test`` (other templates, new names).
+        split: ``train``, ``dev`` (other draws of its templates) or ``test`` (other templates, new names).
         count: how many.
         seed: the same seed gives the same notes, whatever the count.
 
@@ -77,7 +78,7 @@ class _Note:
         self._draw = draw
         self._is_test = split == "test"
         self._templates = _material()["templates"]["test" if self._is_test else "train"]
-        self._is_spaced = draw.random() < 0.5
+        self._is_spaced = draw.random() < _SPACED
         self._mark = draw.choice(_MARKS)
         self._lines: list[str] = []
         self._size = 0
@@ -88,10 +89,10 @@ class _Note:
         """The whole note."""
         self._line(f"ADMISSION DATE : {self._date()} DISCHARGE DATE : {self._date()}")
         self._narrative("history", plain=2, told=2, others=1)
-        if self._draw.random() < 0.8:
+        if self._draw.random() < _WITH_ALLERGIES:
             self._narrative("allergies", plain=0, told=0, others=1)
         self._list("admission", self._draw.randint(2, 6))
-        if self._draw.random() < 0.5:
+        if self._draw.random() < _WITH_RESULTS:
             self._narrative("results", plain=1, told=0, others=1)
         self._narrative("course", plain=3, told=4, others=2)
         self._list("discharge", self._draw.randint(3, 8))
@@ -143,7 +144,9 @@ class _Note:
                 continue
             value = literal or self._value(key, classes, entries)
             mention = (key, f"{name}:{entries}") if key in FIELDS else None
-            part = parts[mention] = parts.get(mention, -1) + 1 if mention else 0
+            part = 0
+            if mention is not None:
+                part = parts[mention] = parts.get(mention, -1) + 1
             words += [_Word(text, mention, part) for text in value.split()]
         if words and is_told:
             words[0].text = words[0].text[:1].upper() + words[0].text[1:]
@@ -202,8 +205,8 @@ class _Note:
                     continue
                 place = (label, fields[key])
                 known[place] = known.get(place) or self._entity(label, fields[key])
-                number = len(self._relations) + 1
-                self._relations.append(Relation(f"R{number}", label, medication, known[place]))
+                identity = f"R{len(self._relations) + 1}"
+                self._relations.append(Relation(identity, label, medication, known[place]))
 
     def _entity(self, label: str, spans: tuple[Span, ...], attributes: tuple[Attribute, ...] = ()) -> str:
         identity = f"T{len(self._entities) + 1}"

@@ -3,21 +3,21 @@ r"""i2b2 2009 medication entries: a folder of notes, each with a file of entries
 ``NAME.txt`` (or ``NAME``, as the challenge delivers) is the note, ``NAME.i2b2.entries`` (or
 ``NAME.entries``, ``NAME_gold.entries``) holds lines of seven fields in this order::
 
-    m="warfarin" 4:4 4:4||do="5 mg" 4:5 4:6||mo="by mouth" 4:7 4:8||f="daily" 4:9 4:9||du="nm"||r="nm"||ln="narrative"
+    m="warfarin" 4:4 4:4||do="5 mg" 4:5 4:6||mo="by mouth" 4:7 4:8||f="daily" 4:9 4:9||du="nm"||r="nm"||ln="list"
 
 A place is ``line:token``: lines from 1, tokens, which blanks separate, from 0; first and last token of the
 mention. ``"nm"`` without places says that a field is not mentioned. The pieces of a discontinuous mention are
 joined by ``" ... "``, their places by a comma. Mentions are spelled in lower case, and their letters and
 digits must be those at the place.
 
-Fields become entities ``Medication``, ``Dosage``, ``Mode``, ``Frequency``, ``Duration`` and ``Reason``, with a
-relation from the medication to each other field, labelled like the field; ``ln`` is the attribute
+Fields become entities ``Medication``, ``Dosage``, ``Mode``, ``Frequency``, ``Duration`` and ``Reason``,
+with a relation from the medication to each other field, labelled like the field; ``ln`` is the attribute
 ``passage``. Every entry has a ``Medication`` entity of its own (``medspan.formats.i2b2_entries``); entries
 that name the same words as a field share its entity.
 
-Places are whole tokens. Where a token ends in a stop or begins with a bracket that the spelled mention lacks,
-the entity is without it: ``daily`` at a token ``daily.`` is read, and written, as five letters. Other mentions
-within tokens are widened to whole ones, and counted, as are fields that no medication has.
+Places are whole tokens. Where a token ends in a stop or begins with a bracket that the spelled mention
+lacks, the entity is without it: ``daily`` at a token ``daily.`` is read, and written, as five letters. Other
+mentions within tokens are widened to whole ones, and counted, as are fields that no medication has.
 """
 
 from __future__ import annotations

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from medspan.types import Entity
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from medspan.types import Document, Entity, Span
+    from medspan.types import Document, Span
 
 MEDICATION = "Medication"
 FIELDS = {

@@ -27,7 +27,7 @@ _PLACE = r"[0-9]{1,9}:[0-9]{1,9}"
 _PIECE = rf"{_PLACE}\s+{_PLACE}"
 _PLACES = re.compile(rf"{_PIECE}(?:\s*,\s*{_PIECE})*")
 _ABSENT = 'nm"'
-_NEXT = dict(zip(FIELDS, [*FIELDS][1:] + ["ln"], strict=True))
+_NEXT = dict(zip(FIELDS, [*[*FIELDS][1:], "ln"], strict=True))
 _NUMBERS = re.compile(r"[0-9]+")
 _JOINT = " ... "
 _EXAMPLE = (

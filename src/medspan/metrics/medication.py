@@ -18,8 +18,8 @@ The main figure of the challenge is exact, horizontal, at system level. Its prog
 paper leaves open is settled so, by what published outputs of that program show where they show it:
 
 - A horizontal score has the phrases (tokens) of all six fields as its counts, not whole entries: published
-  ones lie near 0.85 where durations and reasons are below 0.5. ``nm`` is no phrase, and ``ln`` is scored apart
-  (`MedicationReport.passages`).
+  ones lie near 0.85 where durations and reasons are below 0.5. ``nm`` is no phrase, and ``ln`` is scored
+  apart (`MedicationReport.passages`).
 - Inexact counts tokens: published inexact scores are often below the exact ones, which no overlap count is.
 - The mean of a field at patient level goes over the records whose gold has that field (the mean of the
   horizontal score over those with any gold entry, or a predicted one); a record without a prediction has
@@ -34,7 +34,7 @@ Offsets are those of the challenge, whole tokens between blanks, so ``daily`` an
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -185,7 +185,7 @@ def _count(gold: Sequence[_Phrases], predicted: Sequence[_Phrases]) -> RecordCou
     return RecordCounts(exact, inexact, (len(gold), len(predicted)), (right, len(pairs)))
 
 
-def _compared(gold: Counter[object], predicted: Counter[object]) -> tuple[int, int, int]:
+def _compared(gold: Counter[Any], predicted: Counter[Any]) -> tuple[int, int, int]:
     hits = (gold & predicted).total()
     return hits, predicted.total() - hits, gold.total() - hits
 

@@ -1,14 +1,14 @@
 """Medication entries by rule: which dosage, mode, frequency, duration and reason belong to which medication.
 
-A field goes to the medication of its sentence (each item of a list is a sentence) that is nearest by words, mentions left out,
-after the usual order of prescriptions: name, dosage, mode, frequency, duration, reason. A medication behind
-its field counts as farther, a clause border or another medication between them too, so that in ``aspirin 81
-mg daily and ibuprofen 400 mg`` the ``400 mg`` is of ibuprofen. A reason belongs to all medications that are
-listed together with the nearest. A medication with several dosages, frequencies or durations, as in a taper, becomes as
-many entries.
+A field goes to the medication of its sentence (each item of a list is a sentence) that is nearest by words,
+other mentions left out, after the usual order of prescriptions: name, dosage, mode, frequency, duration,
+reason. A medication behind its field counts as farther, a clause border or another medication between them
+too, so that in ``aspirin 81 mg daily and ibuprofen 400 mg`` the ``400 mg`` is of ibuprofen. A reason belongs
+to all medications that are listed together with the nearest. A medication with several dosages, frequencies
+or durations, as in a taper, becomes as many entries.
 
-The rules come from the form of prescriptions and were adjusted on generated notes of the training templates;
-``benchmarks/medication.py`` measures them on others and on PHEE.
+The rules come from the form of prescriptions and were adjusted on invented notes of the training templates
+and on the train split of PHEE; ``benchmarks/medication.py`` measures them on others.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class MedicationLinker:
                 entities.append(entity)
                 continue
             marked = _with_passage(entity, page.passage(entity))
-            for place, group in enumerate(page.grouped(entity, links.get(entity.id, []))):
+            for place, group in enumerate(page.grouped(links.get(entity.id, []))):
                 own = marked if not place else msgspec.structs.replace(marked, id=next(fresh))
                 entities.append(own)
                 relations += [
@@ -182,7 +182,7 @@ class _Page:
         rest.append(self._text[position : max(position, last.start)])
         return " ".join(rest)
 
-    def grouped(self, medication: Entity, fields: Sequence[Entity]) -> list[list[Entity]]:
+    def grouped(self, fields: Sequence[Entity]) -> list[list[Entity]]:
         """The fields of each entry of a medication; one entry, perhaps empty, at least."""
         kinds = [self._fields[field.label] for field in fields]
         shared = [
@@ -199,7 +199,7 @@ class _Page:
         return [sorted([*group, *shared], key=lambda e: (e.start, e.end)) for group in groups]
 
     def passage(self, medication: Entity) -> str:
-        """``list`` for a line that is an item, or has hardly a word beside its mentions; else ``narrative``."""
+        """``list`` for a line that is an item, or of hardly more than mentions; else ``narrative``."""
         start = self._line_start(medication.start)
         end = self._text.find("\n", medication.end)
         end = len(self._text) if end < 0 else end
