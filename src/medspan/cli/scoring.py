@@ -47,7 +47,7 @@ def _table(report: MedicationReport) -> str:
         lines += [_row(f"{match} {name.lower()}", row) for name, row in rows.items()]
     right, paired = report.passages
     lines.append(
-        f"{report.records} records, {report.gold_entries} gold entries, {report.predicted_entries} predicted; "
+        f"{report.records} records, {report.gold_entries} entries, {report.predicted_entries} predicted, "
         f"list or narrative right in {right} of {paired} that were paired"
     )
     return "\n".join(lines) + "\n"

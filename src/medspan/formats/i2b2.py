@@ -3,7 +3,7 @@ r"""i2b2 2009 medication entries: a folder of notes, each with a file of entries
 ``NAME.txt`` (or ``NAME``, as the challenge delivers) is the note, ``NAME.i2b2.entries`` (or
 ``NAME.entries``, ``NAME_gold.entries``) holds lines of seven fields in this order::
 
-    m="warfarin" 4:4 4:4||do="5 mg" 4:5 4:6||mo="by mouth" 4:7 4:8||f="daily" 4:9 4:9||du="nm"||r="nm"||ln="list"
+    m="warfarin" 4:4 4:4||do="5 mg" 4:5 4:6||mo="po" 4:7 4:7||f="daily" 4:8 4:8||du="nm"||r="nm"||ln="list"
 
 A place is ``line:token``: lines from 1, tokens, which blanks separate, from 0; first and last token of the
 mention. ``"nm"`` without places says that a field is not mentioned. The pieces of a discontinuous mention are
