@@ -40,7 +40,7 @@ ENTITY_REASONS = {
     "spans whose label holds a tab, a line end or a blank the columns cannot hold",
 }
 OPTIONS = WriteOptions(document_text=True)
-FOLDERS = {"brat", "text"}
+FOLDERS = {"brat", "i2b2-2009", "text"}
 
 
 def splits(data: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The verbs ``corpora list`` and ``corpora get``."""
+"""The verbs ``corpora list``, ``corpora get`` and ``corpora invent``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from medspan import formats
 from medspan.corpora import Corpus, list_corpora, places_of
 from medspan.corpora import get as getting
+from medspan.corpora.discharge import SPLITS, discharge_notes
 
 
 def list_(
@@ -72,3 +74,24 @@ def get(
     for name in names:
         folder = getting.get(name, output, base=base, tell=lambda line: typer.echo(line, err=True))
         typer.echo(folder)
+
+
+def invent(
+    output: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder to write train, dev and test into.")
+    ],
+    notes: Annotated[
+        int, typer.Option(min=1, help="Notes of train; dev and test have a quarter as many.")
+    ] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same notes.")] = 13,
+) -> None:
+    """Write invented discharge notes with medication entries.
+
+    In the form of the i2b2 2009 challenge, for trying things out. Test notes have templates and drug names of
+    their own. Scores on invented notes say nothing about real ones.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    for split in SPLITS:
+        count = notes if split == "train" else max(1, notes // 4)
+        formats.write(discharge_notes(split, count, seed=seed), output / split, "i2b2-2009")
+        typer.echo(str(output / split))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import track
 
+from medspan.cli.scoring import SCORINGS, medication_page
 from medspan.corpora import load as load_split
 from medspan.errors import UsageError, did_you_mean
 from medspan.evaluation import DEFAULT_RESAMPLES, DEFAULT_SEED, mention_surfaces
@@ -63,6 +65,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write the report to stdout
 MinF1 = Annotated[
     float | None, typer.Option(min=0, max=1, help="Exit with code 1 if strict micro F1 is below this.")
 ]
+Scoring = Annotated[
+    str,
+    typer.Option(
+        metavar="entities|i2b2-2009", help="Score entities, or medication entries as that challenge did."
+    ),
+]
 
 
 class _Labels(NamedTuple):
@@ -88,15 +96,27 @@ def evaluate(
     no_text: NoText = False,
     as_json: AsJson = False,
     min_f1: MinF1 = None,
+    scoring: Scoring = "entities",
 ) -> None:
     """Score a model, or predictions, against gold annotations.
 
     The table goes to stdout, progress to stderr. Strict micro F1 counts an entity as right when its label and
     all its borders are. report.html quotes errors in their context, report.json and report.md hold no text.
+    With --scoring i2b2-2009 medication entries are scored; --min-f1 then is of their exact horizontal F1.
     """
     renamed = _label_map(label_map or [])
     _check_device(device)
+    if scoring not in SCORINGS:
+        raise UsageError(f"--scoring {scoring!r}; {did_you_mean(scoring, SCORINGS)}")
     gold = load_split(corpus, split, format=format)
+    if scoring != "entities":
+        if output or types or train:
+            raise UsageError("--scoring i2b2-2009 only writes to stdout; leave out -o, --types and --train")
+        both = [_renamed(side, renamed) for side in (gold, _predicted(model, gold, split, device))]
+        page, f1 = medication_page(*both, as_json=as_json)
+        typer.echo(page, nl=False)
+        _stop_below(min_f1, f1, "exact horizontal F1")
+        return
     seen = None if train is None else mention_surfaces(load_split(train, "train"))
     predicted = _predicted(model, gold, split, device)
     labels = _labels(gold, predicted, renamed, types)
@@ -106,9 +126,25 @@ def evaluate(
     typer.echo(report.to_json() if as_json else report.table(), nl=False)
     if output is not None:
         _write(report, output, include_text=not no_text)
-    if min_f1 is not None and report.micro.f1 < min_f1:
-        typer.echo(f"strict micro F1 {report.micro.f1:.4f} is below --min-f1 {min_f1:.4f}", err=True)
+    _stop_below(min_f1, report.micro.f1, "strict micro F1")
+
+
+def _stop_below(min_f1: float | None, f1: float, name: str) -> None:
+    if min_f1 is not None and f1 < min_f1:
+        typer.echo(f"{name} {f1:.4f} is below --min-f1 {min_f1:.4f}", err=True)
         raise typer.Exit(1)
+
+
+def _renamed(documents: list[Document], renamed: dict[str, str]) -> list[Document]:
+    return [
+        document.replace(
+            entities=tuple(
+                msgspec.structs.replace(entity, label=renamed.get(entity.label, entity.label))
+                for entity in document.entities
+            )
+        )
+        for document in documents
+    ]
 
 
 def _label_map(pairs: Iterable[str]) -> dict[str, str]:

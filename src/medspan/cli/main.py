@@ -59,12 +59,13 @@ VERBS: dict[str, Verb] = {
     "convert": Verb("convert:convert", "Convert annotated documents from one format to another."),
     "corpora list": Verb("corpora:list_", "List the public corpora medspan knows."),
     "corpora get": Verb("corpora:get", "Download and convert public corpora."),
+    "corpora invent": Verb("corpora:invent", "Write invented discharge notes with medication entries."),
     "bench": Verb("bench:bench", "Measure how fast a model is on this machine."),
     "info": Verb("info:info", "Show versions, models and extras, or describe a model."),
 }
 
 GROUPS = {
-    "corpora": "Public corpora: list them, get them.",
+    "corpora": "Public corpora: list them, get them; invent notes to try things on.",
     "weak": "Learn without annotators: from a dictionary, from a model's own sure sentences.",
     "study": "Find out before training what to train on.",
     "pretrain": "Learn from unannotated text what a tagger can start from.",

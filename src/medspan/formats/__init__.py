@@ -14,6 +14,7 @@ from medspan.formats import (
     conll,
     files,
     html,
+    i2b2,
     jsonl,
     notes,
     omop,
@@ -55,6 +56,7 @@ READERS: dict[str, Reader] = {
     "blocks": blocks.read,
     "brat": brat.read,
     "conll": conll.read,
+    "i2b2-2009": i2b2.read,
     "jsonl": jsonl.read,
     "notes": notes.read,
     "parquet": parquet.read,
@@ -69,6 +71,7 @@ WRITERS: dict[str, Writer] = {
     "brat": brat.write,
     "conll": conll.write,
     "html": html.write,
+    "i2b2-2009": i2b2.write,
     "jsonl": jsonl.write,
     "omop": omop.write,
     "pubtator": pubtator.write,
@@ -83,6 +86,7 @@ _EXTENSIONS = {
     "brat": brat.EXTENSIONS,
     "conll": conll.EXTENSIONS,
     "html": html.EXTENSIONS,
+    "i2b2-2009": i2b2.EXTENSIONS,
     "jsonl": jsonl.EXTENSIONS,
     "parquet": parquet.EXTENSIONS,
     "pubtator": pubtator.EXTENSIONS,
@@ -91,7 +95,7 @@ _EXTENSIONS = {
 }
 
 # Formats that have .txt files beside them: the texts, or the ids of the documents.
-_WITH_TEXTS = {"brat", "conll", "table"}
+_WITH_TEXTS = {"brat", "conll", "i2b2-2009", "table"}
 
 
 def guess_format(path: Path | str) -> str:

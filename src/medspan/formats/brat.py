@@ -22,8 +22,6 @@ outside the folder; ids that would share a file name get ``%~2`` behind it.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from typing import TYPE_CHECKING
 
 from medspan.errors import FormatError, UsageError
@@ -31,6 +29,7 @@ from medspan.formats import files
 from medspan.formats.brat_read import parse
 from medspan.formats.brat_write import annotation_text
 from medspan.formats.protocol import Losses, ReadOptions, WriteOptions, reject
+from medspan.formats.stems import file_stem, identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,8 +41,6 @@ __all__ = ["EXTENSIONS", "read", "write"]
 
 EXTENSIONS = (".ann",)
 _PAIR = (".txt", ".ann")
-_NUMBERED = re.compile(r"%~[0-9]+$")
-_LONGEST_NAME = 200  # bytes; file systems allow 255, with extension and the name of a temporary file
 
 
 def read(path: Path, options: ReadOptions = ReadOptions()) -> Iterator[Document]:
@@ -79,7 +76,7 @@ def write(documents: Iterable[Document], path: Path, options: WriteOptions = Wri
     taken: set[str] = set()
     with files.writing_folder(path) as folder:
         for document in documents:
-            stem = _file_stem(document.id, taken, losses)
+            stem = file_stem(document.id, taken, losses)
             for suffix, content in zip(
                 _PAIR, (document.text, annotation_text(document, losses)), strict=True
             ):
@@ -98,7 +95,7 @@ def _stems(path: Path) -> list[tuple[Path, str]]:
     if not path.is_dir():
         if path.suffix not in _PAIR:
             raise UsageError(f"{path}: neither a .txt nor an .ann file; name one of a pair, or a folder")
-        return [(path.with_suffix(""), _identity(path.stem))]
+        return [(path.with_suffix(""), identity_of(path.stem))]
     found = {
         file.with_name(file.name.removesuffix(file.suffix))
         for file in path.rglob("*")
@@ -108,7 +105,7 @@ def _stems(path: Path) -> list[tuple[Path, str]]:
         raise UsageError(f"{path}: the folder has no .txt and .ann files")
     parents = {stem: stem.parent.relative_to(path) for stem in found}
     return [
-        (stem, (parents[stem] / "x").as_posix().removesuffix("x") + _identity(stem.name))
+        (stem, (parents[stem] / "x").as_posix().removesuffix("x") + identity_of(stem.name))
         for stem in sorted(found)
     ]
 
@@ -123,24 +120,3 @@ def _check_pair(text_file: Path, annotation_file: Path) -> None:
             f"its annotations {annotation_file.name} are missing",
             "put them beside; an empty file says that there are none",
         )
-
-
-def _identity(stem: str) -> str:
-    """The document id a file name stands for; a foreign name that only looks quoted stays."""
-    name = _NUMBERED.sub("", stem) or "%"
-    identity = files.document_id_of(name)
-    return identity if files.file_name(identity) == name else stem
-
-
-def _file_stem(identity: str, taken: set[str], losses: Losses) -> str:
-    """A file name that no other document has, also where case and composition do not count."""
-    name = files.file_name(identity)
-    if len(name.encode()) > _LONGEST_NAME:
-        losses.add("document ids too long for a file name")
-        name = name.encode()[:_LONGEST_NAME].decode(errors="ignore")
-    stem, number = name, 1
-    while (key := unicodedata.normalize("NFC", stem).casefold()) in taken:
-        number += 1
-        stem = f"{name}%~{number}"
-    taken.add(key)
-    return stem
