@@ -23,6 +23,7 @@ import argparse
 import csv
 import gzip
 import json
+import re
 import sys
 import tempfile
 import time
@@ -99,7 +100,7 @@ def alternatives() -> dict[str, str]:
     with gzip.open(terminology("medic"), "rt", encoding="utf-8") as file:
         for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
             for other in row[3].split("|"):
-                if other.startswith("OMIM:") or (other[:1] in "CD" and other[1:].isdigit() and len(other) > 6):
+                if re.fullmatch(r"OMIM:\d+|[CD]\d{6,9}", other):
                     found[other] = row[0]
     return found
 
@@ -153,7 +154,9 @@ class Outcome(NamedTuple):
     is_unseen: bool
 
 
-def outcome(gold: Entity, found: Entity, document: str, seen: Collection[str], other: dict[str, str]) -> Outcome:
+def outcome(
+    gold: Entity, found: Entity, document: str, seen: Collection[str], other: dict[str, str]
+) -> Outcome:
     """Compare one answer with its gold ids."""
     wanted = {concept.id for concept in gold.concepts}
     answers = [concept.id for concept in found.concepts]
@@ -176,7 +179,11 @@ def share(outcomes: Sequence[Outcome], field: str) -> dict[str, Any]:
         row[0 if getattr(each, field) else 1] += 1
     interval = bootstrap([[tuple(row)] for row in counts.values()], seed=SEED, resamples=RESAMPLES).precision
     right = sum(getattr(each, field) for each in outcomes)
-    return {"accuracy": round(right / max(len(outcomes), 1), 4), **bounds(interval), "mentions": len(outcomes)}
+    return {
+        "accuracy": round(right / max(len(outcomes), 1), 4),
+        **bounds(interval),
+        "mentions": len(outcomes),
+    }
 
 
 def test(task: Task, folder: Path) -> dict[str, Any]:
@@ -187,10 +194,7 @@ def test(task: Task, folder: Path) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     known = [load(task.corpus, split) for split in ("train", "dev")]
     seen = {
-        each
-        for part in known
-        for mention, _ in annotated_mentions(part, task.labels)
-        for each in mention.ids
+        each for part in known for mention, _ in annotated_mentions(part, task.labels) for each in mention.ids
     }
     other = alternatives() if task.is_disease else {}
     outcomes, wanted = [], []
@@ -257,7 +261,9 @@ def main() -> int:
             work = (options.work or Path(folder)) / name.replace(", ", "-")
             row = measure(TASKS[name], work, settings)
             merge_json(options.output, name, facts(settings.seed, **row))
-            print(name, json.dumps({key: row[key] for key in ("devel_cross_validated", "at_1", "at_1_merged")}))
+            print(
+                name, json.dumps({key: row[key] for key in ("devel_cross_validated", "at_1", "at_1_merged")})
+            )
     return 0
 
 

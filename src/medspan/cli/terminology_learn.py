@@ -21,7 +21,7 @@ Width = Annotated[int, typer.Option(min=8, max=512, help="Numbers of an embeddin
 Seed = Annotated[int, typer.Option(min=0, help="Of every draw.")]
 
 
-def learn(index: Folder, epochs: Epochs = 12, width: Width = 96, seed: Seed = 13) -> None:
+def learn(index: Folder, epochs: Epochs = 6, width: Width = 96, seed: Seed = 13) -> None:
     """Learn embeddings of the names of an index, so that names that look different are found too."""
     need_training_extra()
     from medspan.train.names import Names, NameSettings, learn_encoder  # noqa: PLC0415 - torch only when training

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BUCKET_BITS: Final = 20
 BUCKETS: Final = 1 << BUCKET_BITS
-SIZES: Final = (3, 4)
+SIZES: Final = (3,)
 """Lengths of the character n-grams."""
 _CACHED_WORDS: Final = 1 << 16
 _LONGEST_WORD: Final = 60

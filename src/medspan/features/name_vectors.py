@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 ENCODER_BUCKETS: Final = 1 << 17
@@ -33,7 +32,5 @@ def embed_all(
     encoder: NDArray[np.float16], features: NDArray[np.integer], starts: NDArray[np.integer]
 ) -> NDArray[np.float32]:
     """The embeddings of many names, as `features_of` gives them; float32 (names, width)."""
-    rows: Sequence[NDArray[np.float32]] = [
-        embed(encoder, features[first:last]) for first, last in zip(starts[:-1], starts[1:], strict=True)
-    ]
+    rows = [embed(encoder, features[first:last]) for first, last in pairwise(starts)]
     return np.stack(rows) if rows else np.zeros((0, encoder.shape[1]), dtype=np.float32)

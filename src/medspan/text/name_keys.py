@@ -12,13 +12,14 @@ from functools import lru_cache
 from typing import Final
 
 _CACHED: Final = 1 << 16
-_GREEK: Final = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta",
-    "θ": "theta", "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "ο": "omicron",
-    "π": "pi", "ρ": "rho", "σ": "sigma", "ς": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "χ": "chi",
-    "ψ": "psi", "ω": "omega",
-}  # fmt: skip
-_GREEK_TABLE: Final = str.maketrans({letter: f" {name} " for letter, name in _GREEK.items()})
+_GREEK: Final = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lamda mu "
+    "nu xi omicron pi rho sigma tau upsilon phi chi psi omega"
+)
+_GREEK_TABLE: Final = str.maketrans(
+    {unicodedata.lookup(f"GREEK SMALL LETTER {name}"): f" {name} " for name in _GREEK.split()}
+    | {"\u03bb": " lambda ", "\u03c2": " sigma "}
+)
 _POSSESSIVE: Final = re.compile(r"['\u2019`\u00b4\u02bc\u2032]s\b")
 _WORD: Final = re.compile(r"[^\W_]+")
 _PIECE: Final = re.compile(r"\d+|[^\W\d_]+")
@@ -84,7 +85,7 @@ def _folded(name: str) -> str:
 
 @lru_cache(maxsize=_CACHED)
 def base_word(word: str) -> str:
-    """A folded word as keys hold it: singular, in American spelling, a Roman number of two or more in digits."""
+    """A folded word as keys hold it: singular, in American spelling, Roman numbers in digits."""
     if word in _ROMAN:
         return _ROMAN[word]
     if word.isdigit():

@@ -1,21 +1,20 @@
 """Short forms and the long forms that a text itself gives them.
 
 The algorithm of Schwartz & Hearst (2003, A simple algorithm for identifying abbreviation definitions in
-biomedical text, PSB 8:451-462): of ``long form (SF)`` or ``SF (long form)`` the letters of the short form must
-stand in the long form in their order, the first of them at the begin of a word.
+biomedical text, PSB 8:451-462): of ``long form (SF)`` or ``SF (long form)`` the letters of the short form
+must stand in the long form in their order, the first of them at the begin of a word.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from medspan.types import Span
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_LONGEST_SHORT: Final = 10  # characters of a short form, as in the paper
+_SHORTEST_SHORT: Final = 2  # characters of a short form, as in the paper
+_LONGEST_SHORT: Final = 10
+_MOST_WORDS: Final = 2
 _LONGEST_SHORT_INSIDE: Final = 40  # of what stands in brackets and may still be a short form and more
 _LONGEST_LONG: Final = 160  # characters before or in the brackets that are looked at
 _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]{1,200})[)\]]")
@@ -78,8 +77,8 @@ def _trimmed(text: str, start: int, end: int) -> Span | None:
 def is_short_form(text: str) -> bool:
     """Whether a string may be a short form: 2 to 10 characters, one or two words, a letter among them."""
     return (
-        2 <= len(text) <= _LONGEST_SHORT
-        and len(text.split()) <= 2  # noqa: PLR2004 - as in the paper
+        _SHORTEST_SHORT <= len(text) <= _LONGEST_SHORT
+        and len(text.split()) <= _MOST_WORDS
         and text[0].isalnum()
         and any(character.isalpha() for character in text)
     )
@@ -115,7 +114,7 @@ def _reversed(text: str, inside: Span, before_end: int) -> Definition | None:
 
 
 def _match(short: str, text: str, start: int, end: int) -> Span | None:
-    """The shortest stretch that ends at ``end`` and holds the short form's letters in order, from the right."""
+    """The shortest stretch that ends at ``end`` and holds the short form's letters in order."""
     place = end
     for at in range(len(short) - 1, -1, -1):
         wanted = short[at].lower()
@@ -140,9 +139,3 @@ def _fits(text: str, place: int, wanted: str, *, is_first: bool, start: int) -> 
 def _is_longer(long: str, short: str) -> bool:
     """Whether a long form is one: longer than the short form, which is none of its words."""
     return len(long) > len(short) and short not in long.split() and long.count("(") == long.count(")")
-
-
-def parts_in_brackets(text: str) -> Iterator[Span]:
-    """What stands in each pair of brackets."""
-    for match in _BRACKETS.finditer(text):
-        yield Span(match.start(1), match.end(1))

@@ -8,7 +8,7 @@ to one another, so that the hard cases meet.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CENTRES: Final = 256
+_ROWS: Final = 8192
+_BETAS: Final = (0.9, 0.999)
 
 
 class NameSettings(msgspec.Struct, frozen=True):
@@ -30,16 +32,25 @@ class NameSettings(msgspec.Struct, frozen=True):
 
     ``width``: numbers of an embedding. ``epochs``: times each name with a synonym is seen. ``batch``: names a
     step. ``rate``: learning rate at the begin; it falls to nothing. ``temperature``: of the softmax.
-    ``dropout``: share of features hidden while learning. ``seed``: of every draw.
+    ``dropout``: share of features hidden while learning. ``most_names``: drawn for an epoch at most. ``seed``: of
+    every draw.
     """
 
     width: int = 96
-    epochs: int = 12
+    epochs: int = 6
     batch: int = 1024
     rate: float = 0.003
     temperature: float = 0.07
     dropout: float = 0.2
+    most_names: int = 150_000
     seed: int = 13
+
+
+class Bags(NamedTuple):
+    """Features of some names one after another, int64 (features,), and where each begins, int64 (names,)."""
+
+    features: torch.Tensor
+    offsets: torch.Tensor
 
 
 class Names:
@@ -75,13 +86,50 @@ class Names:
         own = self._place[rows] - self._begin[rows]
         return self._order[self._begin[rows] + (own + step) % size]
 
-    def bags(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Features of some names, and where each name's begin, as an EmbeddingBag takes them."""
+    def bags(self, rows: NDArray[np.int64]) -> Bags:
+        """Features of some names."""
         firsts, lasts = self.starts[rows], self.starts[rows + 1]
         sizes = lasts - firsts
         offsets = np.concatenate(([0], np.cumsum(sizes)[:-1]))
         places = np.arange(int(sizes.sum())) + np.repeat(firsts - offsets, sizes)
-        return self.features[torch.from_numpy(places)], torch.from_numpy(offsets)
+        return Bags(self.features[torch.from_numpy(places)], torch.from_numpy(offsets))
+
+
+class Table:
+    """Vectors of features, and Adam (Kingma & Ba 2015) that moves only those a batch uses.
+
+    Args:
+        weight: float32 (buckets, width), the vectors to begin with.
+    """
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        self.weight = weight
+        self._mean, self._square = torch.zeros_like(weight), torch.zeros_like(weight)
+        self._steps = 0
+
+    def embed(self, bags: Bags, vectors: torch.Tensor | None = None, dropout: float = 0.0) -> torch.Tensor:
+        """Embeddings of some names, each of length one; float32 (names, width).
+
+        Args:
+            bags: features of the names.
+            vectors: instead of the whole table, those its features are numbers of.
+            dropout: share of features that are hidden.
+        """
+        kept = (torch.rand(len(bags.features)) >= dropout).float() if dropout else None
+        table = self.weight if vectors is None else vectors
+        summed = torch.nn.functional.embedding_bag(
+            bags.features, table, bags.offsets, mode="sum", per_sample_weights=kept
+        )
+        return torch.nn.functional.normalize(summed, dim=1)
+
+    def move(self, used: torch.Tensor, gradient: torch.Tensor, rate: float) -> None:
+        """One step of the vectors of some features; ``gradient`` float32 (used, width)."""
+        self._steps += 1
+        mean = self._mean[used].lerp_(gradient, 1 - _BETAS[0])
+        square = self._square[used].lerp_(gradient.square(), 1 - _BETAS[1])
+        self._mean[used], self._square[used] = mean, square
+        length = (square / (1 - _BETAS[1] ** self._steps)).sqrt_().add_(1e-8)
+        self.weight[used] -= (rate / (1 - _BETAS[0] ** self._steps)) * mean / length
 
 
 def learn_encoder(
@@ -101,82 +149,69 @@ def learn_encoder(
         raise TrainingError("no concept has two names, so there is nothing to learn from; add synonyms")
     torch.manual_seed(settings.seed)
     random = np.random.default_rng(settings.seed)
-    bag = _start(names, settings.width)
-    optimizer = torch.optim.SparseAdam(bag.parameters(), lr=settings.rate)
-    steps = settings.epochs * -(-len(names.learnable) // settings.batch)
-    done = 0
+    table = Table(_start(names, settings.width))
+    size = min(len(names.learnable), settings.most_names)
+    steps, done = settings.epochs * -(-size // settings.batch), 0
     for epoch in range(settings.epochs):
-        rows = random.permutation(names.learnable)
+        rows = random.permutation(names.learnable)[:size]
         if epoch % 2:
-            rows = _beside_alike(bag, names, rows, random)
+            rows = _beside_alike(table, names, rows, random)
         losses = []
-        for first in random.permutation(np.arange(0, len(rows), settings.batch)):
-            for group in optimizer.param_groups:
-                group["lr"] = settings.rate * (1 - done / steps)
-            losses.append(
-                _step(bag, optimizer, names, rows[first : first + settings.batch], settings, random)
-            )
+        for first in random.permutation(np.arange(0, size, settings.batch)):
+            batch = rows[first : first + settings.batch]
+            rate = settings.rate * (1 - done / steps)
+            losses.append(_step(table, names, (batch, names.partners(batch, random)), settings, rate))
             done += 1
         tell(f"epoch {epoch + 1} of {settings.epochs}: loss {np.mean(losses):.4f}")
-    return bag.weight.detach().numpy().astype(np.float16)
+    return table.weight.numpy().astype(np.float16)
 
 
-def _start(names: Names, width: int) -> torch.nn.EmbeddingBag:
+def _start(names: Names, width: int) -> torch.Tensor:
     """Random vectors as long as their feature is rare: at first, closeness is tf-idf similarity."""
     frequency = np.bincount(names.features.numpy(), minlength=ENCODER_BUCKETS)
     weight = np.log(1.0 + len(names.concepts) / np.maximum(frequency, 1)) / np.sqrt(width) / 10
-    bag = torch.nn.EmbeddingBag(ENCODER_BUCKETS, width, mode="sum", sparse=True)
-    with torch.no_grad():
-        bag.weight.normal_()
-        bag.weight.mul_(torch.from_numpy(weight.astype(np.float32))[:, None])
-    return bag
-
-
-def _embed(
-    bag: torch.nn.EmbeddingBag, names: Names, rows: NDArray[np.int64], dropout: float = 0.0
-) -> torch.Tensor:
-    """Embeddings of some names; float32 (rows, width), each of length one."""
-    features, offsets = names.bags(rows)
-    kept = None
-    if dropout:
-        kept = (torch.rand(len(features)) >= dropout).float()
-    return torch.nn.functional.normalize(bag(features, offsets, per_sample_weights=kept), dim=1)
+    return torch.randn(ENCODER_BUCKETS, width) * torch.from_numpy(weight.astype(np.float32))[:, None]
 
 
 def _step(
-    bag: torch.nn.EmbeddingBag,
-    optimizer: torch.optim.Optimizer,
+    table: Table,
     names: Names,
-    rows: NDArray[np.int64],
+    pairs: tuple[NDArray[np.int64], NDArray[np.int64]],
     settings: NameSettings,
-    random: np.random.Generator,
+    rate: float,
 ) -> float:
-    """One step on a batch; its loss."""
-    left = _embed(bag, names, rows, settings.dropout)
-    right = _embed(bag, names, names.partners(rows, random), settings.dropout)
-    logits = left @ right.T / settings.temperature  # (batch, batch)
-    concepts = torch.from_numpy(names.concepts[rows].astype(np.int64))
-    same = concepts[:, None] == concepts[None, :]
-    same.fill_diagonal_(False)
-    logits = logits.masked_fill(same, -1e4)
-    target = torch.arange(len(rows))
-    loss = torch.nn.functional.cross_entropy(logits, target) + torch.nn.functional.cross_entropy(
-        logits.T, target
-    )
-    optimizer.zero_grad()
+    """One step on a batch of pairs of names of the same concept; its loss."""
+    left, right = (names.bags(rows) for rows in pairs)
+    used, places = torch.unique(torch.cat((left.features, right.features)), return_inverse=True)
+    vectors = table.weight[used].requires_grad_()
+    near, far = places.split((len(left.features), len(right.features)))
+    one = table.embed(Bags(near, left.offsets), vectors, settings.dropout)
+    other = table.embed(Bags(far, right.offsets), vectors, settings.dropout)
+    concepts = torch.from_numpy(names.concepts[pairs[0]].astype(np.int64))
+    loss = _contrast(one @ other.T / settings.temperature, concepts)
     loss.backward()
-    optimizer.step()
+    if vectors.grad is not None:
+        table.move(used, vectors.grad, rate)
     return float(loss.detach()) / 2
 
 
+def _contrast(logits: torch.Tensor, concepts: torch.Tensor) -> torch.Tensor:
+    """The loss of both directions; (batch, batch) logits, of which other pairs of one concept do not count."""
+    same = concepts[:, None] == concepts[None, :]
+    logits = logits.masked_fill(same & ~torch.eye(len(concepts), dtype=torch.bool), -1e4)
+    target = torch.arange(len(concepts))
+    entropy = torch.nn.functional.cross_entropy
+    return entropy(logits, target) + entropy(logits.T, target)
+
+
 def _beside_alike(
-    bag: torch.nn.EmbeddingBag, names: Names, rows: NDArray[np.int64], random: np.random.Generator
+    table: Table, names: Names, rows: NDArray[np.int64], random: np.random.Generator
 ) -> NDArray[np.int64]:
-    """The names in an order in which those that are close come together: by the nearest of some drawn names."""
-    with torch.no_grad():
-        centres = _embed(bag, names, random.choice(rows, size=min(_CENTRES, len(rows)), replace=False))
-        nearest = [
-            (_embed(bag, names, rows[first : first + 8192]) @ centres.T).argmax(dim=1).numpy()
-            for first in range(0, len(rows), 8192)
-        ]
+    """The names in an order in which close ones come together: by the nearest of some drawn names."""
+    drawn = random.choice(rows, size=min(_CENTRES, len(rows)), replace=False)
+    centres = table.embed(names.bags(drawn))
+    nearest = [
+        (table.embed(names.bags(rows[first : first + _ROWS])) @ centres.T).argmax(dim=1).numpy()
+        for first in range(0, len(rows), _ROWS)
+    ]
     return rows[np.argsort(np.concatenate(nearest), kind="stable")]

@@ -18,7 +18,6 @@ from medspan.errors import DataError, UsageError
 from medspan.features.name_grams import BUCKETS, features_of
 from medspan.tasks.resolution.arrays import ARRAYS, Growing, digest_of, key_hash, save_array
 from medspan.tasks.resolution.spec import CONFIG, FORMAT, IndexSpec
-from medspan.tasks.resolution.terms import Kind
 from medspan.tasks.resolution.weights import default_ranking
 from medspan.text.name_keys import bag_key, plain_key
 

@@ -160,10 +160,10 @@ def fit_none(points: Sequence[Point], ranking: Ranking) -> float:
     """
     rated = sorted((chance_of(point, ranking), point) for point in points)
     gain, best, threshold = 0.0, 0.0, 0.0
-    for chance, point in rated:
+    for likely, point in rated:
         gain += point.weight * (0 if point.could_be and not point.is_right else -1 if point.is_right else 1)
         if gain > best:
-            best, threshold = gain, chance
+            best, threshold = gain, likely
     return round(min(threshold + 1e-4, 1.0), 4) if best else 0.0
 
 

@@ -93,7 +93,7 @@ class Index:
         return _equal(self._bag, self._bag_name, bag_key(name))
 
     def _word_weight(self, word: str) -> float:
-        """The idf of a word of `key_words`; one that no name has weighs as much as one that a single name has."""
+        """The idf of a word of `key_words`; one that no name has weighs as much as one of a single name."""
         bucket = word_features(word)[0]
         frequency = int(self.gram_start[bucket + 1]) - int(self.gram_start[bucket])
         return math.log(1.0 + len(self) / max(frequency, 1))

@@ -87,7 +87,7 @@ class Lookup:
         scores: dict[int, float] = {}
         for concept, score in (*first, *rest):
             scores.setdefault(concept, score)
-        most = max(self.most, len(set(concept for concept, _ in first)))
+        most = max(self.most, len({concept for concept, _ in first}))
         return tuple(self._concept(concept, score) for concept, score in list(scores.items())[:most])
 
     def _concept(self, number: int, score: float) -> Concept:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from medspan.text.short_forms import is_short_form, long_forms
@@ -20,7 +21,7 @@ def short_forms_of(document: Document) -> dict[str, str]:
     """Short forms of a document: those its text defines, and mentions in brackets after a longer mention."""
     found = long_forms(document.text)
     entities = sorted(document.entities, key=lambda entity: (entity.start, entity.end))
-    for long, short in zip(entities, entities[1:], strict=False):
+    for long, short in pairwise(entities):
         between = document.text[long.end : short.start]
         name, short_name = document.text_of(long), document.text_of(short)
         is_bracketed = between.strip() == "(" and document.text[short.end : short.end + 1] in (")", ",", ";")

@@ -46,10 +46,13 @@ class BuildSettings(msgspec.Struct, frozen=True):
     most_bad: float = MOST_BAD_SHARE
 
 
+DEFAULTS = BuildSettings()
+
+
 def build_index(
     sources: Sequence[Path | str],
     folder: Path | str,
-    settings: BuildSettings = BuildSettings(),
+    settings: BuildSettings = DEFAULTS,
     tell: Callable[[str], None] = lambda _: None,
 ) -> IndexSpec:
     """Read sources and write an index; the same sources and settings give the same bytes.

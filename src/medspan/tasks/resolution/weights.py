@@ -10,6 +10,6 @@ from medspan.tasks.resolution.spec import Ranking
 
 
 def default_ranking() -> Ranking:
-    """The ranking of ``ranking.json``, which `medspan terminology fit` wrote (docs/resolution.md says of what)."""
+    """The ranking of ``ranking.json``; ``learnt_from`` says what it was fitted to."""
     data = resources.files("medspan.tasks.resolution").joinpath("ranking.json").read_bytes()
     return msgspec.json.decode(data, type=Ranking)

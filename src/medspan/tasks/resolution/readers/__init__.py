@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from medspan.tasks.resolution.terms import ReadLog, Name
+    from medspan.tasks.resolution.terms import Name, ReadLog
 
 __all__ = ["READERS", "ReadSettings", "Reader", "format_of", "read_names"]
 

@@ -24,10 +24,10 @@ class ReadSettings(msgspec.Struct, frozen=True):
     """Which names of a source to take; an empty tuple takes all.
 
     ``language``: the source's own code (``ENG`` in RRF, ``en`` in RF2, a concept id in Athena); None for its
-    English, ``any`` for all. ``vocabularies``: SAB in RRF, vocabulary_id in Athena. ``types``: kinds of concept
-    as the source calls them (semantic types of UMLS, term types of RxNorm, semantic tags of SNOMED, domains of
-    Athena, namespaces of OBO, the column ``type`` of a table). ``codes``: take the codes of the vocabularies as
-    ids (``SNOMEDCT_US:22298006``), not the source's own (CUI, OMOP concept_id).
+    English, ``any`` for all. ``vocabularies``: SAB in RRF, vocabulary_id in Athena. ``types``: kinds of
+    concept as the source calls them (semantic types of UMLS, term types of RxNorm, semantic tags of SNOMED,
+    domains of Athena, namespaces of OBO, the column ``type`` of a table). ``codes``: take the codes of the
+    vocabularies as ids (``SNOMEDCT_US:22298006``), not the source's own (CUI, OMOP concept_id).
     """
 
     language: str | None = None
@@ -41,7 +41,7 @@ class ReadSettings(msgspec.Struct, frozen=True):
 
 
 def numbered(path: Path, log: ReadLog) -> Iterator[tuple[int, str]]:
-    """The lines of a file (packed or not), without their ends, with 1-based numbers; empty ones are left out."""
+    """The lines of a file, packed or not, without their ends, with 1-based numbers; not the empty ones."""
 
     def reject(error: FormatError, _: str) -> None:
         log.add(path, error.line or 0, error.problem)

@@ -1,4 +1,4 @@
-"""RxNorm: RXNCONSO.RRF. Ids are RXCUIs; ``types`` are term types such as IN (ingredient) and SCD (clinical drug).
+"""RxNorm: RXNCONSO.RRF. Ids are RXCUIs; ``types`` are term types: IN (ingredient), SCD (clinical drug).
 
 Names of RxNorm itself say the type of a concept, so where types are asked for the file is read twice.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from medspan.tasks.resolution.readers.lines import one_file
 from medspan.tasks.resolution.readers.rrf import atoms
-from medspan.tasks.resolution.terms import ReadLog, Kind, Name
+from medspan.tasks.resolution.terms import Kind, Name, ReadLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """SNOMED CT in RF2: the description file of a snapshot, active concepts, and the language reference set.
 
-The semantic tag that ends a fully specified name, ``(disorder)``, is the type of its concept and no part of the
-name. Needs a SNOMED licence.
+The semantic tag that ends a fully specified name, ``(disorder)``, is the type of its concept and no part of
+the name. Needs a SNOMED licence.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from medspan.errors import FormatError
 from medspan.tasks.resolution.readers.lines import one_file, rows
-from medspan.tasks.resolution.terms import ReadLog, Kind, Name
+from medspan.tasks.resolution.terms import Kind, Name, ReadLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ def _descriptions(path: Path, log: ReadLog) -> Iterator[tuple[int, list[str]]]:
 
 
 def _tags(path: Path) -> dict[str, str]:
-    """The semantic tag of each concept, from its active full name; bad rows are counted in the second reading."""
+    """The semantic tag of each concept, from its active full name; bad rows count in the second reading."""
     found = {}
     for _, row in _descriptions(path, ReadLog(1.0)):
         if row[2] == "1" and row[6] == _FULL_NAME and (match := _TAG.search(row[7])):

@@ -1,7 +1,7 @@
-"""A table of names: CSV or TSV with the columns ``id`` and ``name``, and maybe ``synonyms``, ``type``, ``preferred``.
+"""A table of names: CSV or TSV with the columns ``id`` and ``name``, maybe ``synonyms``, ``type``, ``preferred``.
 
-``synonyms`` holds further names, joined by ``|``. Where ``preferred`` is there, a row whose value is 1, true or
-yes holds the name to show; else the first name of an id is. One row a line: a cell has no line break.
+``synonyms`` holds further names, joined by ``|``. Where ``preferred`` is there, a row whose value is 1, true
+or yes holds the name to show; else the first name of an id is. One row a line: a cell has no line break.
 """
 
 from __future__ import annotations
