@@ -25,7 +25,8 @@ def embed(encoder: NDArray[np.float16], features: NDArray[np.integer]) -> NDArra
         float32 (width,), of length one, or zeros where there is no feature.
     """
     total = encoder[features & (len(encoder) - 1)].astype(np.float32).sum(axis=0)
-    return total / max(float(np.sqrt(total @ total)), _SMALLEST)
+    unit: NDArray[np.float32] = total / max(float(np.sqrt(total @ total)), _SMALLEST)
+    return unit
 
 
 def embed_all(

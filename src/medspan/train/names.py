@@ -32,8 +32,8 @@ class NameSettings(msgspec.Struct, frozen=True):
 
     ``width``: numbers of an embedding. ``epochs``: times each name with a synonym is seen. ``batch``: names a
     step. ``rate``: learning rate at the begin; it falls to nothing. ``temperature``: of the softmax.
-    ``dropout``: share of features hidden while learning. ``most_names``: drawn for an epoch at most. ``seed``: of
-    every draw.
+    ``dropout``: share of features hidden while learning. ``most_names``: drawn for an epoch at most.
+    ``seed``: of every draw.
     """
 
     width: int = 96
@@ -84,7 +84,8 @@ class Names:
         size = self._size[rows]
         step = 1 + (random.random(len(rows)) * (size - 1)).astype(np.int64)
         own = self._place[rows] - self._begin[rows]
-        return self._order[self._begin[rows] + (own + step) % size]
+        found: NDArray[np.int64] = self._order[self._begin[rows] + (own + step) % size]
+        return found
 
     def bags(self, rows: NDArray[np.int64]) -> Bags:
         """Features of some names."""
@@ -189,14 +190,14 @@ def _step(
     other = table.embed(Bags(far, right.offsets), vectors, settings.dropout)
     concepts = torch.from_numpy(names.concepts[pairs[0]].astype(np.int64))
     loss = _contrast(one @ other.T / settings.temperature, concepts)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     if vectors.grad is not None:
         table.move(used, vectors.grad, rate)
     return float(loss.detach()) / 2
 
 
 def _contrast(logits: torch.Tensor, concepts: torch.Tensor) -> torch.Tensor:
-    """The loss of both directions; (batch, batch) logits, of which other pairs of one concept do not count."""
+    """The loss of both directions; of (batch, batch) logits other pairs of one concept do not count."""
     same = concepts[:, None] == concepts[None, :]
     logits = logits.masked_fill(same & ~torch.eye(len(concepts), dtype=torch.bool), -1e4)
     target = torch.arange(len(concepts))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medspan.tasks.resolution.build import IndexBuilder
 from medspan.tasks.resolution.index import Index
 from medspan.tasks.resolution.terms import Kind, Name
 from medspan.types import Concept, Document, Entity, Span
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CONCEPTS = {
     "X:1": ("Grey fever", "ash fever", "febris grisea"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import invented
 import numpy as np
@@ -13,6 +13,9 @@ from medspan.tasks.resolution.arrays import ARRAYS
 from medspan.tasks.resolution.build import IndexBuilder
 from medspan.tasks.resolution.index import Index
 from medspan.tasks.resolution.terms import Kind, Name
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:

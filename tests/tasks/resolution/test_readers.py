@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +11,15 @@ from medspan.errors import FormatError, UsageError
 from medspan.tasks.resolution.readers import READERS, ReadSettings, check_format, format_of, read_names
 from medspan.tasks.resolution.terms import Kind, Name, ReadLog
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def names_of(path: Path, settings: ReadSettings = ReadSettings(), format: str | None = None) -> list[Name]:
-    return list(read_names(path, format, settings, ReadLog()))
+
+ALL = ReadSettings()
+
+
+def names_of(path: Path, settings: ReadSettings = ALL) -> list[Name]:
+    return list(read_names(path, None, settings, ReadLog()))
 
 
 def pairs(names: list[Name]) -> list[tuple[str, str, int]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import invented
 import pytest
 from hypothesis import given
@@ -10,11 +12,13 @@ from hypothesis import strategies as st
 from medspan.errors import UsageError
 from medspan.pipeline import Pipeline
 from medspan.tasks.resolution.coordination import ways_apart
-from medspan.tasks.resolution.index import Index
 from medspan.tasks.resolution.lookup import Lookup
 from medspan.tasks.resolution.mentions import short_forms_of, written_out
 from medspan.tasks.resolution.resolver import Resolver
 from medspan.tasks.resolution.terms import Kind, Name
+
+if TYPE_CHECKING:
+    from medspan.tasks.resolution.index import Index
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +62,17 @@ def test_a_threshold_of_one_gives_none(index: Index) -> None:
 
 
 def test_the_best_does_not_depend_on_how_many_are_asked_for(index: Index) -> None:
-    for mention in ("grey fever", "greyish fever", "lung colds", "zelvorin"):
-        one, many = Lookup(index, most=1)(mention), Lookup(index, most=5)(mention)
-        assert [each.id for each in one] == [each.id for each in many[:1]]
+    for mention in ("grey fever", "greyish fever", "lung colds", "zelvorin", "lung trouble"):
+        one, many = Lookup(index, most=1)(mention), Lookup(index, most=5, deep=True)(mention)
+        assert [(each.id, each.score) for each in one] == [(each.id, each.score) for each in many[:1]]
         assert len(one) <= 1
+
+
+def test_deep_looks_for_more_where_a_name_is_met(index: Index) -> None:
+    assert [each.id for each in Lookup(index)("common cold")] == ["X:4"]
+    found = [each.id for each in Lookup(index, deep=True)("common cold")]
+    assert found[0] == "X:4"
+    assert "X:5" in found
 
 
 def test_coordinated_mentions_are_taken_apart(index: Index) -> None:

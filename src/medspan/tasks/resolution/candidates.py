@@ -123,4 +123,5 @@ def closeness(dense: Dense, query: Query, names: NDArray[np.int64]) -> NDArray[n
     """The cosine of a query's embedding and those of names; (names,)."""
     units = dense.unit[dense.unit_place[names]].astype(np.float32) / _INT8
     vector = np.zeros(units.shape[1], np.float32) if query.vector is None else query.vector
-    return (units * vector).sum(axis=1, dtype=np.float64)
+    found: NDArray[np.float64] = (units * vector).sum(axis=1, dtype=np.float64)
+    return found

@@ -16,8 +16,8 @@ _LEAST: Final = 2
 def ways_apart(mention: str) -> list[tuple[str, ...]]:
     """Every way to take a mention apart, each a tuple of parts; empty where nothing is coordinated.
 
-    The parts may be complete as they stand, share the last words (*breast and ovarian cancer*), share the first
-    (*renal cysts and tumors*), or what stands before *of* (*tumors of the breast and the ovary*).
+    The parts may be complete as they stand, share the last words (*breast and ovarian cancer*), share the
+    first (*renal cysts and tumors*), or what stands before *of* (*tumors of the breast and the ovary*).
     """
     parts = [part.strip() for part in _JOINED.split(mention[:_MOST_CHARACTERS])]
     if not _LEAST <= len(parts) <= _MOST_PARTS or not all(parts):

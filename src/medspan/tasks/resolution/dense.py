@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
@@ -49,15 +49,14 @@ def add_encoder(index: Index, encoder: NDArray[np.float16]) -> IndexSpec:
         index: an opened index; it is to be opened again afterwards.
         encoder: float16 (buckets, width).
     """
-    units = np.concatenate([embed_all(encoder, *chunk) for chunk in name_chunks(index)])
-    centres = _centres(units)
-    cells = _nearest(units, centres)
+    small = np.concatenate([_in_eight_bits(embed_all(encoder, *chunk)) for chunk in name_chunks(index)])
+    centres = _centres(small)
+    cells = _nearest(small, centres)
     order = np.argsort(cells, kind="stable")
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     starts = np.concatenate(([0], np.cumsum(np.bincount(cells, minlength=len(centres)))))
-    small = np.rint(units * _INT8).astype(np.int8)
-    values = {
+    values: dict[str, NDArray[Any]] = {
         "encoder": encoder,
         "unit": small[order],
         "unit_name": order,
@@ -69,7 +68,7 @@ def add_encoder(index: Index, encoder: NDArray[np.float16]) -> IndexSpec:
 
 
 def rewrite(
-    index: Index, *, dense: dict[str, NDArray[np.generic]] | None = None, ranking: Ranking | None = None
+    index: Index, *, dense: dict[str, NDArray[Any]] | None = None, ranking: Ranking | None = None
 ) -> IndexSpec:
     """Write an index anew with other parts; what does not change is linked or copied."""
     target = index.path.resolve()
@@ -103,24 +102,30 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _centres(units: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Centres of cells by k-means on a sample; float32 (cells, width)."""
+def _in_eight_bits(units: NDArray[np.float32]) -> NDArray[np.int8]:
+    return np.rint(units * _INT8).astype(np.int8)
+
+
+def _centres(units: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Centres of cells by k-means on a sample; float32 (cells, width), of length one."""
     random = np.random.default_rng(0)
     sample = units[random.permutation(len(units))[:_SAMPLE]]
     cells = min(_MOST_CELLS, max(1, len(units) // _NAMES_A_CELL), len(sample))
-    centres = sample[:cells].copy()
+    centres = sample[:cells].astype(np.float32) / _INT8
     for _ in range(_ROUNDS):
         nearest = _nearest(sample, centres)
         sums = np.zeros_like(centres)
-        np.add.at(sums, nearest, sample)
+        np.add.at(sums, nearest, sample.astype(np.float32))
         filled = np.bincount(nearest, minlength=cells) > 0
         lengths = np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-6)
         centres = np.where(filled[:, None], sums / lengths, centres).astype(np.float32)
     return centres
 
 
-def _nearest(units: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
+def _nearest(units: NDArray[np.int8], centres: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The cell of each embedding; int64 (names,)."""
     found = [
-        (units[first : first + _CHUNK] @ centres.T).argmax(axis=1) for first in range(0, len(units), _CHUNK)
+        (units[first : first + _CHUNK].astype(np.float32) @ centres.T).argmax(axis=1)
+        for first in range(0, len(units), _CHUNK)
     ]
     return np.concatenate(found)

@@ -35,7 +35,7 @@ FEATURES: Final = (
     "concept_mentions",  # log(1 + annotated mentions of the concept)
     "concept_names",  # log(1 + names of the concept)
     "source",  # 0 for a name of the first source, 1 for any other
-    "votes",  # log of how many candidates are names of this concept
+    "votes",  # log of how many candidates are names of this concept, of those met exactly or of the others
     "mention_covered",  # of the weight of the mention's words, the part in the name
     "name_covered",  # of the weight of the name's words, the part in the mention
     "other_number",  # 1 where numbers, or single letters, differ
@@ -71,25 +71,19 @@ def evidence_of(index: Index, text: str, *, only_exact: bool) -> Evidence:
         names = np.union1d(exact, np.concatenate(near))
     table = np.zeros((len(names), len(FEATURES)))
     if len(names):
-        _fill(index, query, names, plain, bag, table)
+        table[:, FEATURES.index("plain")] = np.isin(names, plain)
+        table[:, FEATURES.index("bag")] = np.isin(names, bag)
+        _fill(index, query, names, table)
     return Evidence(names, table, bool(len(exact)))
 
 
-def _fill(
-    index: Index,
-    query: Query,
-    names: NDArray[np.int64],
-    plain: NDArray[np.int64],
-    bag: NDArray[np.int64],
-    table: NDArray[np.float64],
-) -> None:
+def _fill(index: Index, query: Query, names: NDArray[np.int64], table: NDArray[np.float64]) -> None:
+    """Fill in what needs more than the keys."""
     column = {name: table[:, at] for at, name in enumerate(FEATURES)}
     concepts = index.concept[names]
     texts = index.names.some(names)
-    is_plain = np.isin(names, plain)
+    is_plain = column["plain"] > 0
     column["same_text"][:] = [text == query.text for text in texts]
-    column["plain"][:] = is_plain
-    column["bag"][:] = np.isin(names, bag)
     column["similarity"][:] = cosine(index, query, names)
     if index.dense is not None:
         column["closeness"][:] = closeness(index.dense, query, names)
@@ -101,7 +95,8 @@ def _fill(
     column["concept_mentions"][:] = np.log1p(index.concept_count[concepts])
     column["concept_names"][:] = np.log1p(index.concept_names[concepts])
     column["source"][:] = index.source[names] > 0
-    _, group, sizes = np.unique(concepts, return_inverse=True, return_counts=True)
+    is_met = np.maximum(column["plain"], column["bag"]).astype(np.int64)
+    _, group, sizes = np.unique(2 * concepts + is_met, return_inverse=True, return_counts=True)
     column["votes"][:] = np.log(sizes[group])
     _compare_words(index, query.text, texts, table)
     column["shortness"][:] = (len(query.text) <= _SHORT) * (1.0 - column["bag"])

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from medspan.tasks.resolution.evidence import FEATURES, evidence_of
-from medspan.tasks.resolution.ranking import by_concept, chance, lead_of
+from medspan.tasks.resolution.ranking import by_concept, chance
 from medspan.tasks.resolution.spec import Ranking
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def example_of(index: Index, text: str, ids: Collection[str], weight: float = 1.
 def fit_weights(examples: Sequence[Example], start: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights that make the right names of mentions likely among all their candidates.
 
-    The loss is minus the log of the probability, by a softmax over the candidates, that falls on names of right
-    concepts (the marginal likelihood of Sung et al. 2020, BioSyn), plus a decay towards ``start``.
+    The loss is minus the log of the probability, by a softmax over the candidates, that falls on names of
+    right concepts (the marginal likelihood of Sung et al. 2020, BioSyn), plus a decay towards ``start``.
 
     Args:
         examples: mentions without a right candidate teach nothing and are left out.
@@ -65,7 +65,8 @@ def fit_weights(examples: Sequence[Example], start: NDArray[np.float64]) -> NDAr
         second = _BETAS[1] * second + (1 - _BETAS[1]) * gradient**2
         rate = _RATE * (1 - step / _STEPS)
         moved -= rate * (first / (1 - _BETAS[0] ** step)) / (np.sqrt(second / (1 - _BETAS[1] ** step)) + 1e-8)
-    return start + moved / scale
+    found: NDArray[np.float64] = start + moved / scale
+    return found
 
 
 def _joined(
@@ -81,11 +82,11 @@ def _joined(
         is_met = example.evidence.table[:, at].any(axis=1)
         kept = is_met if (is_met & example.is_right).any() and not example.is_right[is_met].all() else ~is_met
         if not (kept & example.is_right).any():
-            kept = np.ones(len(kept), dtype=bool)
+            kept = np.ones_like(is_met)
         tables.append(example.evidence.table[kept])
         rights.append(example.is_right[kept])
     if not tables:
-        return np.zeros((0, len(FEATURES))), np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0)
+        return np.zeros((0, len(FEATURES))), np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0)
     owner = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     weights = np.asarray([example.weight for example in examples])
     return np.concatenate(tables), owner, np.concatenate(rights), weights / weights.sum()
@@ -121,7 +122,7 @@ class Point(NamedTuple):
 
 
 def fit_curve(points: Sequence[Point]) -> tuple[float, float, float]:
-    """A logistic curve from score and lead to the chance of being right, by Newton's method with a small decay."""
+    """A logistic curve from score and lead to the chance of being right, by Newton's method."""
     if not points:
         return 0.0, 0.0, 0.0
     values = np.asarray([(point.score, point.lead, 1.0) for point in points])
@@ -143,18 +144,16 @@ def points_of(index: Index, examples: Sequence[Example], weights: NDArray[np.flo
     for example in examples:
         if not len(example.evidence.names):
             continue
-        concepts, scores = by_concept(index, example.evidence, weights)
+        concepts, scores, lead = by_concept(index, example.evidence, weights)
         right = set(index.concept[example.evidence.names[example.is_right]].tolist())
         is_exact = example.evidence.is_exact
         is_right = int(concepts[0]) in right
-        found.append(
-            Point(float(scores[0]), lead_of(scores), is_right, bool(right), is_exact, example.weight)
-        )
+        found.append(Point(float(scores[0]), lead, is_right, bool(right), is_exact, example.weight))
     return found
 
 
 def fit_none(points: Sequence[Point], ranking: Ranking) -> float:
-    """The probability below which no concept is given: the one under which most mentions are answered rightly.
+    """The probability below which no concept is given: that with which most mentions are answered rightly.
 
     Right is the right concept, or none where no candidate is right; of equal ones the lowest threshold.
     """

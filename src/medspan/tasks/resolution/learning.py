@@ -60,7 +60,7 @@ def learn_index(folder: Path | str, learn: Learn) -> IndexSpec:
 
 
 def examples_of(index: Index, settings: FitSettings) -> list[Example]:
-    """Annotated mentions of some corpora with their candidates; the same mention is one example with a weight."""
+    """Annotated mentions with their candidates; the same mention is one example with a weight."""
     counts = Counter(
         mention
         for corpus in settings.mentions

@@ -26,6 +26,7 @@ class Lookup:
         most: concepts for a mention at most.
         none_below: the probability of the best concept under which there is none; the index's own where None.
         composites: take coordinated mentions apart where their parts are surer than the whole.
+        deep: where a name is met exactly, look for others too: slower, and the first concept stays the same.
 
     Raises:
         ModelError: if the folder is no index.
@@ -38,11 +39,13 @@ class Lookup:
         most: int = 5,
         none_below: float | None = None,
         composites: bool = True,
+        deep: bool = False,
     ) -> None:
         self.index = index if isinstance(index, Index) else Index(index)
         self.most = most
         self.none_below = self.index.spec.ranking.none_below if none_below is None else none_below
         self.composites = composites
+        self.deep = deep
         self._ranked = lru_cache(maxsize=CACHED)(self._rank)
         self._found = lru_cache(maxsize=CACHED)(self._find)
 
@@ -66,12 +69,13 @@ class Lookup:
         return tuple(self._concept(c, s) for c, s in zip(whole.concepts, whole.scores, strict=True))
 
     def _rank(self, mention: str) -> Ranked:
-        evidence = evidence_of(self.index, mention, only_exact=self.most == 1)
+        evidence = evidence_of(self.index, mention, only_exact=not self.deep)
         return rank(self.index, evidence, self.index.spec.ranking, self.most)
 
     def _parts(self, mention: str, whole: Ranked) -> tuple[Ranked, ...]:
         """The best way to take a mention apart, where its least sure part is surer than the whole."""
-        best, sure = (), whole.scores[0] if whole.scores else 0.0
+        best: tuple[Ranked, ...] = ()
+        sure = whole.scores[0] if whole.scores else 0.0
         for way in ways_apart(mention):
             found = tuple(self._ranked(part) for part in way)
             least = min(part.scores[0] if part.scores else 0.0 for part in found)

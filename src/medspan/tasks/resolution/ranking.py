@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MOST_LEAD: Final = 5.0
 """The lead of a candidate that has no rival, or one far behind."""
-_EXACT_FIRST: Final = 1000.0
 
 
 class Ranked(NamedTuple):
@@ -34,33 +33,44 @@ def weight_vector(ranking: Ranking) -> NDArray[np.float64]:
     return np.asarray([ranking.weights.get(name, 0.0) for name in FEATURES])
 
 
-def by_concept(
-    index: Index, evidence: Evidence, weights: NDArray[np.float64]
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Concepts, best first, and the score of each: that of its best name. Names met exactly go first."""
-    at = FEATURES.index("bag"), FEATURES.index("plain")
-    is_met = evidence.table[:, at].max(axis=1, initial=0.0)
+class Scored(NamedTuple):
+    """Concepts, best first: ``concepts`` int32, ``scores`` float64, (concepts,); the lead of the first."""
+
+    concepts: NDArray[np.int32]
+    scores: NDArray[np.float64]
+    lead: float
+
+
+def by_concept(index: Index, evidence: Evidence, weights: NDArray[np.float64]) -> Scored:
+    """The score of each concept: that of its best name. Names met exactly go first.
+
+    The lead is that over the next concept; of one met exactly, over the next that is. So neither the first
+    concept nor its lead depends on whether further names were looked for.
+
+    Args:
+        index: the evidence is of.
+        evidence: at least one candidate.
+        weights: float64 (features,).
+    """
+    at = [FEATURES.index("plain"), FEATURES.index("bag")]
+    is_met = evidence.table[:, at].any(axis=1)
     scores = evidence.table @ weights
-    order = np.lexsort((evidence.names, -scores, -is_met))
+    order = np.lexsort((evidence.names, -scores, ~is_met))
     concepts = index.concept[evidence.names[order]]
     _, first = np.unique(concepts, return_index=True)
     first.sort()
-    ranked = (scores + _EXACT_FIRST * is_met)[order][first]
-    return concepts[first], np.where(ranked > _EXACT_FIRST / 2, ranked - _EXACT_FIRST, ranked)
-
-
-def lead_of(scores: NDArray[np.float64]) -> float:
-    """How far the best score is above the next."""
-    return min(float(scores[0] - scores[1]), MOST_LEAD) if len(scores) > 1 else MOST_LEAD
+    best, rivals = scores[order][first], is_met[order][first] == is_met[order][0]
+    rival = best[rivals][1:2]
+    lead = min(float(best[0] - rival[0]), MOST_LEAD) if len(rival) else MOST_LEAD
+    return Scored(concepts[first], best, lead)
 
 
 def rank(index: Index, evidence: Evidence, ranking: Ranking, most: int) -> Ranked:
     """The best concepts of a look-up with their probabilities."""
     if not len(evidence.names):
         return Ranked((), (), is_exact=False)
-    concepts, scores = by_concept(index, evidence, weight_vector(ranking))
-    curve = ranking.exact if evidence.is_exact else ranking.near
-    best = chance(float(scores[0]), lead_of(scores), curve)
+    concepts, scores, lead = by_concept(index, evidence, weight_vector(ranking))
+    best = chance(float(scores[0]), lead, ranking.exact if evidence.is_exact else ranking.near)
     rest = np.exp(np.minimum(scores[1:] - scores[0], 0.0))
     rest = rest / max(float(rest.sum()), 1.0) * (1.0 - best)
     found = (best, *(min(float(score), best) for score in rest[: most - 1]))

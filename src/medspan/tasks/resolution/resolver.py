@@ -33,6 +33,7 @@ class Resolver:
         none_below: the probability of the best concept under which an entity gets none; the index's own where
             None, 0 to give one wherever there is a candidate.
         composites: take coordinated mentions apart.
+        deep: where a name is met exactly, look for others too: slower, and the first concept stays the same.
 
     Raises:
         ModelError: if a folder is no index.
@@ -48,12 +49,15 @@ class Resolver:
         most: int = 5,
         none_below: float | None = None,
         composites: bool = True,
+        deep: bool = False,
     ) -> None:
         table = indexes if isinstance(indexes, Mapping) else {"": indexes}
         opened: dict[Indexes, Lookup] = {}
         for index in table.values():
             if index not in opened:
-                opened[index] = Lookup(index, most=most, none_below=none_below, composites=composites)
+                opened[index] = Lookup(
+                    index, most=most, none_below=none_below, composites=composites, deep=deep
+                )
         self._lookups = {label: opened[index] for label, index in table.items()}
 
     def annotate(self, documents: Iterable[Document]) -> Iterator[Document]:

@@ -31,8 +31,9 @@ class BuildSettings(msgspec.Struct, frozen=True):
     """What an index is built of, besides its sources.
 
     ``format``: of all sources; told from their names where None. ``read``: which names are taken.
-    ``mentions``: corpora whose annotated mentions become names of their concepts, ``split`` which part of them,
-    ``labels`` which entities. ``prefix``: of ids without one. ``most_bad``: share of lines that may be bad.
+    ``mentions``: corpora whose annotated mentions become names of their concepts, ``splits`` which parts of
+    them, ``labels`` which entities. ``prefix``: of ids without one. ``most_bad``: share of lines that may be
+    bad.
     """
 
     format: str | None = None
@@ -64,7 +65,7 @@ def build_index(
         tell: told what was read, and which lines were bad.
 
     Raises:
-        UsageError: if a source is not there, or its format cannot be told, or something else is at ``folder``.
+        UsageError: if a source is not there, its format cannot be told, or something else is at ``folder``.
         FormatError: if a source does not follow its format.
         DataError: if there is no name.
     """

@@ -43,7 +43,7 @@ class Name(msgspec.Struct, frozen=True, gc=False):
 class ReadLog:
     """What was read of a source; it stops the reading where too many lines are bad.
 
-    ``files`` are the files that were read, ``lines`` and ``bad`` count lines, ``shown`` names the first bad ones.
+    ``files`` are the files that were read, ``lines`` and ``bad`` count lines, ``shown`` names bad ones.
 
     Args:
         most_bad: the share of bad lines above which a file is refused.

@@ -10,6 +10,6 @@ from medspan.tasks.resolution.spec import Ranking
 
 
 def default_ranking() -> Ranking:
-    """The ranking of ``ranking.json``; ``learnt_from`` says what it was fitted to."""
+    """The ranking of ``ranking.json``: weights set by hand; scores order candidates but are no chances."""
     data = resources.files("medspan.tasks.resolution").joinpath("ranking.json").read_bytes()
     return msgspec.json.decode(data, type=Ranking)

@@ -1,4 +1,4 @@
-"""A table of names: CSV or TSV with the columns ``id`` and ``name``, maybe ``synonyms``, ``type``, ``preferred``.
+"""A table: CSV or TSV with the columns ``id`` and ``name``, maybe ``synonyms``, ``type``, ``preferred``.
 
 ``synonyms`` holds further names, joined by ``|``. Where ``preferred`` is there, a row whose value is 1, true
 or yes holds the name to show; else the first name of an id is. One row a line: a cell has no line break.
@@ -15,13 +15,13 @@ from medspan.tasks.resolution.readers.lines import numbered
 from medspan.tasks.resolution.terms import Kind, Name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from medspan.tasks.resolution.readers.lines import ReadSettings
     from medspan.tasks.resolution.terms import ReadLog
 
-_COLUMNS: Final = ("id", "name", "synonyms", "type", "preferred")
+_COLUMNS: Final[tuple[str, ...]] = ("id", "name", "synonyms", "type", "preferred")
 _NEEDED: Final = ("id", "name")
 _YES: Final = frozenset(("1", "true", "yes", "y", "t", "preferred"))
 
@@ -69,7 +69,7 @@ def _width(cells: list[str], titles: list[str]) -> str:
     return f"has {len(cells)} cells, not {len(titles)}"
 
 
-def _names(values: dict[str, str]) -> Iterator[Name]:
+def _names(values: Mapping[str, str]) -> Iterator[Name]:
     is_preferred = "synonyms" in values
     if "preferred" in values:
         is_preferred = values["preferred"].casefold() in _YES
