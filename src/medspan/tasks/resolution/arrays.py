@@ -90,13 +90,13 @@ class Strings:
 
     def __init__(self, data: NDArray[np.uint8], starts: NDArray[np.int64]) -> None:
         self._data = data
-        self._starts = starts
+        self.starts = starts
 
     def __len__(self) -> int:
-        return len(self._starts) - 1
+        return len(self.starts) - 1
 
     def __getitem__(self, place: int) -> str:
-        return self._data[self._starts[place] : self._starts[place + 1]].tobytes().decode()
+        return self._data[self.starts[place] : self.starts[place + 1]].tobytes().decode()
 
     def some(self, places: Sequence[int] | NDArray[Any]) -> list[str]:
         """The strings at some places."""

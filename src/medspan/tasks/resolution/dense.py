@@ -103,7 +103,8 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _in_eight_bits(units: NDArray[np.float32]) -> NDArray[np.int8]:
-    return np.rint(units * _INT8).astype(np.int8)
+    small: NDArray[np.int8] = np.rint(units * _INT8).astype(np.int8)
+    return small
 
 
 def _centres(units: NDArray[np.int8]) -> NDArray[np.float32]:

@@ -76,6 +76,9 @@ class Index:
             "text_start": names + 1,
             "id_start": concepts + 1,
             "gram_start": BUCKETS + 1,
+            "text": _last(self.names.starts),
+            "id": _last(self.ids.starts),
+            "gram_name": _last(self.gram_start),
         }
         for name, size in wanted.items():
             if part[name].shape != (size,):
@@ -106,6 +109,11 @@ class Index:
             if digest_of(path) != digest:
                 found.append(f"{path}: differs from the digest in {CONFIG}; build the index anew")
         return found
+
+
+def _last(starts: NDArray[np.int64]) -> int:
+    """How long an array is by the places where its parts begin."""
+    return int(starts[-1]) if len(starts) else 0
 
 
 def _equal(hashes: NDArray[np.uint64], names: NDArray[np.int32], key: str) -> NDArray[np.int32]:

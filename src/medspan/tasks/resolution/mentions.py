@@ -44,17 +44,12 @@ def written_out(mention: str, forms: Mapping[str, str]) -> str:
         return forms[mention]
     if mention.endswith("s") and mention[:-1] in forms:
         return forms[mention[:-1]]
-    text = _INSIDE.sub(lambda match: "" if _repeats(match[1], mention, forms) else match[0], mention)
+    text = _INSIDE.sub(lambda match: "" if match[1] in forms else match[0], mention)
     return _WORD.sub(lambda match: _word_out(match[0], text, forms), text)
-
-
-def _repeats(inside: str, mention: str, forms: Mapping[str, str]) -> bool:
-    """Whether brackets hold the short form of what stands before them."""
-    return inside in forms and (forms[inside].lower() in mention.lower() or is_short_form(inside))
 
 
 def _word_out(word: str, text: str, forms: Mapping[str, str]) -> str:
     long = forms.get(word)
-    if long is None or len(word) < 2 or long.lower() in text.lower():  # noqa: PLR2004 - a letter is no word
+    if long is None or long.lower() in text.lower():
         return word
     return long

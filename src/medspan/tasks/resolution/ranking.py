@@ -53,7 +53,7 @@ def by_concept(index: Index, evidence: Evidence, weights: NDArray[np.float64]) -
         weights: float64 (features,).
     """
     at = [FEATURES.index("plain"), FEATURES.index("bag")]
-    is_met = evidence.table[:, at].any(axis=1)
+    is_met: NDArray[np.bool_] = np.any(evidence.table[:, at] > 0, axis=1)
     scores = evidence.table @ weights
     order = np.lexsort((evidence.names, -scores, ~is_met))
     concepts = index.concept[evidence.names[order]]
