@@ -27,7 +27,9 @@ LEVELS = {
     **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report", "study", "suggest"), 5),
     **dict.fromkeys(("cli", "spark", "__main__", "__init__"), 6),
 }
-VERBS_THAT_TRAIN = ("train", "finetune", "distil", "export", "selftrain", "pretrain", "study")
+VERBS_THAT_TRAIN = (
+    *("train", "finetune", "distil", "export", "selftrain", "pretrain", "study", "terminology_learn"),
+)
 MAY_START_TRAINING = {*(f"cli/{verb}.py" for verb in VERBS_THAT_TRAIN), "spark/train.py"}
 
 # Where a package from outside may be imported: path prefixes under src/medspan.

@@ -60,6 +60,17 @@ VERBS: dict[str, Verb] = {
     "corpora list": Verb("corpora:list_", "List the public corpora medspan knows."),
     "corpora get": Verb("corpora:get", "Download and convert public corpora."),
     "corpora invent": Verb("corpora:invent", "Write invented discharge notes with medication entries."),
+    "terminology build": Verb("terminology:build", "Build an index of the names of a terminology."),
+    "terminology learn": Verb(
+        "terminology_learn:learn",
+        "Learn embeddings of the names of an index, so that names that look different are found too.",
+    ),
+    "terminology fit": Verb(
+        "terminology_learn:fit",
+        "Fit the ranking of an index, and what its scores are worth, to annotated mentions.",
+    ),
+    "terminology look": Verb("terminology:look", "Look up names in an index."),
+    "terminology check": Verb("terminology:check", "Check every byte of an index against its digests."),
     "bench": Verb("bench:bench", "Measure how fast a model is on this machine."),
     "info": Verb("info:info", "Show versions, models and extras, or describe a model."),
 }
@@ -68,6 +79,7 @@ GROUPS = {
     "corpora": "Public corpora: list them, get them; invent notes to try things on.",
     "weak": "Learn without annotators: from a dictionary, from a model's own sure sentences.",
     "study": "Find out before training what to train on.",
+    "terminology": "From mentions to codes: indexes of terminologies.",
     "pretrain": "Learn from unannotated text what a tagger can start from.",
 }
 

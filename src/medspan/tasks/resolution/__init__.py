@@ -1,0 +1,1 @@
+"""From mentions to concepts: terminologies are read, indexed, and looked up offline."""

@@ -1,0 +1,50 @@
+"""Annotated mentions as a source of names, and as examples to fit a ranking to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from medspan.tasks.resolution.mentions import short_forms_of, written_out
+from medspan.tasks.resolution.terms import Kind, Name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from medspan.types import Document
+
+
+class Mention(NamedTuple):
+    """An annotated mention, its short forms written out, and the ids of its concepts."""
+
+    text: str
+    ids: tuple[str, ...]
+
+
+def annotated_mentions(
+    documents: Iterable[Document], labels: Collection[str] = (), *, with_none: bool = False
+) -> Iterator[tuple[Mention, str]]:
+    """Mentions that have concepts, each with the id of its document.
+
+    Args:
+        documents: with entities that have concepts.
+        labels: of entities; all where empty.
+        with_none: mentions without a concept too: what they mean is in no terminology.
+    """
+    for document in documents:
+        forms = short_forms_of(document)
+        for entity in document.entities:
+            if (entity.concepts or with_none) and (not labels or entity.label in labels):
+                ids = tuple(sorted(concept.id for concept in entity.concepts))
+                yield Mention(written_out(document.text_of(entity), forms), ids), document.id
+
+
+def mention_names(documents: Iterable[Document], labels: Collection[str] = ()) -> Iterator[Name]:
+    """Names that annotated mentions add to a terminology, with how often each was annotated so.
+
+    A mention of several concepts is a name of each of them.
+    """
+    counts = Counter(mention for mention, _ in annotated_mentions(documents, labels))
+    for (text, ids), count in sorted(counts.items()):
+        for identity in ids:
+            yield Name(identity, text, Kind.MENTION, count=count)

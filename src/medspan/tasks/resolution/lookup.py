@@ -1,0 +1,99 @@
+"""Looks up mentions in one index, and remembers what it found."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from medspan.tasks.resolution.coordination import ways_apart
+from medspan.tasks.resolution.evidence import evidence_of
+from medspan.tasks.resolution.index import Index
+from medspan.tasks.resolution.ranking import Ranked, rank
+from medspan.types import Concept
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CACHED: Final = 1 << 15
+"""Mentions whose concepts are remembered; more than that are looked up anew, so memory stays flat."""
+
+
+class Lookup:
+    """Concepts of mentions, by one index.
+
+    Args:
+        index: an opened index, or its folder.
+        most: concepts for a mention at most.
+        none_below: the probability of the best concept under which there is none; the index's own where None.
+        composites: take coordinated mentions apart where their parts are surer than the whole.
+        deep: where a name is met exactly, look for others too: slower, and the first concept stays the same.
+
+    Raises:
+        ModelError: if the folder is no index.
+    """
+
+    def __init__(
+        self,
+        index: Index | Path | str,
+        *,
+        most: int = 5,
+        none_below: float | None = None,
+        composites: bool = True,
+        deep: bool = False,
+    ) -> None:
+        self.index = index if isinstance(index, Index) else Index(index)
+        self.most = most
+        self.none_below = self.index.spec.ranking.none_below if none_below is None else none_below
+        self.composites = composites
+        self.deep = deep
+        self._ranked = lru_cache(maxsize=CACHED)(self._rank)
+        self._found = lru_cache(maxsize=CACHED)(self._find)
+
+    def __call__(self, mention: str) -> tuple[Concept, ...]:
+        """The concepts of a mention, best first; none where no candidate is likely enough.
+
+        Of a coordinated mention come first the best concepts of its parts, in their order.
+
+        Args:
+            mention: what is looked up, its short forms written out.
+        """
+        return self._found(mention)
+
+    def _find(self, mention: str) -> tuple[Concept, ...]:
+        whole = self._ranked(mention)
+        parts = self._parts(mention, whole) if self.composites and not whole.is_exact else ()
+        if parts:
+            return self._of_parts(parts)
+        if not whole.concepts or whole.scores[0] < self.none_below:
+            return ()
+        return tuple(self._concept(c, s) for c, s in zip(whole.concepts, whole.scores, strict=True))
+
+    def _rank(self, mention: str) -> Ranked:
+        evidence = evidence_of(self.index, mention, only_exact=not self.deep)
+        return rank(self.index, evidence, self.index.spec.ranking, self.most)
+
+    def _parts(self, mention: str, whole: Ranked) -> tuple[Ranked, ...]:
+        """The best way to take a mention apart, where its least sure part is surer than the whole."""
+        best: tuple[Ranked, ...] = ()
+        sure = whole.scores[0] if whole.scores else 0.0
+        for way in ways_apart(mention):
+            found = tuple(self._ranked(part) for part in way)
+            least = min(part.scores[0] if part.scores else 0.0 for part in found)
+            if least > sure and least >= self.none_below:
+                best, sure = found, least
+        return best
+
+    def _of_parts(self, parts: tuple[Ranked, ...]) -> tuple[Concept, ...]:
+        """The best concept of each part, then the others by their score; each once."""
+        first = [(part.concepts[0], part.scores[0]) for part in parts]
+        rest = [pair for part in parts for pair in zip(part.concepts[1:], part.scores[1:], strict=True)]
+        rest.sort(key=lambda pair: -pair[1])
+        scores: dict[int, float] = {}
+        for concept, score in (*first, *rest):
+            scores.setdefault(concept, score)
+        most = max(self.most, len({concept for concept, _ in first}))
+        return tuple(self._concept(concept, score) for concept, score in list(scores.items())[:most])
+
+    def _concept(self, number: int, score: float) -> Concept:
+        name = self.index.names[int(self.index.best_name[number])]
+        return Concept(self.index.ids[number], name, round(score, 4))

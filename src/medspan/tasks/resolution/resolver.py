@@ -1,0 +1,76 @@
+"""The annotator of resolution: entities get the concepts of a terminology."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from medspan.tasks.resolution.index import Index
+from medspan.tasks.resolution.lookup import Lookup
+from medspan.tasks.resolution.mentions import short_forms_of, written_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from medspan.types import Document, Entity
+
+Indexes = Index | Path | str
+
+
+class Resolver:
+    """Gives entities ranked concepts; concepts they had are replaced.
+
+    Short forms are written out by what the document itself defines, coordinated mentions are taken apart. The
+    first concept of an entity is the best; scores are probabilities. Entities whose label has no index keep
+    what they have.
+
+    Args:
+        indexes: one index for all labels, or a table from label to index; an opened `Index` or a folder.
+        most: concepts for an entity at most.
+        none_below: the probability of the best concept under which an entity gets none; the index's own where
+            None, 0 to give one wherever there is a candidate.
+        composites: take coordinated mentions apart.
+        deep: where a name is met exactly, look for others too: slower, and the first concept stays the same.
+
+    Raises:
+        ModelError: if a folder is no index.
+    """
+
+    needs: frozenset[str] = frozenset({"entities"})
+    gives: frozenset[str] = frozenset({"concepts"})
+
+    def __init__(
+        self,
+        indexes: Indexes | Mapping[str, Indexes],
+        *,
+        most: int = 5,
+        none_below: float | None = None,
+        composites: bool = True,
+        deep: bool = False,
+    ) -> None:
+        table = indexes if isinstance(indexes, Mapping) else {"": indexes}
+        opened: dict[Indexes, Lookup] = {}
+        for index in table.values():
+            if index not in opened:
+                opened[index] = Lookup(
+                    index, most=most, none_below=none_below, composites=composites, deep=deep
+                )
+        self._lookups = {label: opened[index] for label, index in table.items()}
+
+    def annotate(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """The documents with concepts, in the same order, one at a time."""
+        for document in documents:
+            forms = short_forms_of(document)
+            yield document.replace(
+                entities=tuple(self._resolved(entity, document, forms) for entity in document.entities)
+            )
+
+    def _resolved(self, entity: Entity, document: Document, forms: Mapping[str, str]) -> Entity:
+        lookup = self._lookups.get(entity.label) or self._lookups.get("")
+        if lookup is None:
+            return entity
+        mention = written_out(document.text_of(entity), forms)
+        return msgspec.structs.replace(entity, concepts=lookup(mention))

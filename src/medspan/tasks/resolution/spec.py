@@ -1,0 +1,77 @@
+"""The config of an index folder: what it was built from, and the digests of its arrays."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from medspan.errors import ModelError
+
+FORMAT: Final = 1
+CONFIG: Final = "config.json"
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A file, or a corpus, whose names an index holds."""
+
+    name: str
+    format: str
+    sha256: str
+    names: int
+    bad_lines: int = 0
+    licence: str = "not stated"
+
+
+class Ranking(msgspec.Struct, frozen=True):
+    """How candidates are scored: a weight for each feature, and what a score is worth.
+
+    ``exact`` and ``near`` turn the score of the best candidate and its lead into a probability (a logistic
+    curve: weight of the score, weight of the lead, constant), for names met exactly and for others.
+    ``none_below`` is the probability under which no concept is given.
+    """
+
+    weights: dict[str, float]
+    exact: tuple[float, float, float]
+    near: tuple[float, float, float]
+    none_below: float
+    learnt_from: tuple[str, ...] = ()
+
+
+class IndexSpec(msgspec.Struct, frozen=True):
+    """``config.json`` of an index folder."""
+
+    format: int
+    name: str
+    names: int
+    concepts: int
+    sources: tuple[Source, ...]
+    prefix: str
+    ranking: Ranking
+    encoder_width: int
+    arrays: dict[str, str]
+
+    def to_json(self) -> bytes:
+        """The same bytes for the same index."""
+        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1) + b"\n"
+
+
+class _Version(msgspec.Struct):
+    format: int
+
+
+def parse_index_spec(data: bytes, place: str) -> IndexSpec:
+    """Read a config.
+
+    Raises:
+        ModelError: if it is not the config of an index, or one of a newer medspan.
+    """
+    try:
+        version = msgspec.json.decode(data, type=_Version).format
+        if version != FORMAT:
+            raise ModelError(
+                f"{place}: index format {version}, and this medspan reads {FORMAT}; build it anew"
+            )
+        return msgspec.json.decode(data, type=IndexSpec)
+    except msgspec.MsgspecError as error:
+        raise ModelError(f"{place}: not the config of an index ({error}); build it anew") from None
