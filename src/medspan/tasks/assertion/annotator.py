@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
 
+from medspan.errors import UsageError, did_you_mean
 from medspan.tasks.assertion.cues import CueFinder
-from medspan.tasks.assertion.rules import Context, assertion_of, temporality_of
+from medspan.tasks.assertion.features import features_of
+from medspan.tasks.assertion.head import Head
+from medspan.tasks.assertion.rules import ORDER, assertion_of, temporality_of
+from medspan.tasks.assertion.view import View
 from medspan.tasks.phrases import packaged_table
-from medspan.text.sentences import split_sentences
-from medspan.types import Attribute, Document, Entity, Span
+from medspan.types import Attribute, Document, Entity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence, Set
 
     from medspan.tasks.assertion.cues import Status
 
+Method = Literal["rules", "head", "both"]
 ASSERTION = "assertion"
 TEMPORALITY = "temporality"
+PRESENT = "present"
+ASSERTIONS = (*ORDER, PRESENT)
+TEMPORALITIES = ("historical", "current")
+SURE = 0.7
+"""From this probability on the head overrules the cues; chosen on devel of the NegEx kit and BioScope together."""
+
+_ABSENT: Status = "absent"
+_HEAD = Path(__file__).with_name("head-en.json")
+_ATTRIBUTES = {
+    (name, value): Attribute(name, value)
+    for name, values in ((ASSERTION, ASSERTIONS), (TEMPORALITY, TEMPORALITIES))
+    for value in values
+}
 
 
 class Assertion:
@@ -33,16 +49,35 @@ class Assertion:
         languages: of the tables of cues that come with medspan: ``en``, ``sv``; one at a time is best, as a word
             may be a cue in one and none in the other.
         tables: files of your own, in the same form; a phrase in one of them wins over those before.
+        method: ``rules`` asks the cues, ``head`` a trained model that looks at the same cues and at words around
+            them, ``both`` the cues, overruled where the model is sure that an entity is absent or is not. Only an
+            assertion that the model decides has a score, its probability.
+        head: file of a model of your own; else the one that comes with medspan, for English.
 
     Raises:
         ConfigError: if a table is malformed, or there is none in a language.
+        ModelError: if the head is damaged.
+        UsageError: if the method is unknown, or there is no head in the language.
     """
 
     needs: frozenset[str] = frozenset({"entities"})
     gives: frozenset[str] = frozenset({"assertion"})
 
-    def __init__(self, *, languages: Sequence[str] = ("en",), tables: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        languages: Sequence[str] = ("en",),
+        tables: Sequence[Path] = (),
+        method: Method = "rules",
+        head: Path | None = None,
+    ) -> None:
+        if method not in get_args(Method):
+            raise UsageError(f"method {method!r}: unknown; {did_you_mean(method, get_args(Method))}")
+        if method != "rules" and head is None and tuple(languages) != ("en",):
+            raise UsageError(f"method {method!r} has a head for English only; give a head, or use the rules")
         self.finder = CueFinder([*(packaged_table("cues", language) for language in languages), *tables])
+        self._method = method
+        self._head = None if method == "rules" else Head(head or _HEAD)
 
     def annotate(self, documents: Iterable[Document]) -> Iterator[Document]:
         """Add the attributes to the entities of many documents, in order."""
@@ -51,51 +86,30 @@ class Assertion:
     def _assert(self, document: Document) -> Document:
         if not document.entities:
             return document
-        view = _View(document, self.finder)
-        return document.replace(entities=tuple(view.judged(entity) for entity in document.entities))
+        view = View(document, self.finder)
+        return document.replace(entities=tuple(self._judged(entity, view) for entity in document.entities))
 
-
-class _View:
-    """One document's sentences and sections; words and cues of a sentence are found when first asked for."""
-
-    def __init__(self, document: Document, finder: CueFinder) -> None:
-        self._document = document
-        self._finder = finder
-        spans = document.sentences or tuple(Span(*pair) for pair in split_sentences(document.text))
-        ordered = sorted(spans)
-        self._starts = [span.start for span in ordered]
-        self._ends = [span.end for span in ordered]
-        self._contexts: dict[tuple[int, int], Context] = {}
-        self._sections = [(section.span, finder.sections.get(section.label, ())) for section in document.sections]
-
-    def judged(self, entity: Entity) -> Entity:
-        statuses = self._statuses(entity)
-        own = (
-            Attribute(ASSERTION, assertion_of(statuses)),
-            Attribute(TEMPORALITY, temporality_of(statuses)),
-        )
+    def _judged(self, entity: Entity, view: View) -> Entity:
+        """The entity with its two attributes, behind its others."""
+        statuses = view.statuses(entity)
+        own = self._assertion(entity, view, statuses), _ATTRIBUTES[TEMPORALITY, temporality_of(statuses)]
         others = tuple(item for item in entity.attributes if item.name not in {ASSERTION, TEMPORALITY})
         return Entity(entity.id, entity.label, entity.spans, entity.score, (*others, *own), entity.concepts)
 
-    def _statuses(self, entity: Entity) -> set[Status]:
-        hits = self.context(entity).hits(entity.start, entity.end)
-        said = {hit.status for hit in hits}
-        for _, statuses in self._around(entity):
-            said.update(statuses)
-        return said
-
-    def _around(self, entity: Entity) -> list[tuple[Span, tuple[Status, ...]]]:
-        """The sections an entity begins in, with what they say of it."""
-        return [item for item in self._sections if item[0].start <= entity.start < item[0].end]
-
-    def context(self, entity: Entity) -> Context:
-        """The sentence of an entity, no farther than its section begins; of one that goes on in the next, both."""
-        first = max(bisect_right(self._starts, entity.start) - 1, 0)
-        last = max(bisect_right(self._starts, entity.end - 1) - 1, first)
-        start = min(self._starts[first], entity.start) if self._starts else entity.start
-        end = max(self._ends[last], entity.end) if self._ends else entity.end
-        start = max(start, *(span.start for span, _ in self._around(entity)), 0)
-        key = (start, end)
-        if key not in self._contexts:
-            self._contexts[key] = Context(self._document.text, start, end, self._finder)
-        return self._contexts[key]
+    def _assertion(self, entity: Entity, view: View, statuses: Set[Status]) -> Attribute:
+        by_rule = _ATTRIBUTES[ASSERTION, assertion_of(statuses)]
+        context = view.context(entity) if self._head else None
+        features = features_of(context, entity.start, entity.end) if context else []
+        if not features or self._head is None:
+            return by_rule
+        chances = self._head.probabilities(features)
+        if self._method == "head":
+            # What a section says stays: the head does not look at sections.
+            best = max(chances, key=lambda label: chances[label])
+            said = assertion_of(view.of_section(entity))
+            return Attribute(ASSERTION, best if best != PRESENT else said, chances[best])
+        if chances[_ABSENT] >= SURE:
+            return Attribute(ASSERTION, _ABSENT, chances[_ABSENT])
+        if 1 - chances[_ABSENT] >= SURE and _ABSENT in statuses:
+            return Attribute(ASSERTION, assertion_of(statuses - {_ABSENT}), 1 - chances[_ABSENT])
+        return by_rule

@@ -29,6 +29,7 @@ SENTENCE_END = "$"
 
 # An enumerator, a word (contractions are one), or any other character; the group says which words are enumerators.
 WORD = re.compile(r"(?<!\S)(?:\d{1,2}(?:\)|\.(?=\s+[A-Z])))|\w+(?:['’]\w+)*|[^\w\s]")
+_WORDS = WORD.findall
 _ENUMERATED = re.compile(r"\d{1,2}[.)]")
 _END: Any = None  # the key of a node's cue; words are the other keys
 
@@ -140,6 +141,16 @@ class CueFinder:
             for word in words:
                 node = node.setdefault(word, {})
             node[_END] = cue
+
+    def may_find(self, text: str) -> bool:
+        """Whether some cue of a text says something; quick, as most sentences have none.
+
+        Args:
+            text: a sentence.
+        """
+        words = _WORDS(text.lower().replace("’", "'"))  # noqa: RUF001 - as in `normal`
+        words.append(SENTENCE_END)
+        return any(found.cue.reaches for found in self.find(words))
 
     def find(self, words: Sequence[str]) -> list[Found]:
         """Cues of a sentence, in order, none overlapping: at each word the longest wins.

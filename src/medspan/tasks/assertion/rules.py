@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from medspan.tasks.assertion.cues import SENTENCE_END, WORD, CueFinder, Found, Status, normal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 ORDER: tuple[Status, ...] = (
     "absent",
@@ -108,12 +108,13 @@ def _hits_behind(cues: Iterable[Found], stop: int) -> Iterable[Hit]:
         ended |= found.cue.ends
 
 
-def assertion_of(statuses: Iterable[Status]) -> str:
+def assertion_of(statuses: Collection[Status]) -> str:
     """The one assertion of what is said of an entity."""
-    said = set(statuses)
-    return next((status for status in ORDER if status in said), "present")
+    if not statuses:
+        return "present"
+    return next((status for status in ORDER if status in statuses), "present")
 
 
-def temporality_of(statuses: Iterable[Status]) -> str:
+def temporality_of(statuses: Collection[Status]) -> str:
     """``historical`` where that is said, else ``current``."""
-    return "historical" if "historical" in set(statuses) else "current"
+    return "historical" if "historical" in statuses else "current"
