@@ -96,6 +96,19 @@ def load(
     )
 
 
+def with_stages(recognizer: EntityRecognizer, names: Sequence[str]) -> Annotator:
+    """The recognizer, followed by stages of `medspan.tasks.stages` with their defaults; itself where none is named.
+
+    Raises:
+        UsageError: if there is no such stage.
+    """
+    if not names:
+        return recognizer
+    from medspan.tasks.stages import stages_of  # noqa: PLC0415 - most runs need none
+
+    return Pipeline([recognizer, *stages_of(names)])
+
+
 def find_model(model: Path | str) -> Path:
     """The folder of a model by name or path; the name of a model wins over a folder of the same name.
 

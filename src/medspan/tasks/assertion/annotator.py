@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence, Set
 
     from medspan.tasks.assertion.cues import Status
+    from medspan.tasks.assertion.rules import Context
 
 Method = Literal["rules", "head", "both"]
 ASSERTION = "assertion"
@@ -91,16 +92,20 @@ class Assertion:
 
     def _judged(self, entity: Entity, view: View) -> Entity:
         """The entity with its two attributes, behind its others."""
-        statuses = view.statuses(entity)
-        own = self._assertion(entity, view, statuses), _ATTRIBUTES[TEMPORALITY, temporality_of(statuses)]
+        context = view.context(entity)
+        statuses = view.statuses(entity, context)
+        own = self._assertion(entity, view, context, statuses), _ATTRIBUTES[TEMPORALITY, temporality_of(statuses)]
         others = tuple(item for item in entity.attributes if item.name not in {ASSERTION, TEMPORALITY})
         return Entity(entity.id, entity.label, entity.spans, entity.score, (*others, *own), entity.concepts)
 
-    def _assertion(self, entity: Entity, view: View, statuses: Set[Status]) -> Attribute:
+    def _assertion(
+        self, entity: Entity, view: View, context: Context | None, statuses: Set[Status]
+    ) -> Attribute:
         by_rule = _ATTRIBUTES[ASSERTION, assertion_of(statuses)]
-        context = view.context(entity) if self._head else None
-        features = features_of(context, entity.start, entity.end) if context else []
-        if not features or self._head is None:
+        if self._head is None or context is None:
+            return by_rule
+        features = features_of(context, entity.start, entity.end)
+        if not features:
             return by_rule
         chances = self._head.probabilities(features)
         if self._method == "head":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import exp
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from medspan.errors import ModelError
 
@@ -51,15 +51,12 @@ class Head:
             raise ModelError(f"{path}: an assertion head of another format; train it again with this medspan")
         self.labels = tuple(value.labels)
         self.provenance = value.provenance
-        self._weights = value.weights
+        self._rows = {feature: row for row, feature in enumerate(value.weights)}
+        self._weights = np.array(list(value.weights.values()), dtype=np.float64).reshape(-1, len(value.labels))
 
     def probabilities(self, features: Sequence[str]) -> dict[str, float]:
         """The probability of each assertion; they sum to 1."""
-        sums = [0.0] * len(self.labels)
-        for feature in features:
-            row = self._weights.get(feature)
-            if row is not None:
-                sums = [total + weight for total, weight in zip(sums, row, strict=True)]
-        highest = max(sums)
-        parts = [exp(value - highest) for value in sums]
-        return {label: part / sum(parts) for label, part in zip(self.labels, parts, strict=True)}
+        rows = [row for feature in features if (row := self._rows.get(feature)) is not None]
+        sums = self._weights[rows].sum(axis=0)
+        parts = np.exp(sums - sums.max())
+        return dict(zip(self.labels, (parts / parts.sum()).tolist(), strict=True))

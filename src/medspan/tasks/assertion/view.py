@@ -10,7 +10,6 @@ from medspan.text.sentences import sentences_at
 
 if TYPE_CHECKING:
     from medspan.tasks.assertion.cues import CueFinder, Status
-    from medspan.tasks.assertion.rules import Hit
     from medspan.types import Document, Entity, Section
 
 _NOTHING: frozenset[Status] = frozenset()
@@ -41,20 +40,16 @@ class View:
         self._section_starts = [section.span.start for section in self._sections]
         self._contexts: dict[tuple[int, int], Context | None] = {}
 
-    def statuses(self, entity: Entity) -> frozenset[Status]:
-        """What cues and the section say of an entity."""
-        said, hits = self.of_section(entity), self.hits(entity)
+    def statuses(self, entity: Entity, context: Context | None) -> frozenset[Status]:
+        """What the cues of its sentence and its section say of an entity."""
+        said = self.of_section(entity)
+        hits = context.hits(entity.start, entity.end) if context else ()
         return frozenset([*(hit.status for hit in hits), *said]) if hits or said else _NOTHING
 
     def of_section(self, entity: Entity) -> tuple[Status, ...]:
         """What the section of an entity says of it."""
         section = self.section(entity)
         return self._finder.sections.get(section.label, ()) if section else ()
-
-    def hits(self, entity: Entity) -> list[Hit]:
-        """The cues that reach an entity, in order of the text."""
-        context = self.context(entity)
-        return context.hits(entity.start, entity.end) if context else []
 
     def context(self, entity: Entity) -> Context | None:
         """Words and cues of an entity's sentence; None where no cue in it says anything."""
