@@ -94,9 +94,14 @@ class Assertion:
         """The entity with its two attributes, behind its others."""
         context = view.context(entity)
         statuses = view.statuses(entity, context)
-        own = self._assertion(entity, view, context, statuses), _ATTRIBUTES[TEMPORALITY, temporality_of(statuses)]
-        others = tuple(item for item in entity.attributes if item.name not in {ASSERTION, TEMPORALITY})
-        return Entity(entity.id, entity.label, entity.spans, entity.score, (*others, *own), entity.concepts)
+        own: tuple[Attribute, ...] = (
+            self._assertion(entity, view, context, statuses),
+            _ATTRIBUTES[TEMPORALITY, temporality_of(statuses)],
+        )
+        if entity.attributes:
+            others = (item for item in entity.attributes if item.name not in {ASSERTION, TEMPORALITY})
+            own = (*others, *own)
+        return Entity(entity.id, entity.label, entity.spans, entity.score, own, entity.concepts)
 
     def _assertion(
         self, entity: Entity, view: View, context: Context | None, statuses: Set[Status]

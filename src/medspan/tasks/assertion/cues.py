@@ -27,10 +27,14 @@ ENUMERATOR = "#)"
 SENTENCE_END = "$"
 """The word behind the last one of a sentence."""
 
-# An enumerator, a word (contractions are one), or any other character; the group says which words are enumerators.
+# An enumerator, a word (contractions are one), or any other character.
 WORD = re.compile(r"(?<!\S)(?:\d{1,2}(?:\)|\.(?=\s+[A-Z])))|\w+(?:['’]\w+)*|[^\w\s]")
-_WORDS = WORD.findall
-_ENUMERATED = re.compile(r"\d{1,2}[.)]")
+_RUNS = re.compile(r"\w+|[^\w\s]")
+_COMMON = frozenset(
+    "a an and any are as at be been by for found from had has have he her his in is it noted of on or patient s she that "
+    "the there they this to was well were with year years , . : ; - ( ) / "
+    "att av den det en ett för har hon han i kan med och om på som till var är , .".split()
+)
 _END: Any = None  # the key of a node's cue; words are the other keys
 
 
@@ -141,16 +145,18 @@ class CueFinder:
             for word in words:
                 node = node.setdefault(word, {})
             node[_END] = cue
+        said = (words for words, cue in cues.items() if cue.reaches)
+        self._keys = {max(_RUNS.findall(" ".join(words)), key=_rarity) for words in said}
 
     def may_find(self, text: str) -> bool:
-        """Whether some cue of a text says something; quick, as most sentences have none.
+        """Whether a cue of a text might say something; quick, as most sentences have none.
+
+        Each cue that says something is asked for by one of its words that is seldom found elsewhere.
 
         Args:
             text: a sentence.
         """
-        words = _WORDS(text.lower().replace("’", "'"))  # noqa: RUF001 - as in `normal`
-        words.append(SENTENCE_END)
-        return any(found.cue.reaches for found in self.find(words))
+        return not self._keys.isdisjoint(_RUNS.findall(text.lower()))
 
     def find(self, words: Sequence[str]) -> list[Found]:
         """Cues of a sentence, in order, none overlapping: at each word the longest wins.
@@ -176,16 +182,17 @@ class CueFinder:
         return found
 
 
+def _rarity(word: str) -> tuple[bool, int]:
+    """Orders the words of a phrase from common to rare."""
+    return word not in _COMMON, len(word)
+
+
 def words_of(text: str) -> list[str]:
     """The words of a text as `CueFinder.find` wants them: lower case, list numbers as `ENUMERATOR`."""
-    return [normal(word) for word in WORD.findall(text)]
-
-
-def normal(word: str) -> str:
-    """A word of a text as it stands in the tree."""
-    if word[-1] in ".)" and _ENUMERATED.fullmatch(word):
-        return ENUMERATOR
-    return word.lower().replace("’", "'")  # noqa: RUF001 - the apostrophe of word processors
+    words: list[str] = WORD.findall(text)
+    joined = "\n".join(words).lower().replace("’", "'")  # noqa: RUF001 - the apostrophe of word processors
+    # Only a list number has several characters and ends like this.
+    return [ENUMERATOR if word[-1] in ".)" and len(word) > 1 else word for word in joined.split("\n")] if words else []
 
 
 def _phrases(table: CueTable, path: Path) -> dict[tuple[str, ...], Cue]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from medspan.tasks.assertion.cues import SENTENCE_END, WORD, CueFinder, Found, Status, normal
+from medspan.tasks.assertion.cues import SENTENCE_END, WORD, CueFinder, Found, Status, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -50,21 +50,23 @@ class Context:
 
     def __init__(self, text: str, start: int, end: int, finder: CueFinder) -> None:
         self._finder = finder
-        self.words: list[str] = []
-        self.starts: list[int] = []
-        self.ends: list[int] = []
-        for match in WORD.finditer(text, start, end):
-            self.words.append(normal(match.group()))
-            self.starts.append(match.start())
-            self.ends.append(match.end())
-        self.words.append(SENTENCE_END)
-        self.starts.append(end)
-        self.ends.append(end)
+        self._text, self._start, self._end = text, start, end
+        self._offsets: tuple[list[int], list[int]] | None = None
+        self.words = [*words_of(text[start:end]), SENTENCE_END]
         self.found = finder.find(self.words)
+
+    @property
+    def says_something(self) -> bool:
+        """Whether a cue here could say something of an entity."""
+        return any(found.cue.reaches for found in self.found)
 
     def place(self, start: int, end: int) -> tuple[int, int]:
         """The words of a range of characters: the first and one past the last that share a character with it."""
-        return bisect_right(self.ends, start), bisect_left(self.starts, end)
+        if self._offsets is None:  # most sentences are done with before their offsets are asked for
+            spans = [match.span() for match in WORD.finditer(self._text, self._start, self._end)]
+            self._offsets = [first for first, _ in spans], [stop for _, stop in spans]
+        starts, ends = self._offsets
+        return bisect_right(ends, start), bisect_left(starts, end)
 
     def hits(self, start: int, end: int) -> list[Hit]:
         """The cues that reach the entity at a range of characters, in order of the text."""

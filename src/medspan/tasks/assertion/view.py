@@ -56,8 +56,8 @@ class View:
         start, end = self.sentence(entity)
         if (start, end) not in self._contexts:
             text, finder = self.document.text, self._finder
-            quiet = not finder.may_find(text[start:end])
-            self._contexts[start, end] = None if quiet else Context(text, start, end, finder)
+            context = Context(text, start, end, finder) if finder.may_find(text[start:end]) else None
+            self._contexts[start, end] = context if context and context.says_something else None
         return self._contexts[start, end]
 
     def section(self, entity: Entity) -> Section | None:
