@@ -192,7 +192,7 @@ def test_a_table_of_ones_own(tmp_path: Path):
         ('[[cues]]\nsays = ["gone"]\ndirection = "forward"\nphrases = ["x"]', r"says\[0\]"),
         ('[[cues]]\nsays = ["absent"]\ndirection = "up"\nphrases = ["x"]', "direction"),
         ('[[cues]]\nsays = ["absent"]\ndirection = "forward"\nphrase = ["x"]', r"phrase: unknown key; did you mean phrases\?"),
-        ('[[stops]]\nphrases = ["[x"]', "a bracket is not closed"),
+        ('[[stops]]\nphrases = ["[x"]', "a bracket is not opened or not closed"),
     ],
 )
 def test_a_wrong_table_is_refused_by_name(content: str, problem: str, tmp_path: Path):

@@ -29,8 +29,8 @@ def test_what_a_phrase_stands_for(phrase: str, expected: list[str]):
     [
         ("", "at least one word"),
         ("[maybe]", "at least one word"),
-        ("no [any", "not closed"),
-        ("no any]", "not closed"),
+        ("no [any", "not opened or not closed"),
+        ("no any]", "not opened or not closed"),
         ("a| b", "at least one word"),
         (" ".join(["a|b|c|d"] * 8), "more than 2,000"),
     ],

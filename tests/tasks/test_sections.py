@@ -117,7 +117,7 @@ def test_a_table_of_ones_own_adds_and_overrides(tmp_path: Path):
         ('[sections]\na = ["x"]\nb = ["X"]', r"sections.b: 'x' stands under a too"),
         ('[section]\na = ["x"]', r"section: unknown key; did you mean sections\?"),
         ("[sections]\na = 3", r"sections.a: "),
-        ('[sections]\na = ["[x"]', "a bracket is not closed"),
+        ('[sections]\na = ["[x"]', "a bracket is not opened or not closed"),
         ("[sections", "not valid TOML"),
     ],
 )

@@ -33,8 +33,8 @@ def expand(phrase: str) -> list[str]:
     Raises:
         ValueError: saying what is wrong: no word, a bracket that is not closed, too many phrases.
     """
-    if re.sub(r"\[[^\[\]]*\]", "", phrase).strip("[]") != re.sub(r"\[[^\[\]]*\]", "", phrase):
-        raise ValueError("a bracket is not closed")
+    if re.search(r"[\[\]]", re.sub(r"\[[^\[\]]*\]", "", phrase)):
+        raise ValueError("a bracket is not opened or not closed")
     choices: list[list[str]] = []
     for optional, word in _PART.findall(phrase):
         choices.append(word.split("|") if word else ["", *optional.split("|")])

@@ -57,8 +57,8 @@ class Context:
 
     @property
     def says_something(self) -> bool:
-        """Whether a cue here could say something of an entity."""
-        return any(found.cue.reaches for found in self.found)
+        """Whether a cue here could say something of an entity; a phrase that says nothing may hide one."""
+        return any(found.cue.reaches or not found.cue.ends for found in self.found)
 
     def place(self, start: int, end: int) -> tuple[int, int]:
         """The words of a range of characters: the first and one past the last that share a character with it."""
