@@ -3,8 +3,9 @@
     MEDSPAN_DATA=DIR python tools/train_assertion.py -o FILE [--sentences N] [--with-negex]
 
 It learns from BioScope train (mentions are what the shipped model finds; those inside a negation scope are
-absent, of the others only that is learnt that they are not) and from generated sentences. ``--with-negex`` adds
-the NegEx kit's train split, for a comparison only: nobody states a licence for it, so what ships has none of it.
+absent, of the others only that is learnt that they are not) and from generated sentences. ``--with-negex``
+adds the NegEx kit's train split, for a comparison only: nobody states a licence for it, so what ships has
+none of it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from medspan.train.assertion.fit import Example, Settings, fit
 from medspan.train.assertion.generate import generated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from medspan.tasks.assertion.cues import CueFinder
     from medspan.types import Document, Entity
@@ -81,7 +82,9 @@ def _example(
 
 def options_of() -> argparse.Namespace:
     """The arguments."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--sentences", type=int, default=12_000, help="how many to generate")
     parser.add_argument("--epochs", type=int, default=Settings().epochs)

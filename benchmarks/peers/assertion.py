@@ -1,4 +1,4 @@
-"""One assertion system of others over given mentions; run by benchmarks/assertion.py in an environment of its own.
+"""One assertion system of others over given mentions, run by benchmarks/assertion.py in its own environment.
 
     PEERS/bin/python benchmarks/peers/assertion.py medspacy|negspacy --input A.jsonl --output B.jsonl
 
@@ -81,11 +81,13 @@ def judge(record: dict[str, Any], system: Any) -> list[Answer]:  # noqa: ANN401 
         for place, (start, end) in enumerate(record["mentions"])
     ]
     for group in rounds([(place, span) for place, span in spans if span is not None]):
-        doc = begin(record["text"])
+        doc = begin(record["text"]) if doc.ents else doc
         doc.set_ents([_labelled(doc, span) for _, span in group])
         found = {(entity.start, entity.end): entity for entity in run(doc).ents}
         for place, span in group:
-            answers[place] = {name: bool(value) for name, value in answer(found[span.start, span.end]).items()}
+            answers[place] = {
+                name: bool(value) for name, value in answer(found[span.start, span.end]).items()
+            }
     return answers
 
 
@@ -97,7 +99,9 @@ def _labelled(doc: Doc, span: Span) -> Span:
 
 def main() -> int:
     """Read, judge, write; seconds and versions go to standard output."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("system", choices=sorted(SYSTEMS))
     parser.add_argument("--input", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
@@ -108,7 +112,11 @@ def main() -> int:
     lines = [json.dumps(judge(record, system)) for record in records]
     seconds = time.perf_counter() - began
     options.output.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    print(json.dumps({"seconds": round(seconds, 2), "version": version(options.system), "spacy": spacy.__version__}))
+    print(
+        json.dumps(
+            {"seconds": round(seconds, 2), "version": version(options.system), "spacy": spacy.__version__}
+        )
+    )
     return 0
 
 

@@ -97,7 +97,7 @@ def load(
 
 
 def with_stages(recognizer: EntityRecognizer, names: Sequence[str]) -> Annotator:
-    """The recognizer, followed by stages of `medspan.tasks.stages` with their defaults; itself where none is named.
+    """The recognizer, then stages of `medspan.tasks.stages` with their defaults; itself where none is named.
 
     Raises:
         UsageError: if there is no such stage.

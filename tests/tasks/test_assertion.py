@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,7 +35,8 @@ def said(document: Document, annotator: Assertion = RULES) -> list[str]:
     (found,) = annotator.annotate([document])
     values = [{item.name: item.value for item in entity.attributes} for entity in found.entities]
     return [
-        SHORT[value["assertion"]] + (" past" if value["temporality"] == "historical" else "") for value in values
+        SHORT[value["assertion"]] + (" past" if value["temporality"] == "historical" else "")
+        for value in values
     ]
 
 
@@ -67,7 +67,10 @@ def said(document: Document, annotator: Assertion = RULES) -> list[str]:
         ("Not only [fever] but also [cough].", ["present", "present"]),
         ("[Pain] was not treated.", ["present"]),
         ("The [chest is not tender].", ["present"]),  # a cue inside the mention says nothing
-        ("No [significant change in vision].", ["absent"]),  # a longer phrase that ends in the mention does not count
+        (
+            "No [significant change in vision].",
+            ["absent"],
+        ),  # a longer phrase that ends in the mention does not count
         ("Possible [pneumonia].", ["possible"]),
         ("Return if you have [fever] or [chills].", ["hypothetical", "hypothetical"]),
         ("Aspirin as needed for [pain].", ["hypothetical"]),
@@ -135,7 +138,9 @@ def test_sentences_of_the_document_are_used():
 
 
 def test_a_mention_over_two_sentences_sees_both():
-    document = Document("d", "No fever. Cough.", entities=(Entity("T1", "Problem", (Span(3, 8), Span(10, 15))),))
+    document = Document(
+        "d", "No fever. Cough.", entities=(Entity("T1", "Problem", (Span(3, 8), Span(10, 15))),)
+    )
     assert said(document) == ["absent"]
 
 
@@ -191,7 +196,10 @@ def test_a_table_of_ones_own(tmp_path: Path):
     [
         ('[[cues]]\nsays = ["gone"]\ndirection = "forward"\nphrases = ["x"]', r"says\[0\]"),
         ('[[cues]]\nsays = ["absent"]\ndirection = "up"\nphrases = ["x"]', "direction"),
-        ('[[cues]]\nsays = ["absent"]\ndirection = "forward"\nphrase = ["x"]', r"phrase: unknown key; did you mean phrases\?"),
+        (
+            '[[cues]]\nsays = ["absent"]\ndirection = "forward"\nphrase = ["x"]',
+            r"phrase: unknown key; did you mean phrases\?",
+        ),
         ('[[stops]]\nphrases = ["[x"]', "a bracket is not opened or not closed"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,7 +96,7 @@ def test_sections_are_in_order_and_inside_the_text(parts: list[str]):
     text = "".join(parts)
     document = SECTIONS(text)
     spans = [section.span for section in document.sections]
-    assert all(left.end <= right.start for left, right in zip(spans, spans[1:], strict=False))
+    assert all(left.end <= right.start for left, right in pairwise(spans))
     assert all(text[span.start : span.end].strip() for span in spans)
     assert document.text == text
 

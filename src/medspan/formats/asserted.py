@@ -11,7 +11,7 @@ _PLAIN = {"assertion": "present", "temporality": "current"}
 
 
 def unusual(entity: Entity) -> list[str]:
-    """The values of assertion and temporality of an entity, without present and current; words parted by blanks."""
+    """Values of assertion and temporality, without present and current; words parted by blanks."""
     return [
         item.value.replace("_", " ")
         for item in entity.attributes

@@ -2,8 +2,8 @@
 
 No script and nothing from elsewhere. Each mark carries its label as text and a border, so it reads in
 black and white print; marks nest, and one that crosses another is cut into pieces with open edges. The
-tooltip names id, score, concepts and attributes; an assertion other than present, and a past one, stand with the
-label. Not held, and counted: relations, sentences, sections, meta.
+tooltip names id, score, concepts and attributes; an assertion other than present, and a past one, stand with
+the label. Not held, and counted: relations, sentences, sections, meta.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from medspan.formats import files
+from medspan.formats.asserted import unusual
 from medspan.formats.html_style import PAGE, STYLE
 from medspan.formats.protocol import Losses, WriteOptions, count_unheld
-from medspan.formats.asserted import unusual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

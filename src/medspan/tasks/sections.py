@@ -83,8 +83,8 @@ class Heading(msgspec.Struct, frozen=True):
 class Sections:
     """Marks the sections of clinical notes; sections a document had are replaced.
 
-    A section goes from its heading to the next heading that opens one, or to one in capitals that nobody knows,
-    without the blanks at its end. What stands before the first heading belongs to no section.
+    A section goes from its heading to the next heading that opens one, or to one in capitals that nobody
+    knows, without the blanks at its end. What stands before the first heading belongs to no section.
 
     Args:
         languages: of the tables that come with medspan: ``en``, ``sv``.
@@ -166,7 +166,9 @@ class Sections:
     def _sections(self, text: str) -> Iterator[Section]:
         opened: Heading | None = None
         for heading in self.headings(text):
-            if heading.label == _PART or (opened and opened.label in self._inside.get(heading.label or "", ())):
+            if heading.label == _PART or (
+                opened and opened.label in self._inside.get(heading.label or "", ())
+            ):
                 continue
             if opened is not None:
                 yield _section(text, opened, heading.start)
@@ -191,7 +193,9 @@ def _labels(path: Path, table: HeadingTable) -> dict[str, str]:
     found: dict[str, str] = {}
     for label, headings in {**table.sections, _PART: table.parts.headings}.items():
         if label and not _LABEL.fullmatch(label):
-            raise ConfigError(f"{path}: sections.{label}: write a label in snake_case, like past_medical_history")
+            raise ConfigError(
+                f"{path}: sections.{label}: write a label in snake_case, like past_medical_history"
+            )
         where = f"{path}: sections.{label}" if label else f"{path}: parts.headings"
         for phrase in expand_all(headings, where):
             name = _normal(phrase)

@@ -1,4 +1,4 @@
-"""Whether an entity is present, absent, possible ..., and whether it is current: by cues, by a trained head, or both."""
+"""Whether an entity is present, absent, possible ..., and current: by cues, a trained head, or both."""
 
 from medspan.tasks.assertion.annotator import Assertion
 

@@ -15,7 +15,7 @@ from medspan.tasks.phrases import packaged_table
 from medspan.types import Attribute, Document, Entity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence, Set
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from medspan.tasks.assertion.cues import Status
     from medspan.tasks.assertion.rules import Context
@@ -27,7 +27,7 @@ PRESENT = "present"
 ASSERTIONS = (*ORDER, PRESENT)
 TEMPORALITIES = ("historical", "current")
 SURE = 0.7
-"""From this probability on the head overrules the cues; chosen on devel of the NegEx kit and BioScope together."""
+"""From this probability on the head overrules the cues; chosen on devel of the NegEx kit and BioScope."""
 
 _ABSENT: Status = "absent"
 _HEAD = Path(__file__).with_name("head-en.json")
@@ -39,7 +39,7 @@ _ATTRIBUTES = {
 
 
 class Assertion:
-    """Says of each entity whether it is present, absent, possible, conditional, hypothetical or of someone else.
+    """Says of each entity whether it is present, absent, possible, hypothetical ..., and whether it is past.
 
     That is its attribute ``assertion``; its attribute ``temporality`` is current or historical. Attributes of
     these names that an entity had are replaced, others stay. Where a document has sections, some of them say
@@ -47,12 +47,12 @@ class Assertion:
     are found.
 
     Args:
-        languages: of the tables of cues that come with medspan: ``en``, ``sv``; one at a time is best, as a word
-            may be a cue in one and none in the other.
+        languages: of the tables of cues that come with medspan: ``en``, ``sv``; one at a time is best, as
+            a word may be a cue in one and none in the other.
         tables: files of your own, in the same form; a phrase in one of them wins over those before.
-        method: ``rules`` asks the cues, ``head`` a trained model that looks at the same cues and at words around
-            them, ``both`` the cues, overruled where the model is sure that an entity is absent or is not. Only an
-            assertion that the model decides has a score, its probability.
+        method: ``rules`` asks the cues, ``head`` a trained model that looks at the same cues and at words
+            around them, ``both`` the cues, overruled where the model is sure that an entity is absent or is
+            not. Only an assertion that the model decides has a score, its probability.
         head: file of a model of your own; else the one that comes with medspan, for English.
 
     Raises:
@@ -104,7 +104,7 @@ class Assertion:
         return Entity(entity.id, entity.label, entity.spans, entity.score, own, entity.concepts)
 
     def _assertion(
-        self, entity: Entity, view: View, context: Context | None, statuses: Set[Status]
+        self, entity: Entity, view: View, context: Context | None, statuses: Collection[Status]
     ) -> Attribute:
         by_rule = _ATTRIBUTES[ASSERTION, assertion_of(statuses)]
         if self._head is None or context is None:
@@ -121,5 +121,5 @@ class Assertion:
         if chances[_ABSENT] >= SURE:
             return Attribute(ASSERTION, _ABSENT, chances[_ABSENT])
         if 1 - chances[_ABSENT] >= SURE and _ABSENT in statuses:
-            return Attribute(ASSERTION, assertion_of(statuses - {_ABSENT}), 1 - chances[_ABSENT])
+            return Attribute(ASSERTION, assertion_of({*statuses} - {_ABSENT}), 1 - chances[_ABSENT])
         return by_rule

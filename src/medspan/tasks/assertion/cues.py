@@ -1,7 +1,8 @@
 """Cues of assertion: the tables they stand in, and the one tree of words that finds them all.
 
-A table is TOML; ``tables/cues-en.toml`` explains its form. Kinds of phrase follow ConText (Harkema et al. 2009,
-"ConText: an algorithm for determining negation, experiencer, and temporal status from clinical reports").
+A table is TOML; ``tables/cues-en.toml`` explains its form. Kinds of phrase follow ConText (Harkema et al.
+2009, "ConText: an algorithm for determining negation, experiencer, and temporal status from clinical
+reports").
 """
 
 from __future__ import annotations
@@ -28,12 +29,80 @@ SENTENCE_END = "$"
 """The word behind the last one of a sentence."""
 
 # An enumerator, a word (contractions are one), or any other character.
-WORD = re.compile(r"(?<!\S)(?:\d{1,2}(?:\)|\.(?=\s+[A-Z])))|\w+(?:['’]\w+)*|[^\w\s]")
+WORD = re.compile(r"(?<!\S)(?:\d{1,2}(?:\)|\.(?=\s+[A-Z])))|\w+(?:['’]\w+)*|[^\w\s]")  # noqa: RUF001
 _RUNS = re.compile(r"\w+|[^\w\s]")
 _COMMON = frozenset(
-    "a an and any are as at be been by for found from had has have he her his in is it noted of on or patient s she that "
-    "the there they this to was well were with year years , . : ; - ( ) / "
-    "att av den det en ett för har hon han i kan med och om på som till var är , .".split()
+    [
+        "a",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "by",
+        "for",
+        "found",
+        "from",
+        "had",
+        "has",
+        "have",
+        "he",
+        "her",
+        "his",
+        "in",
+        "is",
+        "it",
+        "noted",
+        "of",
+        "on",
+        "or",
+        "patient",
+        "s",
+        "she",
+        "that",
+        "the",
+        "there",
+        "they",
+        "this",
+        "to",
+        "was",
+        "well",
+        "were",
+        "with",
+        "year",
+        "years",
+        ",",
+        ".",
+        ":",
+        ";",
+        "-",
+        "(",
+        ")",
+        "/",
+        "att",
+        "av",
+        "den",
+        "det",
+        "en",
+        "ett",
+        "för",
+        "har",
+        "hon",
+        "han",
+        "i",
+        "kan",
+        "med",
+        "och",
+        "om",
+        "på",
+        "som",
+        "till",
+        "var",
+        "är",
+    ]
 )
 _END: Any = None  # the key of a node's cue; words are the other keys
 
@@ -192,7 +261,11 @@ def words_of(text: str) -> list[str]:
     words: list[str] = WORD.findall(text)
     joined = "\n".join(words).lower().replace("’", "'")  # noqa: RUF001 - the apostrophe of word processors
     # Only a list number has several characters and ends like this.
-    return [ENUMERATOR if word[-1] in ".)" and len(word) > 1 else word for word in joined.split("\n")] if words else []
+    return (
+        [ENUMERATOR if word[-1] in ".)" and len(word) > 1 else word for word in joined.split("\n")]
+        if words
+        else []
+    )
 
 
 def _phrases(table: CueTable, path: Path) -> dict[tuple[str, ...], Cue]:
@@ -201,7 +274,9 @@ def _phrases(table: CueTable, path: Path) -> dict[tuple[str, ...], Cue]:
     for group in table.cues:
         far = group.words or FAR
         reach = Reach(
-            group.says, far if group.direction != "backward" else 0, far if group.direction != "forward" else 0
+            group.says,
+            far if group.direction != "backward" else 0,
+            far if group.direction != "forward" else 0,
         )
         for words in _words(group.phrases, f"{path}: cues"):
             before = cues.get(words, Cue((), frozenset(), " ".join(words)))
@@ -217,7 +292,9 @@ def _phrases(table: CueTable, path: Path) -> dict[tuple[str, ...], Cue]:
 
 def _words(phrases: Iterable[str], where: str) -> Iterable[tuple[str, ...]]:
     for phrase in expand_all(list(phrases), where):
-        yield tuple(ENUMERATOR if part == ENUMERATOR else word for part in phrase.split() for word in _split(part))
+        yield tuple(
+            ENUMERATOR if part == ENUMERATOR else word for part in phrase.split() for word in _split(part)
+        )
 
 
 def _split(part: str) -> list[str]:

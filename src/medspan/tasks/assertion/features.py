@@ -1,4 +1,4 @@
-"""What the trained head looks at: cues around an entity, words between, words beside. Features are strings."""
+"""What the trained head looks at, as strings: cues around an entity, words between, words beside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _NEAR = (0, 1, 2, 3, 5, 8, 12, 20)  # distances in words from which a new bucket begins
 _BESIDE = 3  # words looked at on each side
 _BETWEEN = 12  # words between a cue and the entity that are looked at
-_MARKS = frozenset(", ; : ( ) . / -".split())
+_MARKS = frozenset([",", ";", ":", "(", ")", ".", "/", "-"])
 _SUFFIX = 2
 
 

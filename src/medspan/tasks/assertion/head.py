@@ -46,13 +46,17 @@ class Head:
         try:
             value = msgspec.json.decode(path.read_bytes(), type=HeadFile)
         except (OSError, msgspec.DecodeError) as error:
-            raise ModelError(f"{path}: not an assertion head ({error}); train it again or install medspan anew") from None
+            raise ModelError(
+                f"{path}: not an assertion head ({error}); train it again or install medspan anew"
+            ) from None
         if value.format != FORMAT or any(len(row) != len(value.labels) for row in value.weights.values()):
             raise ModelError(f"{path}: an assertion head of another format; train it again with this medspan")
         self.labels = tuple(value.labels)
         self.provenance = value.provenance
         self._rows = {feature: row for row, feature in enumerate(value.weights)}
-        self._weights = np.array(list(value.weights.values()), dtype=np.float64).reshape(-1, len(value.labels))
+        self._weights = np.array(list(value.weights.values()), dtype=np.float64).reshape(
+            -1, len(value.labels)
+        )
 
     def probabilities(self, features: Sequence[str]) -> dict[str, float]:
         """The probability of each assertion; they sum to 1."""

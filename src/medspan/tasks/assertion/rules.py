@@ -1,7 +1,7 @@
 """The rules of ConText: which cues of a sentence reach an entity, and what they say of it.
 
-A cue reaches an entity on its side of the sentence, as far as its number of words, unless a phrase between the
-two ends its scope. Cues that share a character with the entity say nothing of it: "chest is nontender".
+A cue reaches an entity on its side of the sentence, as far as its number of words, unless a phrase between
+the two ends its scope. Cues that share a character with the entity say nothing of it: "chest is nontender".
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class Context:
 
     @property
     def says_something(self) -> bool:
-        """Whether a cue here could say something of an entity; a phrase that says nothing may hide one."""
+        """Whether a cue here could say something; a phrase that says nothing may hide one."""
         return any(found.cue.reaches or not found.cue.ends for found in self.found)
 
     def place(self, start: int, end: int) -> tuple[int, int]:
-        """The words of a range of characters: the first and one past the last that share a character with it."""
+        """The words of a range of characters: the first and one past the last that share some with it."""
         if self._offsets is None:  # most sentences are done with before their offsets are asked for
             spans = [match.span() for match in WORD.finditer(self._text, self._start, self._end)]
             self._offsets = [first for first, _ in spans], [stop for _, stop in spans]

@@ -18,8 +18,8 @@ _NOTHING: frozenset[Status] = frozenset()
 class View:
     """One document's sentences and sections.
 
-    Sentences of the document are used; where it has none, those near its entities are found. Words and cues of a
-    sentence are found when first asked for.
+    Sentences of the document are used; where it has none, those near its entities are found. Words and cues
+    of a sentence are found when first asked for.
 
     Args:
         document: with entities.

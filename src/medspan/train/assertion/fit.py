@@ -1,7 +1,7 @@
 """Fits a log-linear model over features that are strings, with numpy.
 
-An example allows one label or several: a corpus that only says "not absent" allows all others, and the loss is
-that of their sum, minus the logarithm of their summed probability.
+An example allows one label or several: a corpus that only says "not absent" allows all others, and the loss
+is that of their sum, minus the logarithm of their summed probability.
 """
 
 from __future__ import annotations
@@ -47,7 +47,12 @@ class Settings(NamedTuple):
     seed: int = 0
 
 
-def fit(examples: Sequence[Example], labels: Sequence[str], settings: Settings = Settings()) -> dict[str, list[float]]:
+_DEFAULT = Settings()
+
+
+def fit(
+    examples: Sequence[Example], labels: Sequence[str], settings: Settings = _DEFAULT
+) -> dict[str, list[float]]:
     """The weights of each feature, one for each label, rounded to two digits.
 
     Args:
@@ -73,7 +78,7 @@ def fit(examples: Sequence[Example], labels: Sequence[str], settings: Settings =
     return {name: np.round(weights[i], 2).tolist() for i, name in enumerate(names) if kept[i]}
 
 
-def _step(
+def _step(  # noqa: PLR0917 - arrays that belong together
     weights: NDArray[np.float64],
     squares: NDArray[np.float64],
     rows: list[NDArray[np.int32]],

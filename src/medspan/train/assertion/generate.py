@@ -52,9 +52,7 @@ def _filled(identity: str, template: str, terms: list[str], chance: random.Rando
         text += template[at : slot.start()]
         value = "present" if slot[1] == _OTHER else slot[1]
         span = Span(len(text), len(text) + len(term))
-        entities.append(
-            Entity(f"T{number}", "Problem", (span,), attributes=(Attribute("assertion", value),))
-        )
+        entities.append(Entity(f"T{number}", "Problem", (span,), attributes=(Attribute("assertion", value),)))
         text, at = text + term, slot.end()
     text += template[at:]
     draw = chance.random()
