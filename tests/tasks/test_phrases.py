@@ -31,7 +31,7 @@ def test_what_a_phrase_stands_for(phrase: str, expected: list[str]):
         ("[maybe]", "at least one word"),
         ("no [any", "not opened or not closed"),
         ("no any]", "not opened or not closed"),
-        ("a| b", "at least one word"),
+        ("a| b", "nothing stands beside"),
         (" ".join(["a|b|c|d"] * 8), "more than 2,000"),
     ],
 )

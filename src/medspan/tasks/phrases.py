@@ -38,6 +38,8 @@ def expand(phrase: str) -> list[str]:
     choices: list[list[str]] = []
     for optional, word in _PART.findall(phrase):
         choices.append(word.split("|") if word else ["", *optional.split("|")])
+        if "" in word.split("|") and word:
+            raise ValueError("a blank or nothing stands beside |")
     if prod(map(len, choices)) > MOST_EXPANSIONS:
         raise ValueError(f"it stands for more than {MOST_EXPANSIONS:,} phrases; write several")
     found = dict.fromkeys(" ".join(" ".join(chosen).split()) for chosen in product(*choices))
