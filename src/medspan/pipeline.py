@@ -37,6 +37,8 @@ class Pipeline:
             for layer in sorted(annotator.needs - present):
                 self._refuse(annotator, layer, self.annotators[place + 1 :])
             present |= annotator.gives
+        self.needs: frozenset[str] = frozenset(given)
+        self.gives: frozenset[str] = frozenset(present)
 
     @staticmethod
     def _refuse(annotator: Annotator, layer: str, later: Sequence[Annotator]) -> None:
