@@ -37,6 +37,8 @@ class Pipeline:
             for layer in sorted(annotator.needs - present):
                 self._refuse(annotator, layer, self.annotators[place + 1 :])
             present |= annotator.gives
+        self.needs: frozenset[str] = frozenset(given)
+        self.gives: frozenset[str] = frozenset(present)
 
     @staticmethod
     def _refuse(annotator: Annotator, layer: str, later: Sequence[Annotator]) -> None:
@@ -94,6 +96,19 @@ def load(
         labels=labels,
         min_score=min_score,
     )
+
+
+def with_stages(recognizer: EntityRecognizer, names: Sequence[str]) -> Annotator:
+    """The recognizer, then stages of `medspan.tasks.stages` with their defaults; itself where none is named.
+
+    Raises:
+        UsageError: if there is no such stage.
+    """
+    if not names:
+        return recognizer
+    from medspan.tasks.stages import stages_of  # noqa: PLC0415 - most runs need none
+
+    return Pipeline([recognizer, *stages_of(names)])
 
 
 def find_model(model: Path | str) -> Path:

@@ -228,3 +228,25 @@ def test_colours_are_fixed():
         len({colour_of(label) for label in ("Disease", "Chemical", "Gene", "Species", "Anatomy", "Cell")})
         == 6
     )
+
+
+def test_stages_follow_the_entities(notes: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]):
+    assert annotate(notes, "--stages", "assertion, sections") == 0
+    (row, _) = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    said = {entity["text"]: entity["attributes"] for entity in row["entities"]}
+    assert said["grey fever"] == {"assertion": "absent", "temporality": "current"}
+    page = tmp_path / "found.html"
+    assert annotate(notes, "--stages", "assertion", "-o", page) == 0
+    assert "<em> absent</em>" in page.read_text(encoding="utf-8")
+
+
+def test_stages_in_a_bulk_job(notes: Path, tmp_path: Path):
+    assert annotate(notes, "-o", f"{tmp_path}/job/", "--workers", "1", "--stages", "assertion") == 0
+    (part,) = (tmp_path / "job").glob("part-*.jsonl")
+    (first, _) = medspan.read(part)
+    assert [item.name for item in first.entities[0].attributes] == ["assertion", "temporality"]
+
+
+def test_a_stage_nobody_knows_is_refused(notes: Path, capfd: pytest.CaptureFixture[str]):
+    assert annotate(notes, "--stages", "assertions") == 2
+    assert "stage 'assertions': unknown; did you mean assertion?" in capfd.readouterr().err

@@ -57,6 +57,10 @@ Types = Annotated[
     str | None, typer.Option(metavar="A,B", help="Labels to find; all the model knows otherwise.")
 ]
 MinScore = Annotated[float, typer.Option(min=0, max=1, help="Drop entities below this confidence.")]
+Stages = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="What to add to the entities: sections, assertion; nothing otherwise."),
+]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads of a process; all cores, or one of each worker, otherwise.")
@@ -86,6 +90,7 @@ def annotate(  # noqa: PLR0917 - typer declares options as defaults
     model: Model = "default",
     types: Types = None,
     min_score: MinScore = 0.0,
+    stages: Stages = None,
     device: Device = "auto",
     threads: Threads = None,
     on_error: Errors = None,
@@ -103,7 +108,8 @@ def annotate(  # noqa: PLR0917 - typer declares options as defaults
     a folder (OUT/), it gets JSONL in parts and a manifest: any number of documents, several processes, and a
     job that was stopped or killed goes on with --resume.
     """
-    labels = tuple(label.strip() for label in (types or "").split(",") if label.strip())
+    labels, added = _names(types), _names(stages)
+    _check_stages(added)
     request = Request(
         inputs=tuple(paths),
         read_as=read_as,
@@ -112,6 +118,7 @@ def annotate(  # noqa: PLR0917 - typer declares options as defaults
         model=model,
         types=labels or None,
         min_score=min_score,
+        stages=added,
         device=device,
         threads=threads,
         workers=workers,
@@ -125,6 +132,19 @@ def annotate(  # noqa: PLR0917 - typer declares options as defaults
     else:
         _refuse_bulk_options(request)
         _annotate(request, output, _format(format, output), is_kept=on_error is OnError.SKIP)
+
+
+def _names(listed: str | None) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(name.strip() for name in (listed or "").split(",") if name.strip())
+
+
+def _check_stages(names: tuple[str, ...]) -> None:
+    """Refuse an unknown stage before a model is loaded."""
+    if names:
+        from medspan.tasks.stages import check_stages  # noqa: PLC0415 - --help stays quick
+
+        check_stages(names)
 
 
 def _annotate(request: Request, output: str | None, wanted: str, *, is_kept: bool) -> None:
@@ -155,7 +175,7 @@ def _annotated(request: Request, documents: Iterator[Document]) -> Iterator[Docu
         from medspan.jobs.stream import stream_documents  # noqa: PLC0415 - as above
 
         return stream_documents(documents, setup_of(request, None), request.workers)
-    from medspan.pipeline import load  # noqa: PLC0415 - as above
+    from medspan.pipeline import load, with_stages  # noqa: PLC0415 - as above
 
     recognizer = load(
         request.model,
@@ -164,7 +184,7 @@ def _annotated(request: Request, documents: Iterator[Document]) -> Iterator[Docu
         labels=request.types,
         min_score=request.min_score,
     )
-    return recognizer.annotate(documents)
+    return iter(with_stages(recognizer, request.stages).annotate(documents))
 
 
 def _write_lines(request: Request, documents: Iterator[Document], target: Path) -> None:

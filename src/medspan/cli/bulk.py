@@ -83,6 +83,7 @@ def resume_command(request: Request, output: str) -> str:
         "--model": (request.model, plain.model),
         "--types": (",".join(request.types or ()) or None, None),
         "--min-score": (request.min_score, plain.min_score),
+        "--stages": (",".join(request.stages) or None, None),
         "--device": (request.device, plain.device),
         "--threads": (request.threads, plain.threads),
         "--workers": (request.workers, plain.workers),

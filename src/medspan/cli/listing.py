@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from medspan.formats.asserted import unusual
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -48,7 +50,7 @@ def marked_text(document: Document) -> Text:
         text.append(document.text[position : entity.start])
         colour = colour_of(entity.label)
         text.append(document.text[entity.start : entity.end], style=f"bold underline {colour}")
-        text.append(f"[{entity.label}]", style=f"dim {colour}")
+        text.append(f"[{', '.join([entity.label, *unusual(entity)])}]", style=f"dim {colour}")
         position = entity.end
     text.append(document.text[position:])
     return text

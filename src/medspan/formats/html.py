@@ -2,7 +2,8 @@
 
 No script and nothing from elsewhere. Each mark carries its label as text and a border, so it reads in
 black and white print; marks nest, and one that crosses another is cut into pieces with open edges. The
-tooltip names id, score, concepts and attributes. Not held, and counted: relations, sentences, sections, meta.
+tooltip names id, score, concepts and attributes; an assertion other than present, and a past one, stand with
+the label. Not held, and counted: relations, sentences, sections, meta.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from medspan.formats import files
+from medspan.formats.asserted import unusual
 from medspan.formats.html_style import PAGE, STYLE
 from medspan.formats.protocol import Losses, WriteOptions, count_unheld
 
@@ -167,7 +169,13 @@ def _closed(document: Document, piece: Piece, *, is_last: bool) -> str:
     if entity.is_discontinuous:
         number = next(index for index, span in enumerate(entity.spans, 1) if span.start == piece[0])
         part = f" {_shown(entity.id)} {number}/{len(entity.spans)}"
-    return f"<b>{_shown(entity.label)}{part}</b></mark>"
+    return f"<b>{_shown(entity.label)}{part}{_said(entity)}</b></mark>"
+
+
+def _said(entity: Entity) -> str:
+    """Values of assertion and temporality that are not the plain ones, to stand behind a label."""
+    said = unusual(entity)
+    return f"<em> {_shown(', '.join(said))}</em>" if said else ""
 
 
 def _title(entity: Entity) -> str:

@@ -30,6 +30,7 @@ mark:has(> i:last-child) { border-inline-end-style: dotted; border-start-end-rad
   border-end-end-radius: 0; }
 mark > b { color: hsl(var(--h) 75% 26%); font-size: .66em; font-weight: 650; letter-spacing: .02em;
   margin-inline-start: .4em; unicode-bidi: isolate; user-select: none; vertical-align: .08em; }
+mark > b em { font-style: italic; font-weight: 500; }
 .legend mark > b { margin: 0; font-size: .8em; }
 .control { border: 1px solid #999; border-radius: 3px; color: #666; font-size: .6em; padding: 0 .15em; }
 @media print {

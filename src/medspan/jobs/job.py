@@ -87,6 +87,7 @@ def setup_of(request: Request, folder: Path | None, *, batch_words: int | None =
         None if folder is None else str(folder),
         SUFFIXES[request.compress],
         batch_words,
+        request.stages,
     )
 
 
@@ -115,6 +116,7 @@ def settings_of(request: Request) -> Settings:
         id_column=request.id_column,
         types=request.types,
         min_score=request.min_score,
+        stages=request.stages,
         device=request.device,
         compress=request.compress,
         limits=request.limits,

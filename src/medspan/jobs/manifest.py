@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     id_column: str = "id"
     types: tuple[str, ...] | None = None
     min_score: float = 0.0
+    stages: tuple[str, ...] = ()
     device: str = "auto"
     compress: str | None = None
     limits: Limits = Limits()

@@ -20,6 +20,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         model: a model folder or the name of a shipped model.
         types: labels to find; all where None.
         min_score: entities below this confidence are dropped.
+        stages: what follows the entities, by the names of `medspan.tasks.stages`.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: threads of each process; one for a worker, all cores otherwise, where None.
         workers: worker processes; a core each where None.
@@ -36,6 +37,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     model: str = "default"
     types: tuple[str, ...] | None = None
     min_score: float = 0.0
+    stages: tuple[str, ...] = ()
     device: str = "auto"
     threads: int | None = None
     workers: int | None = None

@@ -16,8 +16,8 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
     """The first message to a worker: the model, and where parts go.
 
     ``model``, ``device``, ``threads``, ``batch_words``, ``labels`` and ``min_score`` are those of
-    `medspan.load`. ``folder``
-    and ``suffix`` (``.jsonl`` or ``.jsonl.gz`` ...) say where part files go; None where none are written.
+    `medspan.load`, ``stages`` those of `medspan.pipeline.with_stages`. ``folder`` and
+    ``suffix`` (``.jsonl`` or ``.jsonl.gz`` ...) say where part files go; None where none are written.
     """
 
     model: str
@@ -28,6 +28,7 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
     folder: str | None = None
     suffix: str = ".jsonl"
     batch_words: int | None = None
+    stages: tuple[str, ...] = ()
 
 
 class ErrorRow(msgspec.Struct, frozen=True, omit_defaults=True):

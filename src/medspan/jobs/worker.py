@@ -61,7 +61,7 @@ class Worker:
             labels=setup.labels,
             min_score=setup.min_score,
         )
-        self._annotating = Annotating(recognizer)
+        self._annotating = Annotating(pipeline.with_stages(recognizer, setup.stages))
 
     def answer(self, task: Task) -> Reply:
         """Do what a task asks; what no other worker could do either is a `Failed`."""

@@ -11,7 +11,7 @@ sides, so time is linear.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from medspan.text.abbreviations import (
     CAPITAL_TITLES,
@@ -26,6 +26,9 @@ from medspan.text.abbreviations import (
 from medspan.text.lines import blocks
 from medspan.text.marks import extending_class
 from medspan.text.tokenize import INVISIBLE_BLANKS, is_blank
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _REACH: Final = 40  # characters read on each side of a stop
 _BRACKET_REACH: Final = 120
@@ -75,6 +78,29 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     sentences: list[tuple[int, int]] = []
     for start, end in blocks(text):
         _split_block(text, start, end, sentences)
+    return sentences
+
+
+def sentences_at(text: str, places: Sequence[int]) -> list[tuple[int, int]]:
+    """The sentences of `split_sentences` near some places: only the blocks they stand in are split.
+
+    Args:
+        text: any string.
+        places: code point offsets, ascending.
+
+    Returns:
+        A part of what `split_sentences` returns, with every sentence that holds one of the places.
+    """
+    sentences: list[tuple[int, int]] = []
+    waiting = iter(places)
+    place = next(waiting, None)
+    for start, end in blocks(text):
+        while place is not None and place < start:
+            place = next(waiting, None)
+        if place is None:
+            break
+        if place < end:
+            _split_block(text, start, end, sentences)
     return sentences
 
 
