@@ -41,6 +41,8 @@ class _Page(HTMLParser):
             return
         if self.stack[-1][0] == "b":
             self.labels[-1].append(data)
+        elif self.stack[-1][0] == "em":  # the assertion behind a label
+            self.labels[-1][-1] += data
         elif self.stack[-1] == ("span", "control"):
             self.texts[-1] += chr(int(data, 16))
         else:
