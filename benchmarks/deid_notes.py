@@ -3,8 +3,8 @@
     MEDSPAN_DATA=DIR python benchmarks/deid_notes.py FOLDER
 
 FOLDER gets train.jsonl and dev.jsonl: generated notes of the training templates and names (those of other
-countries from faker), and the training half of unlabelled/mtsamples with identifiers put in. ``test_documents``
-makes the notes for tests: other templates, other names, the other half of mtsamples. Nothing is downloaded.
+countries from faker), and the training half of unlabelled/mtsamples with identifiers put in.
+``test_documents`` makes the notes for tests: other templates, other names, the other half of mtsamples.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def mtsamples(part: Part) -> Iterator[Document]:
 def with_identifiers(part: Part, count: int, seed: int) -> Iterator[Document]:
     """Runs of paragraphs of mtsamples with identifiers put in."""
     writer = NoteWriter(part, own_names(part), seed=seed)
-    return islice(chain.from_iterable(inserted(document, writer, most=1) for document in mtsamples(part)), count)
+    return islice(
+        chain.from_iterable(inserted(document, writer, most=1) for document in mtsamples(part)), count
+    )
 
 
 def generated(part: Part, count: int, seed: int) -> Iterator[Document]:

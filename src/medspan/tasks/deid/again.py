@@ -1,9 +1,9 @@
 """The second pass: every further occurrence in a document of what was found in it once.
 
 A whole mention is followed wherever it stands between word borders, numbers also without their hyphens and
-blanks. A name is followed by its parts too: parts of three letters or more, written with a capital; a part that
-is a word as well (Will, May, Brown) only where a title stands before it or another part of the name beside it.
-A name before *disease*, *syndrome*, *catheter* ... is an eponym and stays.
+blanks. A name is followed by its parts too: parts of three letters or more, written with a capital; a part
+that is a word as well (Will, May, Brown) only where a title stands before it or another part of the name
+beside it. A name before *disease*, *syndrome*, *catheter* ... is an eponym and stays.
 """
 
 from __future__ import annotations
@@ -22,10 +22,29 @@ AGAIN_RANK = 1
 _NOT_FOLLOWED = {"AGE"}
 _SHORTEST = {"NAME": 3, "LOCATION": 4, "FACILITY": 3}
 _SHORTEST_OTHER = 5
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_TITLE = re.compile(r"(?<!\w)(?:dr|mr|mrs|ms|mx|miss|prof|sr|sra|doctor|nurse|herr|fru)\.?\s{1,2}$", re.IGNORECASE)
-_POSSESSIVE = re.compile(r"(?:['’]s)?[ -]{1,2}([^\W\d_]+)")
-_PARTICLES = {"van", "von", "der", "den", "del", "los", "las", "the", "and", "for", "bin", "ibn", "dos", "das", "san", "mac"}
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
+_TITLE = re.compile(
+    r"(?<!\w)(?:dr|mr|mrs|ms|mx|miss|prof|sr|sra|doctor|nurse|herr|fru)\.?\s{1,2}$", re.IGNORECASE
+)
+_POSSESSIVE = re.compile(r"(?:['\u2019]s)?[ -]{1,2}([^\W\d_]+)")
+_PARTICLES = {
+    "van",
+    "von",
+    "der",
+    "den",
+    "del",
+    "los",
+    "las",
+    "the",
+    "and",
+    "for",
+    "bin",
+    "ibn",
+    "dos",
+    "das",
+    "san",
+    "mac",
+}
 _REACH = 12  # characters before a match that are looked at for a title
 
 
@@ -41,7 +60,12 @@ def find_again(text: str, found: Iterable[Candidate]) -> list[Candidate]:
     """Further occurrences of what was found; they may overlap what was found and one another."""
     found = list(found)
     wanted = {(each.text, each.label): each for candidate in found for each in _strings(text, candidate)}
-    names = {part for candidate in found if candidate.label == "NAME" for part in _WORD.findall(text[candidate.start : candidate.end])}
+    names = {
+        part
+        for candidate in found
+        if candidate.label == "NAME"
+        for part in _WORD.findall(text[candidate.start : candidate.end])
+    }
     by_text: dict[str, _Wanted] = {each.text: each for each in wanted.values()}
     if not by_text:
         return []
@@ -65,7 +89,9 @@ def _strings(text: str, candidate: Candidate) -> Iterator[_Wanted]:
         return
     if label in {"LOCATION", "FACILITY", "DATE"}:
         if len(mention) >= _SHORTEST.get(label, _SHORTEST_OTHER) and mention.lower() not in terms().generic:
-            yield _Wanted(mention, label, is_word=mention.lower() in terms().words or not mention[0].isupper())
+            yield _Wanted(
+                mention, label, is_word=mention.lower() in terms().words or not mention[0].isupper()
+            )
         return
     if len(mention) >= _SHORTEST_OTHER:
         for form in {mention, mention.lower(), mention.upper(), re.sub(r"[\s-]", "", mention)}:
@@ -73,7 +99,11 @@ def _strings(text: str, candidate: Candidate) -> Iterator[_Wanted]:
 
 
 def _name_strings(mention: str) -> Iterator[_Wanted]:
-    parts = [part for part in _WORD.findall(mention) if len(part) >= _SHORTEST["NAME"] and part.lower() not in _PARTICLES]
+    parts = [
+        part
+        for part in _WORD.findall(mention)
+        if len(part) >= _SHORTEST["NAME"] and part.lower() not in _PARTICLES
+    ]
     for part in [mention, *parts] if parts else []:
         is_word = part.lower() in terms().words or part[:1].islower()
         for form in {part, part.upper(), part.title() if part.isupper() else part}:

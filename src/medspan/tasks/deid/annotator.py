@@ -53,8 +53,8 @@ class Deidentifier:
     """Finds what identifies someone and changes the text by a policy.
 
     The result holds the entities the document had, where their text stays, and one of each mention that was
-    found, labelled and at its place in the new text. Its meta is dropped but for `Policy.keep_meta`, for it may
-    say what the text no longer says; it gets the counts by label.
+    found, labelled and at its place in the new text. Its meta is dropped but for `Policy.keep_meta`, for it
+    may say what the text no longer says; it gets the counts by label.
 
     Args:
         policy: what becomes of each label.
@@ -105,13 +105,17 @@ class Deidentifier:
         actions = self._actions(document, found, mentions)
         written = [actions.replacement(each.label, text) for each, text in zip(found, mentions, strict=True)]
         changed = [
-            (each, new) for each, new, old in zip(found, written, mentions, strict=True) if new not in {None, old}
+            (each, new)
+            for each, new, old in zip(found, written, mentions, strict=True)
+            if new not in {None, old}
         ]
         rewrite = Rewrite(document.text, [Edit(each.start, each.end, new or "") for each, new in changed])
         counts = self._counts(each for each, _ in changed)
         if self._as_column:
             meta = {**document.meta, COLUMN: rewrite.text}
-            return Result(document.replace(entities=as_entities(found), relations=(), meta=meta), (), document.id)
+            return Result(
+                document.replace(entities=as_entities(found), relations=(), meta=meta), (), document.id
+            )
         originals = tuple(
             Original(*span, document.text[each.start : each.end])
             for (each, _), span in zip(changed, rewrite.spans, strict=True)
@@ -124,7 +128,7 @@ class Deidentifier:
         return Actions(self.policy, self._secret, self._patient(document), people)
 
     def _patient(self, document: Document) -> Secret:
-        """The patient's own secret: of the id in the meta, else of the text, so that no other document matters.
+        """The patient's own secret: of the id in the meta, else of the text, so no other document matters.
 
         Raises:
             AnnotationError: if the policy names a key that the document's meta does not have.
@@ -134,7 +138,9 @@ class Deidentifier:
             return self._secret.derived(f"text/{document.text}")
         patient = document.meta.get(key)
         if patient is None or isinstance(patient, dict | list):
-            raise AnnotationError(f"a document's meta has no value {key!r}, by which the policy tells patients apart")
+            raise AnnotationError(
+                f"a document's meta has no value {key!r}, by which the policy tells patients apart"
+            )
         return self._secret.derived(f"patient/{patient}")
 
     @staticmethod
@@ -145,7 +151,12 @@ class Deidentifier:
         return dict(sorted(counts.items()))
 
     def _rewritten(
-        self, document: Document, found: Sequence[Candidate], rewrite: Rewrite, counts: dict[str, int], removed: list[str]
+        self,
+        document: Document,
+        found: Sequence[Candidate],
+        rewrite: Rewrite,
+        counts: dict[str, int],
+        removed: list[str],
     ) -> Document:
         clean = _Clean(removed)
         kept = [clean.entity(entity) for entity in rewrite.entities(document.entities)]
@@ -156,7 +167,9 @@ class Deidentifier:
         ]
         taken = {mark.id for mark in marks}
         kept = [entity for entity in kept if entity.id not in taken]
-        meta: dict[str, Any] = {key: document.meta[key] for key in self.policy.keep_meta if key in document.meta}
+        meta: dict[str, Any] = {
+            key: document.meta[key] for key in self.policy.keep_meta if key in document.meta
+        }
         return Document(
             self.new_id(document, removed),
             rewrite.text,
@@ -170,7 +183,9 @@ class Deidentifier:
     def new_id(self, document: Document, removed: Iterable[str] = ()) -> str:
         """The id of the result: kept, or hashed where the policy or its own text asks for it."""
         wanted = self.policy.ids
-        is_telling = wanted == "auto" and (_holds(document.id, removed) or bool(shipped_patterns().find(document.id)))
+        is_telling = wanted == "auto" and (
+            _holds(document.id, removed) or bool(shipped_patterns().find(document.id))
+        )
         if wanted == "hash" or is_telling:
             return f"{_PREFIX}-{self._secret.digest('id', document.id).hex()[:16]}"
         return document.id
@@ -199,5 +214,7 @@ class _Clean:
 
     def entity(self, entity: Entity) -> Entity:
         attributes = tuple(each for each in entity.attributes if not _holds(each.value, self._removed))
-        concepts = tuple(each for each in entity.concepts if not _holds(f"{each.id} {each.name}", self._removed))
+        concepts = tuple(
+            each for each in entity.concepts if not _holds(f"{each.id} {each.name}", self._removed)
+        )
         return msgspec.structs.replace(entity, attributes=attributes, concepts=concepts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import re
 from types import MappingProxyType
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _DNI_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
-_VIN_VALUES = {letter: value for value, letters in enumerate(("", "AJ", "BKS", "CLT", "DMU", "ENV", "FW", "GPX", "HY", "RZ")) for letter in letters}
+_VIN_VALUES = {
+    letter: value
+    for value, letters in enumerate(("", "AJ", "BKS", "CLT", "DMU", "ENV", "FW", "GPX", "HY", "RZ"))
+    for letter in letters
+}
 _VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 _NPI_PREFIX = "80840"
 _OLDEST_KEPT_AGE = 89
@@ -49,7 +53,13 @@ def ssn(text: str) -> bool:
     """A US social security number that can have been given out: area not 000, 666 or 900 to 999."""
     digits = digits_of(text)
     area, group, serial = digits[:3], digits[3:5], digits[5:]
-    return len(digits) == 9 and area not in {"000", "666"} and area[0] != "9" and group != "00" and serial != "0000"  # noqa: PLR2004, E501
+    return (
+        len(digits) == 9  # noqa: PLR2004 - nine digits
+        and area not in {"000", "666"}
+        and area[0] != "9"
+        and group != "00"
+        and serial != "0000"
+    )
 
 
 def npi(text: str) -> bool:
@@ -135,7 +145,7 @@ def day(text: str) -> bool:
     numbers = [int(each) for each in re.findall(r"\d+", text)]
     if len(numbers) == 2:  # noqa: PLR2004 - month and day
         return _is_day(2000, numbers[0], numbers[1]) or _is_day(2000, numbers[1], numbers[0])
-    first, second, third = (numbers + [0, 0, 0])[:3]
+    first, second, third = [*numbers, 0, 0, 0][:3]
     return any(
         _is_day(year, month, day)
         for year, month, day in ((third, first, second), (third, second, first), (first, second, third))
@@ -144,7 +154,7 @@ def day(text: str) -> bool:
 
 def _is_day(year: int, month: int, day: int) -> bool:
     try:
-        datetime.date(year + 2000 if year < 100 else year, month, day)  # noqa: PLR2004, DTZ011 - two digits
+        dt.date(year + 2000 if year < 100 else year, month, day)  # noqa: PLR2004 - two digits
     except ValueError:
         return False
     return 1000 <= year < 2200 or year < 100  # noqa: PLR2004 - a year as people write it

@@ -1,13 +1,13 @@
 """A date as written → the same form on another day.
 
-Numbers keep their width and signs, months their language, length and case, English days their endings. What has
-no year is moved within one; what has no day is moved from the 15th. Two dates with day, month and year keep the
-days between them exactly.
+Numbers keep their width and signs, months their language, length and case, English days their endings. What
+has no year is moved within one; what has no day is moved from the 15th. Two dates with day, month and year
+keep the days between them exactly.
 """
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,13 +47,13 @@ def shift_date(text: str, days: int, *, order: str = "mdy") -> str | None:
     if day is None:
         return None
     try:
-        moved = day + datetime.timedelta(days=days)
+        moved = day + dt.timedelta(days=days)
     except OverflowError:
         return None
     return _written(text, parts, moved)
 
 
-def read_date(text: str, *, order: str = "mdy") -> datetime.date | None:
+def read_date(text: str, *, order: str = "mdy") -> dt.date | None:
     """The day a date with day, month and year speaks of; None where one is missing or it cannot be read."""
     parts = _parts(text, order)
     if {part.kind for part in parts} != {"day", "month", "year"}:
@@ -124,7 +124,7 @@ def _first(numbers: list[str], choices: tuple[tuple[str, ...], ...]) -> tuple[st
     return ()
 
 
-def _day_of(text: str, parts: list[_Part]) -> datetime.date | None:
+def _day_of(text: str, parts: list[_Part]) -> dt.date | None:
     said = {part.kind: text[part.start : part.end] for part in parts}
     month = _month_of(said["month"]) if said["month"].isalpha() else (0, int(said["month"]))
     year = _full_year(int(said["year"]), len(said["year"])) if "year" in said else _NO_YEAR
@@ -140,9 +140,9 @@ def _full_year(value: int, width: int) -> int:
     return value + (2000 if value < _CENTURY_TURNS else 1900)
 
 
-def _date(year: int, month: int, day: int) -> datetime.date | None:
+def _date(year: int, month: int, day: int) -> dt.date | None:
     try:
-        return datetime.date(year, month, day)
+        return dt.date(year, month, day)
     except ValueError:
         return None
 
@@ -159,7 +159,7 @@ def _month_names() -> Mapping[str, tuple[str, int]]:
     return found
 
 
-def _written(text: str, parts: list[_Part], moved: datetime.date) -> str:
+def _written(text: str, parts: list[_Part], moved: dt.date) -> str:
     """The text with its parts rewritten, from the last to the first so that offsets hold."""
     for part in sorted(parts, reverse=True):
         old, after = text[part.start : part.end], text[part.end :]
@@ -168,7 +168,11 @@ def _written(text: str, parts: list[_Part], moved: datetime.date) -> str:
         else:
             number = {"day": moved.day, "month": moved.month, "year": moved.year}[part.kind]
             new = str(number % 100 if part.kind == "year" and len(old) < _FULL_YEAR else number)
-            new = new.zfill(len(old)) if old.startswith("0") or part.kind == "year" or len(old) > 1 and _is_padded(text, parts) else new  # noqa: E501
+            new = (
+                new.zfill(len(old))
+                if old.startswith("0") or part.kind == "year" or (len(old) > 1 and _is_padded(text, parts))
+                else new
+            )
         if part.kind == "day" and (ending := _ORDINAL.match(after)):
             after = _like(_ending(moved.day), ending[0]) + after[ending.end() :]
         text = text[: part.start] + new + after
@@ -197,4 +201,3 @@ def _like(new: str, old: str) -> str:
 
 def _ending(day: int) -> str:
     return "th" if day in _TEENS else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
-

@@ -23,7 +23,8 @@ class Finder:
     """Finds what identifies someone.
 
     Args:
-        recognizer: a trained model whose labels are of `LABELS` or are mapped to them; None for patterns alone.
+        recognizer: a trained model whose labels are of `LABELS` or are mapped to them; None for patterns
+            alone.
         label_map: labels of the model → `LABELS`; an empty one is left out.
         patterns: those of the package where None.
 
@@ -79,7 +80,8 @@ def _checked(labels: Sequence[str], label_map: Mapping[str, str]) -> dict[str, s
     for label, target in found.items():
         if target and target not in LABELS:
             raise UsageError(
-                f"the model finds {label!r}, which is no label of de-identification ({did_you_mean(target, LABELS)}); "
+                f"the model finds {label!r}, which is no label of de-identification "
+                f"({did_you_mean(target, LABELS)}); "
                 "map it in the policy: [model_labels]"
             )
     return found

@@ -1,9 +1,10 @@
 """What several finders found → disjoint entities.
 
-The policy: every letter and digit that any finder marks stays marked, for a miss costs more than a word too
-many. Where candidates overlap, the label of the higher rank wins (a check digit over a cue or the model, those
-over a bare form), of the same rank that of the longer one, then of the earlier; what the loser has beyond the
-winner stays under the loser's label. Pieces of one label with nothing but blanks between them stay apart.
+The policy: every letter and digit that any finder marks stays marked, for a miss costs more than a word
+too many. Where candidates overlap, the label of the higher rank wins (a check digit over a cue or the model,
+those over a bare form), of the same rank that of the longer one, then of the earlier; what the loser has
+beyond the winner stays under the loser's label. Pieces of one label with nothing but blanks between them
+stay apart.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ def _free(candidate: Candidate, taken: list[Candidate]) -> list[Candidate]:
         parts = [
             piece
             for part in parts
-            for piece in (part._replace(end=min(part.end, other.start)), part._replace(start=max(part.start, other.end)))
+            for piece in (
+                part._replace(end=min(part.end, other.start)),
+                part._replace(start=max(part.start, other.end)),
+            )
             if piece.start < piece.end
         ]
     return parts

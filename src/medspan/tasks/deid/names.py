@@ -1,4 +1,4 @@
-"""Surrogates of people, places and facilities: the same original, the same surrogate, all over a patient's notes."""
+"""Surrogates of people, places and facilities: the same original, the same surrogate."""
 
 from __future__ import annotations
 
@@ -18,11 +18,44 @@ if TYPE_CHECKING:
 
 Role = Literal["given", "surname"]
 
-_TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_KEPT = frozenset("dr mr mrs ms mx miss prof doctor nurse md do rn np pa phd jr sr ii iii van von der den de del la le da di".split())
+_TOKEN = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+_KEPT = frozenset(
+    [
+        "dr",
+        "mr",
+        "mrs",
+        "ms",
+        "mx",
+        "miss",
+        "prof",
+        "doctor",
+        "nurse",
+        "md",
+        "do",
+        "rn",
+        "np",
+        "pa",
+        "phd",
+        "jr",
+        "sr",
+        "ii",
+        "iii",
+        "van",
+        "von",
+        "der",
+        "den",
+        "de",
+        "del",
+        "la",
+        "le",
+        "da",
+        "di",
+    ]
+)
 _KINDS = re.compile(
-    r"\b(?:Hospital|Medical Cent(?:er|re)|Med Ctr|Health Center|Healthcare|Health System|Clinics?|Infirmary|Hospice|"
-    r"Nursing Home|Children's|Cancer (?:Center|Institute)|Heart Institute|Rehabilitation Center|Surgery Center|"
+    r"\b(?:Hospital|Medical Cent(?:er|re)|Med Ctr|Health Center|Healthcare|Health System|Clinics?|"
+    r"Infirmary|Hospice|Nursing Home|Children's|Cancer (?:Center|Institute)|Heart Institute|"
+    r"Rehabilitation Center|Surgery Center|"
     r"University|Institute|Center|Memorial|Pharmacy|Laboratory|Laboratories)\b",
     re.IGNORECASE,
 )
@@ -90,7 +123,8 @@ class Namer:
     Args:
         secret: of the patient.
         language: whose names are given.
-        mentions: every name in the document, to tell first names from last ones, and never to give one of them.
+        mentions: every name in the document, to tell first names from last ones, and never to give
+            one of them.
     """
 
     def __init__(self, secret: Secret, language: str, mentions: Iterable[str]) -> None:
@@ -119,7 +153,11 @@ class Namer:
         if role == "surname":
             return self._secret.choice("surname", key, self._lists.surname, self._avoid)
         gender = genders().get(key)
-        choices = {"female": self._lists.female, "male": self._lists.male, None: self._lists.female + self._lists.male}
+        choices = {
+            "female": self._lists.female,
+            "male": self._lists.male,
+            None: self._lists.female + self._lists.male,
+        }
         return self._secret.choice("given", key, choices[gender], self._avoid)
 
     def _initial(self, letter: str) -> str:
@@ -140,7 +178,9 @@ def _roles(mention: str) -> list[tuple[str, Role]]:
     """Each part and what it is: *Doe, Jane* and *Jane Doe* have the same surname."""
     names = [name.lower() for name in _names(mention)]
     if len(names) == 1:
-        is_given = names[0] in genders() or bool(re.search(rf"{re.escape(names[0])}\s+[^\W\d_]\b", mention, re.IGNORECASE))
+        is_given = names[0] in genders() or bool(
+            re.search(rf"{re.escape(names[0])}\s+[^\W\d_]\b", mention, re.IGNORECASE)
+        )
         return [(names[0], "given" if is_given else "surname")]
     if "," in mention:
         first = [name.lower() for name in _names(mention.partition(",")[0])]

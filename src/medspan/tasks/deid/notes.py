@@ -1,7 +1,8 @@
 """Synthetic notes with every label of de-identification: own templates, filled with names and numbers.
 
-Templates (data/notes.toml) and names (`medspan.tasks.deid.notes_names`) are split: what the part ``test`` is
-made of stands in no text of the part ``train``, conditions, drugs and the like aside, which are no one's names.
+Templates (data/notes.toml) and names (`medspan.tasks.deid.notes_names`) are split: what the part
+``test`` is made of stands in no text of the part ``train``, conditions, drugs and the like aside, which are
+no one's names.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def templates(part: Part) -> Templates:
     """The templates of a part."""
     raw: dict[str, Any] = tomllib.loads(data_text("notes.toml"))
     lists = {name: [item.strip() for item in text.split(";")] for name, text in raw["lists"].items()}
+    lists |= raw["forms"]
     for name in _SPLIT_LISTS:
         lists[name] = [item for item in lists[name] if is_of(part, item)]
     return Templates(raw[part], {name: [item for item in items if item] for name, items in lists.items()})
@@ -72,7 +74,11 @@ class NoteWriter:
     def document(self, name: str) -> Document:
         """A note, query, log line or plain sentences."""
         groups = self._templates.groups
-        known = [(kind, weight) for kind, weight in zip(_KINDS, _WEIGHTS, strict=True) if kind == "note" or kind in groups]
+        known = [
+            (kind, weight)
+            for kind, weight in zip(_KINDS, _WEIGHTS, strict=True)
+            if kind == "note" or kind in groups
+        ]
         kind = self._random.choices([each for each, _ in known], [weight for _, weight in known])[0]
         chosen = self._note() if kind == "note" else self._some(kind, 1 if kind == "query" else _MOST_GENERAL)
         names = self._names if kind == "note" and self._random.random() < 0.7 else self._world  # noqa: PLR2004 - a share
@@ -111,11 +117,15 @@ class NoteWriter:
         ]
 
     def _some(self, group: str, most: int) -> list[str]:
-        return [self._random.choice(self._templates.groups[group]) for _ in range(self._random.randint(1, most))]
+        return [
+            self._random.choice(self._templates.groups[group]) for _ in range(self._random.randint(1, most))
+        ]
 
     def _pieces(self, template: str, slots: Slots) -> list[Piece]:
         while match := _CHOICE.search(template):
-            template = template[: match.start()] + self._random.choice(match[1].split("|")) + template[match.end() :]
+            template = (
+                template[: match.start()] + self._random.choice(match[1].split("|")) + template[match.end() :]
+            )
         pieces: list[Piece] = []
         place = 0
         for match in _SLOT.finditer(template):
@@ -143,6 +153,8 @@ def as_document(name: str, pieces: Sequence[Piece]) -> Document:
     length = 0
     for piece in pieces:
         if piece.label and piece.text:
-            entities.append(Entity(f"T{len(entities) + 1}", piece.label, (Span(length, length + len(piece.text)),)))
+            entities.append(
+                Entity(f"T{len(entities) + 1}", piece.label, (Span(length, length + len(piece.text)),))
+            )
         length += len(piece.text)
     return Document(name, "".join(piece.text for piece in pieces), tuple(entities))

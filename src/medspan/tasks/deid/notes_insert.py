@@ -1,9 +1,9 @@
 """Identifiers put into real notes without any, as `medspan.tasks.deid.notes` invents them.
 
 A note is taken in runs of paragraphs. Paragraphs that may hold something of their own are left out: those a
-pattern matches, those with a common name, and the blanks that whoever made the notes public put there (*Dr. X*,
-*ABC Hospital*). Sentences with identifiers are put between the others, and *the patient* becomes a name here and
-there.
+pattern matches, those with a common name, and the blanks that whoever made the notes public put there (*Dr.
+X*, *ABC Hospital*). Sentences with identifiers are put between the others, and *the patient* becomes a name
+here and there.
 """
 
 from __future__ import annotations
@@ -27,8 +27,13 @@ if TYPE_CHECKING:
     from medspan.tasks.deid.notes_names import Part
     from medspan.types import Document
 
-_BLANKED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Miss|Drs)\b\.?|\b(?:XX+|XYZ|ABC[DEF]*|MM|DD|YYYY|Doe)\b|_{2,}|\*{2,}|\bage of 9\d|\b1?[09]\d[- ]year")
-_PATIENT = re.compile(r"(?<=[.:] )The patient(?= (?:was|is|has|had|did|will|tolerated|reports|states|denies))")
+_BLANKED = re.compile(
+    r"\b(?:Dr|Mr|Mrs|Ms|Miss|Drs)\b\.?|\b(?:XX+|XYZ|ABC[DEF]*|MM|DD|YYYY|Doe)\b|_{2,}|\*{2,}"
+    r"|\bage of 9\d|\b1?[09]\d[- ]year"
+)
+_PATIENT = re.compile(
+    r"(?<=[.:] )The patient(?= (?:was|is|has|had|did|will|tolerated|reports|states|denies))"
+)
 _WORD = re.compile(r"(?<![\w-])[A-Z][a-z]{2,}(?![\w-])")
 _RUN = 6
 _GROUPS = ("hpi", "body", "plan")
@@ -42,7 +47,9 @@ def half_of(document: Document) -> Part:
 
 def inserted(document: Document, writer: NoteWriter, *, most: int = 3) -> Iterator[Document]:
     """Runs of a note's paragraphs with identifiers put in, at most so many."""
-    clean = [paragraph for paragraph in document.text.split("\n") if paragraph.strip() and is_clean(paragraph)]
+    clean = [
+        paragraph for paragraph in document.text.split("\n") if paragraph.strip() and is_clean(paragraph)
+    ]
     digest = hashlib.sha256(document.id.encode()).digest()
     choose = random.Random(int.from_bytes(digest[:8], "big"))  # noqa: S311 - invented notes, no secrets
     for number, first in enumerate(range(0, len(clean), _RUN)):
@@ -51,7 +58,9 @@ def inserted(document: Document, writer: NoteWriter, *, most: int = 3) -> Iterat
         yield _with_identifiers(f"{document.id}-{number}", clean[first : first + _RUN], writer, choose)
 
 
-def _with_identifiers(name: str, paragraphs: list[str], writer: NoteWriter, choose: random.Random) -> Document:
+def _with_identifiers(
+    name: str, paragraphs: list[str], writer: NoteWriter, choose: random.Random
+) -> Document:
     pieces: list[Piece] = []
     for paragraph in paragraphs:
         if choose.random() < _INSERTED:
@@ -66,7 +75,11 @@ def _named(paragraph: str, writer: NoteWriter, choose: random.Random) -> list[Pi
     if match is None or choose.random() > _NAMED:
         return [Piece(paragraph)]
     slots = writer.slots()
-    who = slots.fill("given") if choose.random() < _NAMED else [*slots.fill("title"), Piece(" "), *slots.fill("last")]
+    who = (
+        slots.fill("given")
+        if choose.random() < _NAMED
+        else [*slots.fill("title"), Piece(" "), *slots.fill("last")]
+    )
     return [Piece(paragraph[: match.start()]), *who, Piece(paragraph[match.end() :])]
 
 
@@ -75,7 +88,8 @@ def is_clean(paragraph: str) -> bool:
     if _BLANKED.search(paragraph) or shipped_patterns().find(paragraph):
         return False
     return not any(
-        word[0].lower() in _common() and not _is_eponym(paragraph, word.end()) for word in _WORD.finditer(paragraph)
+        word[0].lower() in _common() and not _is_eponym(paragraph, word.end())
+        for word in _WORD.finditer(paragraph)
     )
 
 

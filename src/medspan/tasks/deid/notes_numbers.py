@@ -35,8 +35,9 @@ class Numbers:
 
     def phone(self) -> str:
         """North American, now and then with an extension."""
-        first = str(self._choose.randint(2, 9))
-        return first.join(("", self._one("99-999-9999;99-999-9999;99.999.9999;99 999 9999;99-999-9999 x999"))) if self._choose.random() < 0.55 else self._one("(999) 999-9999;(999)999-9999;+1 999 999 9999;1-999-999-9999;(999) 999-9999 ext. 99")  # noqa: E501, PLR2004 - a share
+        plain = "999-999-9999;999-999-9999;999-999-9999;999.999.9999;999 999 9999;999-999-9999 x999"
+        bracketed = "(999) 999-9999;(999)999-9999;+1 999 999 9999;1-999-999-9999;(999) 999-9999 ext. 99"
+        return self._one(f"{plain};{bracketed}")
 
     def fax(self) -> str:
         """As a telephone."""
@@ -48,11 +49,15 @@ class Numbers:
 
     def mrn(self) -> str:
         """As hospitals write them."""
-        return self._one("99999999;9999999;999999;999-99-99;A999999;AA-999999;AAA-999999;AAAA-99999;99-99-99;9999-9999;#99999999;AAA9999999;MRN-99999999")
+        return self._one(
+            "99999999;9999999;999999;999-99-99;A999999;AA-999999;AAA-999999;AAAA-99999;99-99-99;9999-9999;#99999999;AAA9999999;MRN-99999999"
+        )
 
     def plan(self) -> str:
         """Of a member or policy."""
-        return self._one("AAA999999999;999999999A;AA-999999;AAA-999999;99999-AAA;A99999999;99999-99999;AAA99999;#AA-999999;H99999999;9999999999")
+        return self._one(
+            "AAA999999999;999999999A;AA-999999;AAA-999999;99999-AAA;A99999999;99999-99999;AAA99999;#AA-999999;H99999999;9999999999"
+        )
 
     def account(self) -> str:
         """Of a billing office or bank."""
@@ -64,11 +69,14 @@ class Numbers:
 
     def card(self) -> str:
         """With a Luhn digit."""
-        return self._checked(self._choose.choice(("4999999999999999", "5999-9999-9999-9999", "3999 999999 99999", "4999999999999", "6999999999999999", "5099999999999")), card)  # noqa: E501
+        shapes = "4999999999999999;5999-9999-9999-9999;3999 999999 99999;4999999999999;5099999999999"
+        return self._checked(self._choose.choice(shapes.split(";")), card)
 
     def iban(self) -> str:
         """British or German, with its check digits."""
-        return self._checked(self._choose.choice(("GB99AAAA99999999999999", "DE99 9999 9999 9999 9999 99")), iban)
+        return self._checked(
+            self._choose.choice(("GB99AAAA99999999999999", "DE99 9999 9999 9999 9999 99")), iban
+        )
 
     def dea(self) -> str:
         """With its check digit."""
@@ -82,7 +90,10 @@ class Numbers:
         """With its check digit."""
 
         def draw() -> str:
-            return "".join(self._choose.choice(_VIN_LETTERS if place in {1, 2, 4, 5, 9} else string.digits) for place in range(17))
+            return "".join(
+                self._choose.choice(_VIN_LETTERS if place in {1, 2, 4, 5, 9} else string.digits)
+                for place in range(17)
+            )
 
         found = draw()
         while not vin(found):
@@ -100,21 +111,31 @@ class Numbers:
     def url(self) -> str:
         """A web address."""
         host = self.domain()
-        return self._choose.choice((f"https://www.{host}/{self.shaped('aaaaa')}", f"www.{host}", f"http://{host}/patient/{self.shaped('99999')}", f"https://{host}"))
+        return self._choose.choice(
+            (
+                f"https://www.{host}/{self.shaped('aaaaa')}",
+                f"www.{host}",
+                f"http://{host}/patient/{self.shaped('99999')}",
+                f"https://{host}",
+            )
+        )
 
     def domain(self) -> str:
         """A host's name."""
-        return f"{self.shaped('aaaaaa')}{self._choose.choice(('mail.com', '.org', 'health.net', '.example.com', 'clinic.org', '.com', '.co.uk', '.de', '.se'))}"
+        ends = "mail.com;.org;health.net;.example.com;clinic.org;.com;.co.uk;.de;.se"
+        return self.shaped("aaaaaa") + self._choose.choice(ends.split(";"))
 
     def ip(self) -> str:
         """Version 4, or now and then 6."""
-        if self._choose.random() < 0.15:  # noqa: PLR2004 - a share
+        if not self._choose.randrange(7):
             return ":".join(f"{self._choose.randint(1, 0xFFFF):x}" for _ in range(8))
         return ".".join(str(self._choose.randint(1, 254)) for _ in range(4))
 
     def id(self) -> str:
         """Any other."""
-        return self._one("99999999;AA-999999;AAA-99-9999;A99-99999;9999999;AAA9999;999999-9999;AA-9999;#AAA-999999")
+        return self._one(
+            "99999999;AA-999999;AAA-99-9999;A99-99999;9999999;AAA9999;999999-9999;AA-9999;#AAA-999999"
+        )
 
     def id2(self) -> str:
         """Of a study."""
@@ -126,7 +147,17 @@ class Numbers:
 
     def military(self) -> str:
         """An address of the armed forces."""
-        return f"{self._one('Unit 9999 Box 9999;PSC 99, Box 9999;PSC 9999 Box 9999')}{self._choose.choice((', ', ' ', chr(10)))}{self._one('APO AE 99999;FPO AP 99999;DPO AA 99999;APO, AE 99999')}"  # noqa: E501
+        box = self._one("Unit 9999 Box 9999;PSC 99, Box 9999;PSC 9999 Box 9999")
+        between = self._choose.choice((", ", " ", "\n"))
+        return f"{box}{between}{self._one('APO AE 99999;FPO AP 99999;DPO AA 99999;APO, AE 99999')}"
+
+    def age_old(self) -> str:
+        """Over 89."""
+        return str(self._choose.randint(90, 104))
+
+    def year(self) -> str:
+        """Of the last decades."""
+        return str(self._choose.randint(1950, 2024))
 
     def age(self) -> str:
         """Below 90."""

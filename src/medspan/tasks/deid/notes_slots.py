@@ -1,13 +1,12 @@
-"""What fills the slots of templates: people of one note, days, numbers, and words that are no one's."""
+"""What fills the slots of templates: the people of one note, and words that are no one's."""
 
 from __future__ import annotations
 
-import datetime
 import string
 from typing import TYPE_CHECKING, NamedTuple
 
 from medspan.tasks.deid.notes_numbers import Numbers
-from medspan.tasks.deid.terms import terms
+from medspan.tasks.deid.notes_places import Days, Places
 
 if TYPE_CHECKING:
     import random
@@ -15,9 +14,29 @@ if TYPE_CHECKING:
 
     from medspan.tasks.deid.notes_names import Names
 
-STATES = "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY".split()  # noqa: E501
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-_FIRST_DAY, _DAYS_BACK = datetime.date(1931, 1, 1), 34200
+_DOUBLE_SHARE, _FOREIGN_SHARE = 0.06, 0.5
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_TITLES = {"female": ("Mrs.", "Ms.", "Ms", "Miss"), "male": ("Mr.", "Mr")}
+_SEXES = {"female": ("female", "woman"), "male": ("male", "man")}
+_MARKED = {
+    **dict.fromkeys(("phone",), "PHONE"),
+    **dict.fromkeys(("id", "id2"), "ID"),
+    **dict.fromkeys(("account", "card", "iban"), "ACCOUNT"),
+    **dict.fromkeys(("license", "dea", "npi"), "LICENSE"),
+    **dict.fromkeys(("vin", "plate"), "VEHICLE"),
+    "fax": "FAX",
+    "ssn": "SSN",
+    "mrn": "MRN",
+    "plan": "HEALTH_PLAN",
+    "device": "DEVICE",
+    "url": "URL",
+    "ip": "IP",
+    "zip": "ZIP",
+    "military": "LOCATION",
+    "age_old": "AGE",
+}
+"""Slots of numbers, each a method of `Numbers`, and their labels."""
+_PLAIN = frozenset({"age", "bp", "hr", "temp", "sat", "n3", "dec", "year"})
 
 
 class Piece(NamedTuple):
@@ -40,6 +59,11 @@ class Person(NamedTuple):
         """First and last name."""
         return f"{self.given} {self.last}"
 
+    @property
+    def full(self) -> str:
+        """With a middle initial."""
+        return f"{self.given} {self.initial}. {self.last}"
+
 
 class Cast(NamedTuple):
     """The people of a note."""
@@ -57,15 +81,20 @@ class Slots:
         choose: draws.
         names: of people and places.
         world: of texts that are no notes.
-        lists: conditions, drugs and the like.
+        lists: conditions, drugs and the like, and forms of days and places.
     """
 
-    def __init__(self, choose: random.Random, names: Names, world: Names, lists: dict[str, list[str]]) -> None:
-        self._choose, self._names, self._world, self._lists = choose, names, world, lists
+    def __init__(
+        self, choose: random.Random, names: Names, world: Names, lists: dict[str, list[str]]
+    ) -> None:
+        self._choose, self._world, self._lists = choose, world, lists
         self._numbers = Numbers(choose)
+        self._days = Days(choose, lists)
+        self._places = Places(choose, names, world, lists, self._numbers)
         patient = self._person(names)
         relative = self._person(names)._replace(last=patient.last)
         self.cast = Cast(patient, self._person(names), self._person(names), relative)
+        self._tables = {**self._patient(), **self._staff(), **self._strangers(), **self._others()}
 
     def fill(self, slot: str) -> list[Piece]:
         """The pieces of a slot.
@@ -73,57 +102,63 @@ class Slots:
         Raises:
             KeyError: if there is no such slot.
         """
-        if slot in self._lists:
-            return [Piece(self._choose.choice(self._lists[slot]))]
-        if slot in _NUMBER_LABELS:
-            return [Piece(getattr(self._numbers, slot)(), _NUMBER_LABELS[slot])]
-        if slot in _PLAIN_NUMBERS:
+        if slot in _MARKED:
+            return [Piece(getattr(self._numbers, slot)(), _MARKED[slot])]
+        if slot in _PLAIN:
             return [Piece(getattr(self._numbers, slot)())]
-        for table in (self._people(), self._places(), self._days(), self._others()):
-            if slot in table:
-                return table[slot]()
-        raise KeyError(slot)
+        if slot in {"date", "q_date", "date_short", "month_year", "month"}:
+            return [Piece(self._days.written(slot.removeprefix("q_")), "DATE")]
+        if slot in self._places.makers:
+            return [Piece(*self._places.makers[slot]())]
+        if slot in self._tables:
+            return self._tables[slot]()
+        return [Piece(self._choose.choice(self._lists[slot]))]
 
     def _person(self, names: Names) -> Person:
         gender = self._choose.choice(("female", "male"))
         given = self._choose.choice(names.female if gender == "female" else names.male)
         last = self._choose.choice(names.surname)
-        if self._choose.random() < 0.06:  # noqa: PLR2004 - a share
+        if self._choose.random() < _DOUBLE_SHARE:
             last = f"{last}-{self._choose.choice(names.surname)}"
         return Person(given, last, gender, self._choose.choice(string.ascii_uppercase))
 
-    def _people(self) -> dict[str, Callable[[], list[Piece]]]:
-        patient, doctor, doctor2, relative = self.cast
+    def _name(self, *forms: str) -> Callable[[], list[Piece]]:
+        """A slot that is one of some forms of a name."""
+        return lambda: [Piece(self._choose.choice(forms), "NAME")]
 
-        def name(text: str) -> Callable[[], list[Piece]]:
-            return lambda: [Piece(text, "NAME")]
-
-        title = {"female": self._choose.choice(("Mrs.", "Ms.", "Ms", "Miss")), "male": self._choose.choice(("Mr.", "Mr"))}
-        full = f"{patient.given} {patient.initial}. {patient.last}"
+    def _patient(self) -> dict[str, Callable[[], list[Piece]]]:
+        who, relative = self.cast.patient, self.cast.relative
+        comma = f"{who.last}, {who.given}"
+        title = self._choose.choice(_TITLES[who.gender])
         return {
-            "name": name(self._choose.choice((patient.name, patient.name, full))),
-            "name_comma": name(f"{patient.last}, {patient.given}{self._choose.choice(('', f' {patient.initial}', f' {patient.initial}.'))}"),
-            "name_upper": name(self._choose.choice((patient.name, f"{patient.last}, {patient.given}")).upper()),
-            "given": name(patient.given),
-            "last": name(patient.last),
-            "initial": name(patient.last[:1]),
-            "initial2": lambda: [Piece(doctor.given[:1].lower() + doctor.last[:1].lower())],
-            "q_name": lambda: self._asked(patient),
-            "q_doctor": lambda: [Piece(self._choose.choice((doctor.name, f"{doctor.given} {doctor.last[0]}.", doctor.last)), "NAME")],
-            "doctor": name(self._choose.choice((doctor.name, doctor.name, f"{doctor.given} {doctor.initial}. {doctor.last}"))),
-            "doctor_last": name(doctor.last),
-            "doctor_comma": name(f"{doctor.last}, {doctor.given}"),
-            "doctor_upper": name(doctor.name.upper()),
-            "doctor2": name(doctor2.name),
-            "doctor2_last": name(doctor2.last),
+            "name": self._name(who.name, who.name, who.full),
+            "name_comma": self._name(comma, f"{comma} {who.initial}", f"{comma} {who.initial}."),
+            "name_upper": self._name(who.name.upper(), comma.upper()),
+            "given": self._name(who.given),
+            "last": self._name(who.last),
+            "initial": self._name(who.last[:1]),
+            "q_name": self._asked,
+            "relative": self._name(relative.name),
+            "relative_given": self._name(relative.given),
+            "title": lambda: [Piece(title)],
+            "sex": lambda: [Piece(self._choose.choice(_SEXES[who.gender]))],
+            "sex1": lambda: [Piece(who.gender[0].upper())],
+        }
+
+    def _staff(self) -> dict[str, Callable[[], list[Piece]]]:
+        doctor, other = self.cast.doctor, self.cast.doctor2
+        typist = doctor.given[:1].lower() + doctor.last[:1].lower()
+        return {
+            "initial2": lambda: [Piece(typist)],
+            "q_doctor": self._name(doctor.name, f"{doctor.given} {doctor.last[0]}.", doctor.last),
+            "doctor": self._name(doctor.name, doctor.name, doctor.full),
+            "doctor_last": self._name(doctor.last),
+            "doctor_comma": self._name(f"{doctor.last}, {doctor.given}"),
+            "doctor_upper": self._name(doctor.name.upper()),
+            "doctor2": self._name(other.name),
+            "doctor2_last": self._name(other.last),
             "Doctor_title": lambda: [Piece(self._choose.choice(("Dr.", "Dr", "Doctor")))],
-            "nurse": name(self._choose.choice((doctor2.name, f"{doctor2.given[0]}. {doctor2.last}"))),
-            "relative": name(relative.name),
-            "relative_given": name(relative.given),
-            "title": lambda: [Piece(title[patient.gender])],
-            "sex": lambda: [Piece(self._choose.choice({"female": ("female", "woman"), "male": ("male", "man")}[patient.gender]))],
-            "sex1": lambda: [Piece({"female": "F", "male": "M"}[patient.gender])],
-            **self._strangers(),
+            "nurse": self._name(other.name, f"{other.given[0]}. {other.last}"),
         }
 
     def _strangers(self) -> dict[str, Callable[[], list[Piece]]]:
@@ -131,148 +166,49 @@ class Slots:
             return self._person(self._world)
 
         def full() -> str:
-            person = new()
-            forms = (person.name, person.name, f"{person.given} {person.initial} {person.last}", f"{person.given} {person.initial}. {person.last}")
-            return self._choose.choice(forms)
+            who = new()
+            return self._choose.choice((who.name, who.name, who.full, who.full.replace(".", "")))
 
+        titles = ("Mr.", "Mrs.", "Ms.", "Dr.", "Miss", "Prof.")
         return {
             "g_name": lambda: [Piece(full(), "NAME")],
             "g_name_lower": lambda: [Piece(self._choose.choice((full(), new().given)).lower(), "NAME")],
             "g_given": lambda: [Piece(new().given, "NAME")],
             "g_last": lambda: [Piece(new().last, "NAME")],
-            "g_title": lambda: [Piece(self._choose.choice(("Mr.", "Mrs.", "Ms.", "Dr.", "Miss", "Prof.")))],
+            "g_title": lambda: [Piece(self._choose.choice(titles))],
         }
 
-    def _asked(self, person: Person) -> list[Piece]:
-        title = {"female": "Mrs.", "male": "Mr."}[person.gender]
-        forms = [person.name, person.name, f"{person.given} {person.last[0]}.", f"{person.given} {person.last[0]}.", person.given, f"{person.given[0]}. {person.last}"]
-        text = self._choose.choice([*forms, ""])
-        return [Piece(text, "NAME")] if text else [Piece(f"{title} "), Piece(person.last, "NAME")]
-
-    def _places(self) -> dict[str, Callable[[], list[Piece]]]:
-        choose, names, world = self._choose, self._names, self._world
-        countries = sorted(terms().regions)
-
-        def country() -> list[Piece]:
-            return [Piece(_capitals(choose.choice(countries)), "LOCATION")]
-
-        def city() -> list[Piece]:
-            text = choose.choice(world.city)
-            return [Piece(text.upper() if choose.random() < 0.12 else text, "LOCATION")]  # noqa: PLR2004 - a share
-
-        return {
-            "city": lambda: [Piece(choose.choice(names.city), "LOCATION")],
-            "state": lambda: [Piece(choose.choice(STATES), "LOCATION")],
-            "country": country,
-            "g_country": country,
-            "g_city": city,
-            "g_place": lambda: choose.choice((country, city))(),
-            "street": lambda: [Piece(self._street(), "LOCATION")],
-            "g_street": lambda: [Piece(self._world_street(), "LOCATION")],
-            "zip": lambda: [Piece(self._numbers.zip(), "ZIP")],
-            "g_zip": lambda: [Piece(choose.choice(world.postcode or (self._numbers.zip(),)), "ZIP")],
-            "military": lambda: [Piece(self._numbers.military(), "LOCATION")],
-            "facility": lambda: [Piece(self._facility(), "FACILITY")],
-        }
-
-    def _street(self) -> str:
-        choose = self._choose
-        if "," in (name := choose.choice(self._names.street)) or any(map(str.isdigit, name)):
-            return name
-        kind = choose.choice("Street St Avenue Ave Road Rd Lane Drive Court Boulevard Way St. Ave.".split())
-        flat = choose.choice(("", "", "", f", Apt {choose.randint(1, 90)}", f" Apt. {choose.randint(1, 90)}B", f", Suite {choose.randint(100, 900)}"))
-        way = choose.choice(("", "", "", "N ", "S. ", "West "))
-        return f"{choose.randint(1, 19999)} {way}{name} {kind}{flat}"
-
-    def _world_street(self) -> str:
-        choose = self._choose
-        name = choose.choice(self._world.street)
-        if not any(map(str.isdigit, name)):
-            return self._street()
-        forms = (name, name, f"{choose.randint(1, 99999)} {name}", f"{name} Apt. {choose.randint(1, 999):03}", name.partition(",")[0])
-        found = choose.choice(forms)
-        return found if any(map(str.isalpha, found)) else name
-
-    def _facility(self) -> str:
-        choose, names = self._choose, self._names
-        saint = choose.choice(self._lists["saints"])
-        base = choose.choice(choose.choice((names.facility, names.facility, names.city, names.surname)))
-        kind = choose.choice(
-            "Hospital;Medical Center;Clinic;General Hospital;Memorial Hospital;Med Ctr;Health Center;General;Memorial;Cancer Center;"
-            "Children's Hospital;University Hospital;Regional Medical Center;Community Hospital;Family Practice;Nursing Home;Heart Institute;"
-            "Health;Med Center;Hosp;Rehab;Urgent Care;Health Clinic".split(";")
+    def _asked(self) -> list[Piece]:
+        who = self.cast.patient
+        short = f"{who.given} {who.last[0]}."
+        forms = (who.name, who.name, short, short, who.given, f"{who.given[0]}. {who.last}", "")
+        text = self._choose.choice(forms)
+        return (
+            [Piece(text, "NAME")] if text else [Piece(_TITLES[who.gender][0] + " "), Piece(who.last, "NAME")]
         )
-        forms = [f"{base} {kind}"] * 5 + [
-            f"St. {saint}'s", f"St. {saint}'s {choose.choice(('Hospital', 'Medical Center', 'Clinic'))}", f"Saint {saint} Hospital",
-            f"St {saint}", f"Mt. {base}", f"Mount {base}", f"University of {base}", f"{base} University Hospital",
-            "".join(choose.choice("ABCDEGHLMNPRSTUVW") for _ in range(choose.randint(2, 3))) + choose.choice(("MC", "H", "GH", "SF", "LA")),
-        ]  # fmt: skip
-        if names is self._world or choose.random() < 0.35:  # noqa: PLR2004 - a share
-            forms = self._lists["known_facility"]
-        return choose.choice(forms)
 
-    def _days(self) -> dict[str, Callable[[], list[Piece]]]:
+    def _others(self) -> dict[str, Callable[[], list[Piece]]]:
         return {
-            "date": lambda: [Piece(self._date(), "DATE")],
-            "q_date": lambda: [Piece(self._date(), "DATE")],
-            "date_short": lambda: [Piece(self._short_date(), "DATE")],
-            "month_year": lambda: [Piece(self._formatted(self._choose.choice(("%B %Y", "%b %Y", "%B, %Y", "%m/%Y"))), "DATE")],
-            "month": lambda: [Piece(self._formatted("%B"), "DATE")],
-            "year": lambda: [Piece(str(self._choose.randint(1950, 2024)))],
+            "contact": lambda: self.fill(self._choose.choice(("phone", "email"))),
+            "idcue": lambda: [Piece(self._choose.choice(self._lists["id_cues"]))],
+            "g_phone": lambda: [Piece(self._foreign(self._numbers.phone()), "PHONE")],
+            "g_fax": lambda: [Piece(self._foreign(self._numbers.fax()), "FAX")],
+            "email": lambda: [Piece(self._email(), "EMAIL")],
+            "g_company": lambda: [Piece(self._choose.choice(self._lists["company"]))],
             "weekday": lambda: [Piece(self._choose.choice(_DAYS))],
         }
 
-    def _day(self) -> datetime.date:
-        return _FIRST_DAY + datetime.timedelta(days=self._choose.randint(0, _DAYS_BACK))
-
-    def _formatted(self, form: str) -> str:
-        return self._day().strftime(form)
-
-    def _date(self) -> str:
-        day = self._day()
-        ending = "th" if day.day in range(11, 14) else {1: "st", 2: "nd", 3: "rd"}.get(day.day % 10, "th")
-        forms = (
-            f"{day:%B} {day.day}, {day.year}", f"{day:%B} {day.day}{ending}, {day.year}", f"{day:%m/%d/%Y}", f"{day.month}/{day.day}/{day:%y}",
-            f"{day:%b} {day.day}, {day.year}", f"{day.day} {day:%B} {day.year}", f"{day:%Y-%m-%d}", f"{day:%m-%d-%Y}", f"{day.day}-{day:%b}-{day.year}",
-            f"{day:%B} {day.day}", f"{day:%B} {day.day}{ending}", f"{day:%b}. {day.day}, {day.year}", f"{day:%b} {day.day}{ending}, {day.year}",
-            f"{day.month}/{day.day}/{day.year}", f"{day:%d.%m.%Y}", f"{day:%b} {day.day} '{day:%y}", f"the {day.day}{ending} of {day:%B} {day.year}".removeprefix("the "),
-            f"{day:%B} {day.day} {day.year}", f"{day:%d/%m/%Y}", f"{day:%d%b%Y}".upper(),
-        )  # fmt: skip
-        return self._choose.choice(forms)
-
-    def _short_date(self) -> str:
-        day = self._day()
-        return self._choose.choice((f"{day.month}/{day.day}/{day:%y}", f"{day:%b} {day.day}", f"{day:%m/%d/%Y}", f"{day:%B} {day.day}", f"{day:%m/%d/%y}"))
-
-    def _others(self) -> dict[str, Callable[[], list[Piece]]]:
-        numbers, world = self._numbers, self._world
-        return {
-            "age_old": lambda: [Piece(str(self._choose.randint(90, 104)), "AGE")],
-            "contact": lambda: self.fill(self._choose.choice(("phone", "email"))),
-            "idcue": lambda: [Piece(self._choose.choice(("MRN", "MRN:", "MRN #", "chart #", "medical record number", "med rec no.")))],
-            "g_phone": lambda: [Piece(self._choose.choice((numbers.phone(), self._choose.choice(world.phone or (numbers.phone(),)))), "PHONE")],
-            "g_fax": lambda: [Piece(self._choose.choice((numbers.fax(), self._choose.choice(world.phone or (numbers.fax(),)))), "FAX")],
-            "email": lambda: [Piece(self._email(), "EMAIL")],
-            "g_company": lambda: [Piece(self._choose.choice(self._lists["company"]))],
-        }
+    def _foreign(self, own: str) -> str:
+        if not self._world.phone or self._choose.random() > _FOREIGN_SHARE:
+            return own
+        return self._choose.choice(self._world.phone)
 
     def _email(self) -> str:
         given, last = (_ascii(name) for name in (self.cast.patient.given, self.cast.patient.last))
-        user = self._choose.choice((f"{given}.{last}", f"{given[:1]}{last}{self._choose.randint(1, 99)}", f"{given}_{last[:1]}", f"{last}{given}"))
-        return f"{user}@{self._numbers.domain()}"
+        number = self._choose.randint(1, 99)
+        forms = (f"{given}.{last}", f"{given[:1]}{last}{number}", f"{given}_{last[:1]}", f"{last}{given}")
+        return f"{self._choose.choice(forms)}@{self._numbers.domain()}"
 
 
 def _ascii(name: str) -> str:
     return "".join(each for each in name.lower() if each.isascii() and each.isalnum()) or "user"
-
-
-def _capitals(name: str) -> str:
-    return name.upper() if name in {"usa", "uk"} else " ".join(word[:1].upper() + word[1:] for word in name.split())
-
-
-_NUMBER_LABELS = {
-    "phone": "PHONE", "fax": "FAX", "ssn": "SSN", "mrn": "MRN", "plan": "HEALTH_PLAN", "account": "ACCOUNT", "card": "ACCOUNT", "iban": "ACCOUNT",
-    "license": "LICENSE", "dea": "LICENSE", "npi": "LICENSE", "vin": "VEHICLE", "plate": "VEHICLE", "device": "DEVICE", "url": "URL", "ip": "IP",
-    "id": "ID", "id2": "ID",
-}  # fmt: skip
-_PLAIN_NUMBERS = {"age", "bp", "hr", "temp", "sat", "n3", "dec"}

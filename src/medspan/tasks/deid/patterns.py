@@ -6,7 +6,7 @@ import re
 import tomllib
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -37,7 +37,9 @@ _QUANTITY = re.compile(
 )
 _STRONG = re.compile(r"[#:=№]|number|num|nbr|\bn[or]\b|\bid\b|code|identifier", re.IGNORECASE)
 _DAY_LIKE = re.compile(r"\d{1,2}[/.-]\d{1,2}(?:[/.-]\d{2,4})?|(?:19|20)\d{2}(?:[/.-]\d{1,2}){0,2}")
-_DOSE = re.compile(r"\d+(?:[./-]\d+)*(?:mg|mcg|ml|cc|g|kg|mm|cm|l|h|hr|hrs|d|x|wk|yo|y|st|nd|rd|th|s)", re.IGNORECASE)
+_DOSE = re.compile(
+    r"\d+(?:[./-]\d+)*(?:mg|mcg|ml|cc|g|kg|mm|cm|l|h|hr|hrs|d|x|wk|yo|y|st|nd|rd|th|s)", re.IGNORECASE
+)
 _SURE_DIGITS, _FEW_CHARACTERS, _SOME_CHARACTERS = 3, 4, 6
 
 
@@ -135,7 +137,9 @@ def _is_identifier(match: re.Match[str], text: str) -> bool:
     if not digits or not match["glue"] or _DOSE.fullmatch(found) or _QUANTITY.match(text, match.end()):
         return False
     if _STRONG.search(match["glue"]):
-        is_day = _DAY_LIKE.fullmatch(found) and "number" not in match["glue"].lower() and "#" not in match["glue"]
+        is_day = (
+            _DAY_LIKE.fullmatch(found) and "number" not in match["glue"].lower() and "#" not in match["glue"]
+        )
         return characters >= _FEW_CHARACTERS and digits > 1 and not is_day
     return characters >= _SOME_CHARACTERS and digits >= _SURE_DIGITS and not _DAY_LIKE.fullmatch(found)
 
@@ -143,15 +147,25 @@ def _is_identifier(match: re.Match[str], text: str) -> bool:
 def _compiled(pattern: _Pattern) -> _Rule:
     _check_label(pattern.name, pattern.label)
     if pattern.check is not None and pattern.check not in CHECKS:
-        raise ConfigError(f"patterns.{pattern.name}: no check {pattern.check!r}; {did_you_mean(pattern.check, CHECKS)}")
+        raise ConfigError(
+            f"patterns.{pattern.name}: no check {pattern.check!r}; {did_you_mean(pattern.check, CHECKS)}"
+        )
     text = pattern.regex.replace("MONTH", _months())
-    return _Rule(_regex(pattern.name, text, 0 if pattern.case else re.IGNORECASE), pattern.label, pattern.rank, pattern.check, is_cue=False)
+    return _Rule(
+        _regex(pattern.name, text, 0 if pattern.case else re.IGNORECASE),
+        pattern.label,
+        pattern.rank,
+        pattern.check,
+        is_cue=False,
+    )
 
 
 def _of_cue(cue: _Cue) -> _Rule:
     _check_label("cue", cue.label)
-    words = "|".join(re.escape(word).replace(r"\ ", r"\s{1,2}") for word in sorted(cue.words, key=len, reverse=True))
-    text = rf"(?<![\w-])(?i:{words})(?!\w|'){_GLUE}{_IDENTIFIER}"
+    words = "|".join(
+        re.escape(word).replace(r"\ ", r"\s{1,2}") for word in sorted(cue.words, key=len, reverse=True)
+    )
+    text = rf"(?<![\w-])(?i:{words})(?!\w|')\.?{_GLUE}{_IDENTIFIER}"
     return _Rule(_regex(f"cue.{cue.label}", text, re.IGNORECASE), cue.label, CUE_RANK, None, is_cue=True)
 
 
@@ -170,5 +184,3 @@ def _regex(name: str, text: str, flags: int) -> re.Pattern[str]:
 def _months() -> str:
     names = sorted(set(chain.from_iterable(terms().months.values())), key=len, reverse=True)
     return f"(?:{'|'.join(names)})"
-
-

@@ -107,4 +107,6 @@ def _policy(raw: dict[str, Any], where: str) -> Policy:
         return convert(raw, Policy, where)
     except ConfigError as error:
         text = str(error)
-        raise ConfigError(text if text.startswith(where) else f"{where}: {text.removeprefix('policy: ')}") from None
+        raise ConfigError(
+            text if text.startswith(where) else f"{where}: {text.removeprefix('policy: ')}"
+        ) from None

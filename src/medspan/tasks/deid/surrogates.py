@@ -1,7 +1,7 @@
 """Keyed choices, and surrogates of numbers and addresses.
 
-A choice is a function of a secret, a purpose and the original alone (HMAC-SHA-256), so it is the same in every
-process, in any order, and nobody without the key can try originals out.
+A choice is a function of a secret, a purpose and the original alone (HMAC-SHA-256), so it is the same in
+every process, in any order, and nobody without the key can try originals out.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Secret:
         """A number from 0."""
         return int.from_bytes(self.digest(purpose, value)[:16], "big") % below
 
-    def choice(self, purpose: str, value: str, choices: Sequence[str], avoid: frozenset[str] = frozenset()) -> str:
+    def choice(
+        self, purpose: str, value: str, choices: Sequence[str], avoid: frozenset[str] = frozenset()
+    ) -> str:
         """One of some words that is not among those to avoid (in lower case), where there is one."""
         start = self.number(purpose, value, len(choices))
         for step in range(len(choices)):

@@ -13,9 +13,9 @@ import msgspec
 class Terms(msgspec.Struct, frozen=True):
     """Word lists; all but months in lower case.
 
-    ``months`` are twelve names by language and length; ``words`` names that are words too; ``eponyms`` what follows the
-    name of a disease or device; ``generic`` what is no name before *Hospital*; ``regions`` states and
-    countries; ``small_zip3`` postal areas of fewer than 20,000 people.
+    ``months`` are twelve names by language and length; ``words`` names that are words too; ``eponyms`` what
+    follows the name of a disease or device; ``generic`` what is no name before *Hospital*; ``regions`` states
+    and countries; ``small_zip3`` postal areas of fewer than 20,000 people.
     """
 
     months: dict[str, tuple[str, ...]]
