@@ -114,7 +114,7 @@ def reidentify(
     output: Output = None,
     format: Format = None,  # noqa: A002 - the word every verb uses
 ) -> None:
-    """Put the originals of a vault back into de-identified documents."""
+    """Put back what a vault of deid kept."""
     from medspan.tasks.deid.vault import Vault  # noqa: PLC0415 - --help stays quick
 
     files.refuse_missing(path)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(r"(?P<word>[^\W\d_]+)|(?P<number>\d+)")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
+_PADDED = re.compile(r"\d{4}\D\d\d\D\d\d|\d\d/\d{4}")  # ISO, and a month of a year
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)(?!\w)", re.IGNORECASE)
 _COMPACT, _FULL_YEAR = 8, 4
 _CENTURY_TURNS = 30  # two digits below are of this century
@@ -182,7 +183,8 @@ def _written(text: str, parts: list[_Part], moved: dt.date) -> str:
 def _is_padded(text: str, parts: list[_Part]) -> bool:
     """Whether numbers are written with leading zeros, as far as can be seen."""
     said = [text[part.start : part.end] for part in parts if part.kind != "year"]
-    return any(each.startswith("0") for each in said) or (len(text) == _COMPACT and text.isdigit())
+    is_plain = text.isdigit() or bool(_PADDED.fullmatch(text))
+    return is_plain or any(each.startswith("0") for each in said)
 
 
 def _month_name(old: str, month: int, *, is_short: bool) -> str:

@@ -102,9 +102,8 @@ class VaultWriter:
     def add(self, result: Result) -> None:
         """Keep the originals of a document."""
         document = result.document
-        row = Row(
-            document.id, digest_of(document.text), result.id, tuple(tuple(each) for each in result.originals)
-        )
+        originals = tuple((each.start, each.end, each.text) for each in result.originals)
+        row = Row(document.id, digest_of(document.text), result.id, originals)
         self._held.append(msgspec.json.encode(row) + b"\n")
         self._size += len(self._held[-1])
         if self._size >= _CHUNK_BYTES:
