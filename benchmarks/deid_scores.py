@@ -1,9 +1,9 @@
 """Scores of de-identification: what of the gold is covered, and what else.
 
-An entity is *found* where every word of it (letters and digits; titles such as Dr. aside) is covered by
-something found, whatever its label: what is redacted is redacted. *touched* is where a character of it is;
-*words* is the share of all its words. Over-redaction is the share of words outside every gold entity that are
-covered, wholly or in part.
+An entity is *found* where every word of it (letters and digits; titles, degrees and words like *in* and *of*
+aside) is covered by something found, whatever its label: what is redacted is redacted. *touched* is where a
+character of it is; *words* is the share of all its words. Over-redaction is the share of words outside every
+gold entity that are covered, wholly or in part.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def _covered(text: str, spans: Spans) -> list[bool]:
 
 
 def _tally(text: str, words: Sequence[tuple[int, int]], covered: Sequence[bool]) -> Tally:
-    """Of one entity; a title counts nowhere."""
-    counted = [word for word in words if text[word[0] : word[1]].lower() not in TITLES] or list(words)
+    """Of one entity; a title, or a word such as *in*, counts nowhere."""
+    counted = [word for word in words if text[word[0] : word[1]].lower() not in UNCOUNTED] or list(words)
     found = sum(all(covered[start:end]) for start, end in counted)
     touched = any(any(covered[start:end]) for start, end in counted)
     return Tally(1, int(found == len(counted)), int(touched), len(counted), found)

@@ -151,7 +151,8 @@ class _Run:
         found = self._annotating.each(chunk, lambda result: cast("Result", result))
         for before, result in zip(chunk, found, strict=True):
             if isinstance(result, Failure):
-                self._changes.fail(self._deidentifier.new_id(before), result.reason)
+                # Nothing of it was found, so what its id tells is not known either.
+                self._changes.fail(self._deidentifier.new_id(before, (before.id,)), result.reason)
                 continue
             if self._keeper:
                 self._keeper.add(result)

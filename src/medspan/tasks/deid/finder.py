@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from medspan.errors import UsageError, did_you_mean
 from medspan.tasks.deid.again import find_again
+from medspan.tasks.deid.beside import find_beside
+from medspan.tasks.deid.gazetteer import find_given_names
 from medspan.tasks.deid.labels import LABELS
 from medspan.tasks.deid.merge import merge
 from medspan.tasks.deid.patterns import CUE_RANK, Candidate, Patterns, shipped_patterns
@@ -49,7 +51,9 @@ class Finder:
         return [self._find(document.text, model) for document, model in zip(documents, by_model, strict=True)]
 
     def _find(self, text: str, by_model: list[Candidate]) -> list[Candidate]:
-        first = merge(text, [*self._patterns.find(text), *by_model])
+        found = [*self._patterns.find(text), *find_given_names(text), *by_model]
+        first = merge(text, found)
+        first = merge(text, [*first, *find_beside(text, first)])
         return merge(text, [*first, *find_again(text, first)])
 
     def _by_model(self, documents: Sequence[Document]) -> list[list[Candidate]]:
