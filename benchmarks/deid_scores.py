@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from medspan.types import Document
 
-TITLES = frozenset(["dr", "mr", "mrs", "ms", "miss", "mx", "prof", "md", "rn", "np"])
+# Words inside of gold entities that identify no one: titles, degrees, and what joins names of places.
+UNCOUNTED = frozenset(
+    ["dr", "mr", "mrs", "ms", "miss", "mx", "prof", "md", "rn", "np", "in", "of", "at", "the", "and"]
+)
 FEWEST = 10
 
 Spans = list[tuple[int, int]]
