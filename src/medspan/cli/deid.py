@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from medspan import formats
+from medspan.cli import bulk
 from medspan.cli.annotate import Format, Paths, ReadAs, Threads, documents_of
 from medspan.cli.columns import IdColumn, TextColumn
 from medspan.errors import UsageError, did_you_mean
@@ -214,6 +215,10 @@ def _format(name: str | None, output: str | None) -> str:
         if name not in formats.WRITERS:
             raise UsageError(f"--format {name}: unknown; {did_you_mean(name, formats.WRITERS)}")
         return name
+    if output is not None and bulk.is_folder(output):
+        raise UsageError(
+            f"-o {output}: is a folder; name a file, or a format that is written to folders (--format)"
+        )
     return "jsonl" if output is None else formats.guess_format(output)
 
 
