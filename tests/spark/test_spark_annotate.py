@@ -20,6 +20,8 @@ from medspan.spark import annotate, explode, note_nlp, register
 from medspan.spark.columns import added_columns
 from medspan.spark.schema import COLUMNS, arrow_type, spark_fields
 from medspan.spark.travel import packed, unpacked
+from medspan.tasks.deid.annotator import Deidentifier
+from medspan.tasks.deid.policy import load_policy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -205,3 +207,12 @@ def test_the_schema_can_be_read_from_a_file(spark: SparkSession, notes: DataFram
     again = spark.read.parquet(str(tmp_path / "found"))
     assert StructType(again.schema.fields[2:]) == StructType(spark_fields())
     assert again.count() == len(TEXTS)
+
+
+def test_a_changed_text_fills_its_column():
+    document = Deidentifier(load_policy("redact"), key=b"k" * 16, as_column=True)("Mr. Quimby left.")
+    results = [document, Failure("why")]
+    texts = dict(zip(COLUMNS, added_columns(results, Deidentifier.gives), strict=True))["text_deidentified"]
+    assert texts.to_pylist() == ["Mr. [NAME] left.", None]
+    plain = dict(zip(COLUMNS, added_columns(results, {"entities"}), strict=True))["text_deidentified"]
+    assert plain.to_pylist() == [None, None]

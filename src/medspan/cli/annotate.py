@@ -158,7 +158,7 @@ def _annotate(request: Request, output: str | None, wanted: str, *, is_kept: boo
             text_column=request.text_column,
             id_column=request.id_column,
         )
-        documents = _documents(request, options)
+        documents = documents_of(request, options)
         if wanted == "jsonl" and request.workers is not None:
             _write_lines(request, documents, target)
         elif wanted == LISTING:
@@ -223,7 +223,8 @@ def _format(name: str | None, output: str | None) -> str:
     return LISTING if sys.stdout.isatty() else "jsonl"
 
 
-def _documents(request: Request, options: ReadOptions) -> Iterator[Document]:
+def documents_of(request: Request, options: ReadOptions) -> Iterator[Document]:
+    """The documents of all inputs, one after another."""
     for path in request.inputs:
         yield from formats.read(Path(path), request.read_as or ("text" if path == "-" else None), options)
 

@@ -37,6 +37,8 @@ class Verb(NamedTuple):
 
 VERBS: dict[str, Verb] = {
     "annotate": Verb("annotate:annotate", "Find entities in text, files or folders."),
+    "deid": Verb("deid:deid", "Take what identifies people out of text, files or folders."),
+    "reidentify": Verb("deid:reidentify", "Put back what a vault of deid kept."),
     "train": Verb("train:train", "Train a model from a recipe."),
     "finetune": Verb("finetune:finetune", "Go on with each head of a model of many corpora by itself."),
     "pretrain vectors": Verb("pretrain:vectors", "Learn word vectors from unannotated text."),

@@ -11,6 +11,8 @@ import pyarrow as pa
 from medspan.jobs.annotating import Failure
 from medspan.spark.schema import COLUMNS, SCHEMA_VERSION, arrow_type
 
+COLUMN = "text_deidentified"
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -34,7 +36,7 @@ def added_columns(results: Sequence[Result], gives: Collection[str]) -> list[pa.
     }
     reasons = [result.reason if isinstance(result, Failure) else None for result in results]
     plain: dict[str, list[Any]] = {
-        "text_deidentified": [None] * len(results),
+        "text_deidentified": _changed_texts(documents, gives),
         "error": reasons,
         "schema_version": [SCHEMA_VERSION] * len(results),
     }
@@ -46,6 +48,14 @@ def added_columns(results: Sequence[Result], gives: Collection[str]) -> list[pa.
     return [
         makers[name](layers[name]) if name in makers else pa.array(plain[name], arrow_type(kind))
         for name, kind in COLUMNS.items()
+    ]
+
+
+def _changed_texts(documents: Sequence[Document | None], gives: Collection[str]) -> list[str | None]:
+    """What an annotator that changes texts left in their meta (`medspan.tasks.deid`)."""
+    is_given = COLUMN in gives
+    return [
+        document.meta.get(COLUMN) if document is not None and is_given else None for document in documents
     ]
 
 
