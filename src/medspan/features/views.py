@@ -80,9 +80,7 @@ class View(NamedTuple):
     pairs: list[Pair]
 
 
-def read_views(
-    documents: Sequence[Document], spec: ViewSpec, *, size: int, overlap: int
-) -> Iterator[View]:
+def read_views(documents: Sequence[Document], spec: ViewSpec, *, size: int, overlap: int) -> Iterator[View]:
     """Views that hold at least one pair; of a pair that stands in two windows, the first counts.
 
     Args:
@@ -102,8 +100,10 @@ def read_views(
             if pairs:
                 seen.update(_ends(pair, mentions) for pair in pairs)
                 forms = unit.forms(document.text)
-                yield _blinded(index, forms, mentions, pairs, spec) if spec.blind else View(
-                    index, forms, mentions, pairs
+                yield (
+                    _blinded(index, forms, mentions, pairs, spec)
+                    if spec.blind
+                    else View(index, forms, mentions, pairs)
                 )
 
 

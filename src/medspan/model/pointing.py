@@ -132,9 +132,7 @@ def step(
     return State(hidden, cell), mixed
 
 
-def pointer_scores(
-    decoder: Pointing, mixed: Floats, mentions: Floats, free: NDArray[np.bool_]
-) -> Floats:
+def pointer_scores(decoder: Pointing, mixed: Floats, mentions: Floats, free: NDArray[np.bool_]) -> Floats:
     """Scores of each mention, and last of stopping: (rows, mentions + 1)."""
     scores = np.where(free, np.einsum("rmw,rw->rm", mentions, mixed), _FAR)
     return np.concatenate([scores, (mixed @ decoder.stop)[:, None]], axis=1)

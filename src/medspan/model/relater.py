@@ -1,4 +1,4 @@
-"""Documents with entities → relations: view, featurize, score, decode. The only path, in training and in use."""
+"""Documents with entities → relations: view, featurize, score, decode. The one path, in training and use."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from medspan.features.batch import Featurizer, group_by_words
 from medspan.features.pairs import head_row, mention_arrays, pair_row, row_arrays
-from medspan.features.vocab import read_vocab
 from medspan.features.views import by_head, read_views
+from medspan.features.vocab import read_vocab
 from medspan.model.pointing import Pointing, point
 from medspan.model.relation_spec import DECODER, GRAPH, open_relations
 from medspan.model.session import OnnxForms, OnnxRelations

@@ -1,6 +1,6 @@
 """The folder of a relation model: what its ``config.json`` says, read and written as a whole.
 
-``config.json`` (``"kind": "relations"``), ``vocab.json``, ``forms.onnx`` (words by themselves), ``model.onnx``
+``config.json`` (``"kind": "relations"``), ``vocab.json``, ``forms.onnx`` (words alone), ``model.onnx``
 (sentences and the pairs in them → scores), ``decoder.safetensors`` (of a model that points), ``golden.json``
 (invented documents and their relations), ``metrics.json``, ``README.md``, ``recipe.toml``,
 ``model.safetensors``. Digests are checked as files are read, as in the folder of a tagger.
@@ -104,14 +104,18 @@ def open_relations(folder: Path | str) -> RelationModel:
     path = Path(folder)
     if not is_relation_model(path):
         raise ModelError(
-            f"{path}: is no relation model; give the folder `medspan train` wrote for a recipe with [relations]"
+            f"{path}: is no relation model; give what `medspan train` wrote for a recipe with [relations]"
         )
     where = path / CONFIG
     try:
         spec = msgspec.json.decode(read_inside(path, CONFIG), type=RelationSpec)
     except msgspec.MsgspecError as error:
         raise ModelError(f"{where}: {error}; this is no relation model of this medspan") from None
-    needed = {*_NEEDED, *(["forms.onnx"] if spec.forms else []), *([DECODER] if spec.what == "pointers" else [])}
+    needed = {
+        *_NEEDED,
+        *(["forms.onnx"] if spec.forms else []),
+        *([DECODER] if spec.what == "pointers" else []),
+    }
     strange = set(spec.files) - set(KNOWN_FILES) | (needed - set(spec.files))
     if strange:
         raise ModelError(f"{where}: files: {min(strange)!r} is unknown or missing; train the model again")

@@ -16,7 +16,6 @@ from medspan.features.views import by_head, read_views
 from medspan.formats.protocol import ReadOptions
 from medspan.model.relater import Turn, turn_arrays
 from medspan.train.data import source_of
-from medspan.types import Document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from medspan.config import CorpusConfig
     from medspan.features.views import View
     from medspan.train.relations.settings import RelationRecipe, RelationsConfig
+    from medspan.types import Document, Span
 
     Ints = NDArray[np.int64]
 
@@ -34,7 +34,7 @@ _NOTHING = -100
 
 
 class Example(NamedTuple):
-    """A view, its words in the form table, and the class of each of its pairs (0 nothing where that is one)."""
+    """A view, its words in the form table, and the class of each of its pairs."""
 
     view: View
     row: Ints
@@ -115,7 +115,9 @@ def _read(name: str, config: CorpusConfig, recipe: RelationRecipe, base: Path) -
         views, classes = _related_only(views, classes)
     _count(counts, train, classes, wanted)
     if not counts.related:
-        raise DataError(f"corpora.{name}: no pair of relations.views.pairs is related; check the labels there")
+        raise DataError(
+            f"corpora.{name}: no pair of relations.views.pairs is related; check the labels there"
+        )
     return RelationCorpus(name, views, classes, dev, counts)
 
 
@@ -155,8 +157,10 @@ def _without_leaks(
     return kept
 
 
-def _cleared(document: Document, leaks: Sequence[object]) -> Document:
-    entities = tuple(e for e in document.entities if not any(s.overlaps(leak) for s in e.spans for leak in leaks))  # type: ignore[arg-type]
+def _cleared(document: Document, leaks: Sequence[Span]) -> Document:
+    entities = tuple(
+        e for e in document.entities if not any(s.overlaps(leak) for s in e.spans for leak in leaks)
+    )
     ids = {entity.id for entity in entities}
     relations = tuple(r for r in document.relations if {r.head, r.tail} <= ids)
     return document.replace(entities=entities, relations=relations)
@@ -203,7 +207,7 @@ def _count(
 def pair_batch(
     examples: Sequence[Example], config: RelationsConfig, rng: np.random.Generator
 ) -> tuple[dict[str, Ints], dict[str, Ints]]:
-    """Arrays of the pairs of some sentences and their classes; unrelated ones are drawn as the recipe says."""
+    """Arrays of the pairs of some sentences and their classes; of unrelated ones, those drawn."""
     rows, targets = [], []
     for sentence, example in enumerate(examples):
         for pair, number in enumerate(example.classes.tolist()):
@@ -219,7 +223,7 @@ def pair_batch(
 def head_batch(
     examples: Sequence[Example], config: RelationsConfig
 ) -> tuple[dict[str, Ints], dict[str, Ints]]:
-    """Arrays of the heads in some sentences, and what is emitted at each step: tails in text order, then stop."""
+    """Arrays of the heads in some sentences, and what each emits: tails in text order, then the end."""
     rows: list[tuple[int, int]] = []
     emitted: list[list[tuple[int, int]]] = []
     for sentence, example in enumerate(examples):

@@ -138,7 +138,10 @@ class RelationExport:
             "recipe.toml": recipe_toml(self.recipe).encode(),
         }
         if self.recipe.export.keep_weights:
-            tensors = {name: t.half() if self.recipe.export.half else t for name, t in self.network.state_dict().items()}
+            tensors = {
+                name: t.half() if self.recipe.export.half else t
+                for name, t in self.network.state_dict().items()
+            }
             files["model.safetensors"] = save_tensors({n: t.contiguous() for n, t in tensors.items()})
         save_relations(folder, self.spec, files)
 

@@ -1,8 +1,8 @@
 """The loop of relation models: epochs of batches, dev score through the Relater, checkpoints, resume.
 
 It is a loop of its own beside `medspan.train.loop`, whose batches, losses and scores are those of tags; all
-parts below it (encoder, features, optimiser, average, transfer, checkpoint) are the same. Everything random is
-a function of seed, epoch and step.
+parts below it (encoder, features, optimiser, average, transfer, checkpoint) are the same. Everything random
+is a function of seed, epoch and step.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import torch
 from medspan.errors import TrainingError
 from medspan.features.batch import Featurizer
 from medspan.features.vocab import UNKNOWN_WORD, build_vocab, extend_vocab
-from medspan.metrics.relations import relation_counts
 from medspan.metrics.counts import Score
+from medspan.metrics.relations import relation_counts
 from medspan.model.relater import Relater
 from medspan.model.relation_spec import RelationSpec
 from medspan.model.spec import EncoderSpec, FormSpec, WindowSpec
@@ -80,9 +80,7 @@ class RelationTrainer:
         self.transferred = transfer(self.network, donor, self.vocab) if donor else None
         self.network.to(device)
         self.donor = donor._replace(tensors={}) if donor else None
-        self.featurizer = Featurizer(
-            self.vocab, self.network.inputs, max_chars=recipe.encoder.max_chars
-        )
+        self.featurizer = Featurizer(self.vocab, self.network.inputs, max_chars=recipe.encoder.max_chars)
         self.examples = [
             Example(view, self.featurizer.encode(view.forms), classes)
             for corpus in corpora
@@ -235,7 +233,9 @@ class RelationTrainer:
 
     def relater(self) -> Relater:
         """A relater over the network as it is."""
-        return torch_relater(self.network, self.featurizer.with_empty_table(), spec_of(self.recipe, self.network))
+        return torch_relater(
+            self.network, self.featurizer.with_empty_table(), spec_of(self.recipe, self.network)
+        )
 
     def dev_score(self, corpus: RelationCorpus) -> Score:
         """Strict micro score on the dev split of a corpus, its entities given."""

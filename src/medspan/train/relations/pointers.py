@@ -61,7 +61,9 @@ class PointerHead(nn.Module):
             nn.init.normal_(table.weight, 0.0, 0.1)
 
     def forward(self, states: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """``memory`` (heads, places, width), ``mentions`` (heads, mentions, width), ``start`` (heads, width)."""
+        """``memory`` (heads, places, width), ``mentions`` (heads, mentions, width), ``start`` (heads,
+        width).
+        """
         words = self.words(states, batch)
         upper = self.upper(words, batch["pair_lengths"])[-1].transpose(0, 1)
         rows = torch.arange(len(upper), device=upper.device)[:, None]
@@ -140,7 +142,9 @@ class PointerHead(nn.Module):
         upper = self.upper.to_graph(graph, words, "pair_lengths", prefix="upper.")[-1]
         upper = graph.node("Transpose", upper, perm=[1, 0, 2])
         width = self.memory.out_features
-        graph.output("memory", graph.linear("relations.memory", self.memory, upper), ("pairs", "places", width))
+        graph.output(
+            "memory", graph.linear("relations.memory", self.memory, upper), ("pairs", "places", width)
+        )
         ends = graph.node(
             "Concat",
             *(

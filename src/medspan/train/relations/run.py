@@ -129,7 +129,11 @@ def relation_card(recipe: RelationRecipe, provenance: Provenance, dev: Mapping[s
         "licence of the weights": recipe.licence,
         "made": f"{provenance.date}, medspan {provenance.medspan}, torch {provenance.torch}",
         "seed": provenance.seed,
-        **({"started from": f"{provenance.start.name} ({provenance.start.licence})"} if provenance.start else {}),
+        **(
+            {"started from": f"{provenance.start.name} ({provenance.start.licence})"}
+            if provenance.start
+            else {}
+        ),
         "command": f"`{provenance.command}`",
     }
     texts = {text.name: text.licence for text in (*provenance.corpora, *provenance.texts)}
@@ -156,8 +160,8 @@ _CARD = """\
 |---|---|
 {dev}
 
-Strict: the label of the relation, and of both ends all borders and the label. The figures chose the checkpoint
-and the bias against relations, so they are not those of unseen text.
+Strict: the label of the relation, and of both ends all borders and the label. The figures chose the
+checkpoint and the bias against relations, so they are not those of unseen text.
 
 ## Text it was learnt from
 

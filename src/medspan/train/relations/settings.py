@@ -48,7 +48,7 @@ class RelationRecipe(Recipe, frozen=True, kw_only=True):
     """A whole training run of a relation model: a recipe with ``[relations]`` in place of heads."""
 
     relations: RelationsConfig
-    heads: dict[str, HeadConfig] = {}
+    heads: dict[str, HeadConfig] = msgspec.field(default_factory=dict)
 
 
 def is_relation_recipe(path: Path) -> bool:
