@@ -61,8 +61,9 @@ class PointerHead(nn.Module):
             nn.init.normal_(table.weight, 0.0, 0.1)
 
     def forward(self, states: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """``memory`` (heads, places, width), ``mentions`` (heads, mentions, width), ``start`` (heads,
-        width).
+        """What the decoder reads.
+
+        ``memory`` (heads, places, width), ``mentions`` (heads, mentions, width) and ``start`` (heads, width).
         """
         words = self.words(states, batch)
         upper = self.upper(words, batch["pair_lengths"])[-1].transpose(0, 1)
