@@ -10,7 +10,8 @@ Strict: the label of a relation, and of both ends all borders and the label. Mic
 documents. Given: the documents have their gold entities. End to end (``ade-end-to-end``): the texts are bare,
 `ade-entities` finds the entities and `ade-relations` relates them. PHEE: the labels of mentions are hidden
 behind Main and Part, so the field of each must be found; ``-random`` starts at random instead of from
-bilm-bio, and each gain is the difference with a paired bootstrap. Writes relations.json beside this file.
+bilm-bio, and each gain is the difference with a paired bootstrap. Writes relations.json beside this file, and
+its figures into docs/relations.md.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = Path(__file__).with_suffix(".json")
+PAGE = ROOT / "docs" / "relations.md"
+MARKS = ("<!-- figures of benchmarks/relations.json -->\n", "<!-- end of figures -->\n")
 SEED = 13
 RESAMPLES = 1000
 
@@ -193,6 +196,56 @@ def gain(after: RelationReport, before: RelationReport) -> dict[str, Any]:
     return {"f1": round(after.micro.f1 - before.micro.f1, 4), **bounds(interval)}
 
 
+TITLES = {
+    "ade": "ADE, entities given",
+    END_TO_END: "ADE, end to end from bare text",
+    "chemprot": "ChemProt, 13 relations, related pairs only",
+    "ddi": "DDI 2013, entities given, dev split",
+    "phee-pairs": "PHEE, `pairs`",
+    "phee-pointers": "PHEE, `pointers`",
+    "phee-pairs-random": "PHEE, `pairs`, random start",
+    "phee-pointers-random": "PHEE, `pointers`, random start",
+}
+PHEE = tuple(name for name in PARTS if name.startswith("phee-"))
+
+
+def page_figures(value: dict[str, Any]) -> str:
+    """The tables of docs/relations.md, from the result file; what is missing is said to be."""
+    results = value.get("results", {})
+    lines = ["| what | split | micro-F1 | 95 % | relations |", "|---|---|---|---|---|"]
+    for name, title in TITLES.items():
+        if (row := results.get(name)) is None:
+            lines.append(f"| {title} | | not measured yet | | |")
+            continue
+        lines.append(f"| {title} | {row['split']} | {row['f1']:.4f} | {_range(row)} | {row['gold']} |")
+    for name, row in value.get("gains", {}).items():
+        lines += [
+            "",
+            f"{TITLES[name]}: start from bilm-bio against random start {row['f1']:+.4f} ({_range(row)}).",
+        ]
+    measured = [name for name in PHEE if name in results]
+    if measured:
+        lines += ["", "| field of PHEE | " + " | ".join(TITLES[name][6:] for name in measured) + " |"]
+        lines.append("|---" * (len(measured) + 1) + "|")
+        for label in results[measured[0]]["labels"]:
+            cells = [results[name]["labels"][label] for name in measured]
+            lines.append(f"| {label} | " + " | ".join(f"{c['f1']:.3f} ({_range(c)})" for c in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _range(row: dict[str, Any]) -> str:
+    return "none" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
+
+
+def write_page() -> None:
+    """Put the figures of the result file into the page."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(MARKS[0])
+    behind = rest.partition(MARKS[1])[2]
+    page = before + MARKS[0] + page_figures(read_json(OUTPUT)) + MARKS[1] + behind
+    PAGE.write_text(page, encoding="utf-8")
+
+
 def main() -> None:
     """Train what is missing, measure, and write the result file after every part."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -219,6 +272,7 @@ def record(name: str, row: dict[str, Any]) -> None:
     results = {**read_json(OUTPUT).get("results", {}), name: row}
     merge_json(OUTPUT, "facts", facts(SEED))
     merge_json(OUTPUT, "results", results)
+    write_page()
 
 
 def record_gains(folder: Path) -> None:
@@ -230,6 +284,7 @@ def record_gains(folder: Path) -> None:
             found[after] = gain(*reports)
     if found:
         merge_json(OUTPUT, "gains", found)
+        write_page()
 
 
 if __name__ == "__main__":

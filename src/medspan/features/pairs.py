@@ -90,7 +90,8 @@ def _places(words: Ints, mention: Mention, reach: int) -> Ints:
     """Signed distance to a mention, 0 from its first to its last word, moved to 0 ... 2 x reach."""
     before = np.minimum(words - mention.words[0], 0)
     behind = np.maximum(words - mention.words[-1], 0)
-    return np.clip(before + behind, -reach, reach) + reach
+    places: Ints = np.clip(before + behind, -reach, reach) + reach
+    return places
 
 
 def row_arrays(rows: Sequence[Row], sentence: Sequence[int], width: int) -> dict[str, Ints]:
