@@ -17,7 +17,7 @@ from medspan.model.session import OnnxForms, OnnxRelations
 from medspan.types import Relation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -52,6 +52,14 @@ class Turn(NamedTuple):
     rows: list[tuple[int, int]]
 
 
+class Scored(NamedTuple):
+    """A turn, its arrays and what the forward pass says."""
+
+    turn: Turn
+    arrays: Arrays
+    outputs: dict[str, NDArray[np.float32]]
+
+
 class Relater:
     """Finds relations with a scorer (ONNX graph or torch network).
 
@@ -78,23 +86,31 @@ class Relater:
 
         Threads may share a relater; they take turns, because the table of forms is one.
         """
-        found: list[list[Found]] = [[] for _ in documents]
         with self._lock:
-            for document, relation in self._found(documents):
-                found[document].append(relation)
+            found = self.decode(self.score(documents), len(documents))
             self.featurizer.table.trim()
         return [
-            document.replace(relations=_relations(document, relations))
+            document.replace(relations=relations_of(document, relations))
             for document, relations in zip(documents, found, strict=True)
         ]
 
-    def _found(self, documents: Sequence[Document]) -> Iterator[tuple[int, Found]]:
+    def score(self, documents: Sequence[Document]) -> Iterator[Scored]:
+        """What the forward pass says of every pair, or head, of some documents."""
         for turn, arrays in self.batches(documents):
-            outputs = self.scorer.score(arrays)
-            if self.pointing is not None:
-                yield from self._pointed(turn, arrays, outputs)
-            else:
-                yield from self._classified(turn, outputs["scores"])
+            yield Scored(turn, arrays, self.scorer.score(arrays))
+
+    def decode(self, scored: Iterable[Scored], documents: int) -> list[list[Found]]:
+        """The relations of each of so many documents."""
+        found: list[list[Found]] = [[] for _ in range(documents)]
+        for turn, arrays, outputs in scored:
+            relations = (
+                self._classified(turn, outputs["scores"])
+                if self.pointing is None
+                else self._pointed(self.pointing, turn, arrays, outputs)
+            )
+            for document, relation in relations:
+                found[document].append(relation)
+        return found
 
     def batches(self, documents: Sequence[Document]) -> Iterator[tuple[Turn, Arrays]]:
         """What is scored together, and its arrays."""
@@ -122,11 +138,9 @@ class Relater:
                 yield view.document, (head, tail, label, float(share[chosen]))
 
     def _pointed(
-        self, turn: Turn, arrays: Arrays, outputs: dict[str, NDArray[np.float32]]
+        self, pointing: Pointing, turn: Turn, arrays: Arrays, outputs: dict[str, NDArray[np.float32]]
     ) -> Iterator[tuple[int, Found]]:
-        if self.pointing is None:
-            raise TypeError("this relater was made without a decoder")
-        found = point(self.pointing, outputs, arrays)
+        found = point(pointing, outputs, arrays)
         for (sentence, head), emitted in zip(turn.rows, found, strict=True):
             view = turn.views[sentence]
             tails = by_head(view.pairs)[head]
@@ -166,7 +180,8 @@ def turn_arrays(turn: Turn, spec: ViewSpec, what: RelationKind) -> Arrays:
     return row_arrays(heads, sentences, width) | mention_arrays(tails)
 
 
-def _relations(document: Document, found: Sequence[Found]) -> tuple[Relation, ...]:
+def relations_of(document: Document, found: Sequence[Found]) -> tuple[Relation, ...]:
+    """What was found in a document, numbered in the order of its entities."""
     entities = document.entities
     return tuple(
         Relation(f"R{number}", label, entities[head].id, entities[tail].id, round(score, 4))

@@ -12,7 +12,7 @@ from safetensors.torch import save as save_tensors
 from medspan.errors import ModelError
 from medspan.features.batch import FORM_INPUTS, Featurizer
 from medspan.metrics.relations import relation_keys
-from medspan.model.relater import Relater
+from medspan.model.relater import Relater, relations_of
 from medspan.model.relation_spec import DECODER, GRAPH, save_relations
 from medspan.model.session import OnnxForms, OnnxRelations
 from medspan.toml import recipe_toml
@@ -81,13 +81,23 @@ class RelationExport:
         """What, added to the score of no relation, gives the best dev F1; of equal ones the nearest to 0."""
         if not self.spec.negatives or self.spec.what != "pairs":
             return 0.0
-        scored: list[tuple[float, float]] = []
         relater = self.relater()
-        for bias in _BIASES.tolist():
+        dev = [[d for d in corpus.dev if d.entities or d.relations] for corpus in self.corpora]
+        scored = [list(relater.score(documents)) for documents in dev]
+
+        def f1(bias: float) -> float:
             relater.spec = msgspec.structs.replace(self.spec, none_bias=bias)
-            f1 = sum(strict_micro(c.dev, relater.annotate(c.dev), self.recipe).f1 for c in self.corpora)
-            scored.append((f1, -abs(bias)))
-        return float(_BIASES[scored.index(max(scored))])
+            total = 0.0
+            for documents, parts in zip(dev, scored, strict=True):
+                decoded = relater.decode(parts, len(documents))
+                found = [
+                    d.replace(relations=relations_of(d, relations))
+                    for d, relations in zip(documents, decoded, strict=True)
+                ]
+                total += strict_micro(documents, found, self.recipe).f1
+            return total
+
+        return max(_BIASES.tolist(), key=lambda bias: (f1(bias), -abs(bias)))
 
     def relater(self, *, onnx: bool = False) -> Relater:
         """A relater over the network, or over the graph."""
