@@ -77,7 +77,13 @@ def relation_tables(kind: str = "pairs", **relations: object) -> dict[str, objec
             "views": {"pairs": [["Drug", "Dosage"], ["Drug", "Effect"]], "reach": 8},
             **relations,
         },
-        "train": {"epochs": 6, "batch_words": 120, "learning_rate": 0.01, "word_dropout": 0.0},
+        "train": {
+            "epochs": 6,
+            "batch_words": 120,
+            "learning_rate": 0.01,
+            "word_dropout": 0.0,
+            "checkpoint_steps": 1,
+        },
         "window": {"words": 60, "overlap": 8},
         "threads": 1,
     }

@@ -234,8 +234,8 @@ def head_batch(
             emitted.append([step for step in steps if step[1] >= 0])
     arrays = turn_arrays(Turn([e.view for e in examples], rows), config.views, "pointers")
     mentions = arrays["mention_kinds"].shape[1]
-    steps = max(map(len, emitted)) + 1
-    tails_of, roles = (np.full((len(rows), steps), _NOTHING, np.int64) for _ in range(2))
+    longest = max(map(len, emitted)) + 1
+    tails_of, roles = (np.full((len(rows), longest), _NOTHING, np.int64) for _ in range(2))
     for row, found in enumerate(emitted):
         tails_of[row, : len(found) + 1] = [*(tail for tail, _ in found), mentions]
         roles[row, : len(found)] = [role for _, role in found]

@@ -97,7 +97,8 @@ class RelationExport:
                 total += strict_micro(documents, found, self.recipe).f1
             return total
 
-        return max(_BIASES.tolist(), key=lambda bias: (f1(bias), -abs(bias)))
+        best: float = max(_BIASES.tolist(), key=lambda bias: (f1(bias), -abs(bias)))
+        return best
 
     def relater(self, *, onnx: bool = False) -> Relater:
         """A relater over the network, or over the graph."""
@@ -156,7 +157,7 @@ class RelationExport:
         save_relations(folder, self.spec, files)
 
 
-def _compare(name: str, ours: np.ndarray, theirs: np.ndarray, lengths: np.ndarray) -> None:  # type: ignore[type-arg]
+def _compare(name: str, ours: np.ndarray, theirs: np.ndarray, lengths: np.ndarray) -> None:
     """Outputs that go on behind a row's places are compared inside them."""
     inside = np.ones(ours.shape, bool)
     if name == "memory":

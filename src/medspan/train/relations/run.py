@@ -63,7 +63,7 @@ def train_relations(
     """
     loaded = load_relation_recipe(path)
     found, donor = find_donor(derive(loaded) if derive else loaded, path.parent, start)
-    recipe: RelationRecipe = found  # type: ignore[assignment] - of the kind it was given
+    recipe: RelationRecipe = found  # type: ignore[assignment]
     chosen = pick_device(device)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
