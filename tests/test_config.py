@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from medspan.config import Recipe, WindowConfig, load_recipe, parse_recipe
 from medspan.errors import ConfigError
-from medspan.toml import recipe_toml
+from medspan.toml import read_toml, recipe_toml
 
 ROOT = Path(__file__).parent.parent
 RECIPE = """\
@@ -199,7 +199,8 @@ def test_absent_files_and_folders_are_named(tmp_path: Path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("[!p]*.toml")), ids=lambda path: path.name)
 def test_shipped_recipes_round_trip(path: Path):
-    assert_round_trip(load_recipe(path))
+    if "relations" not in read_toml(path):  # those are of tests/train/test_relations.py
+        assert_round_trip(load_recipe(path))
 
 
 def assert_round_trip(recipe: Recipe) -> None:

@@ -97,8 +97,11 @@ def train(  # noqa: PLR0917 - options of a verb
     the exported graph has been proved equal to the network.
     """
     need_training_extra()
-    from medspan.train.run import train as run  # noqa: PLC0415 - torch loads only when training
+    from medspan.train.relations.run import train_relations  # noqa: PLC0415 - torch loads only when training
+    from medspan.train.relations.settings import is_relation_recipe  # noqa: PLC0415 - as above
+    from medspan.train.run import train as train_tagger  # noqa: PLC0415 - as above
 
+    run = train_relations if is_relation_recipe(recipe) else train_tagger
     console = plain_console()
     with progress_bar(console) as watcher:
         run(

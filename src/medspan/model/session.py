@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from medspan.model.relation_spec import RelationSpec
     from medspan.model.spec import FormSpec, ModelSpec
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -91,6 +92,41 @@ class OnnxForms:
         return states
 
 
+class OnnxRelations:
+    """The graph of a relation model; a ``medspan.model.relater.RelationScorer``.
+
+    Args:
+        model: bytes of ``model.onnx``.
+        spec: names the inputs the graph must have, and what it scores.
+        device: as of `OnnxScorer`.
+        threads: as of `OnnxScorer`.
+
+    Raises:
+        UsageError: if the device is not there or the number of threads is not positive.
+        ModelError: if the graph is damaged, refers to other files, or does not fit the spec.
+    """
+
+    def __init__(
+        self, model: bytes, spec: RelationSpec, *, device: Device = "auto", threads: int | None = None
+    ) -> None:
+        self._graph = _Graph("model.onnx", model, spec.inputs, device=device, threads=threads)
+        self._graph.check_inputs(width=spec.forms.width if spec.forms else None)
+        self._outputs = ["scores"]
+        if spec.what == "pointers":
+            self._outputs = ["memory", "mentions", "start"]
+            self._graph.check_names(self._outputs)
+        else:
+            self._graph.check_outputs({"scores": ("pairs", len(spec.classes))})
+
+    def score(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        """``scores`` (pairs, classes), or what `medspan.model.pointing` asks for, float32.
+
+        Raises:
+            ModelError: if an array is missing or the graph cannot run on these shapes.
+        """
+        return dict(zip(self._outputs, self._graph.run(self._outputs, arrays), strict=True))
+
+
 class _Graph:
     """An ONNX graph and the names of its inputs."""
 
@@ -161,6 +197,10 @@ class _Graph:
                     f"{self.file}: output {node.name} has shape {node.shape}; config.json needs ({shown})"
                 )
             self._check_symbolic("output", node, node.shape[:-1])
+
+    def check_names(self, outputs: Sequence[str]) -> None:
+        """Names of the outputs, where the decoder that reads them knows their widths."""
+        self._check_names("outputs", [node.name for node in self._session.get_outputs()], outputs)
 
     def _check_names(self, what: str, found: Sequence[str], expected: Sequence[str]) -> None:
         if set(found) != set(expected):

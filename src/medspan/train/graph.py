@@ -36,6 +36,15 @@ _AXES: dict[str, tuple[str, ...]] = {
     "spot_first": ("windows", "spots"),
     "spot_stop": ("windows", "spots"),
     "word_spot": ("batch", "words"),
+    "pair_words": ("pairs", "places"),
+    "pair_lengths": ("pairs",),
+    "segments": ("pairs", "places"),
+    "mention_labels": ("pairs", "places"),
+    "head_place": ("pairs", "places"),
+    "tail_place": ("pairs", "places"),
+    "mention_first": ("pairs", "mentions"),
+    "mention_last": ("pairs", "mentions"),
+    "mention_kinds": ("pairs", "mentions"),
 }
 
 

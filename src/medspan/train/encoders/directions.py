@@ -73,15 +73,15 @@ class Directions(nn.Module):
             new.load_state_dict({**kept, "weight_ih_l0": half})
             layers[0] = new.to(half.device).train(old.training)
 
-    def to_graph(self, graph: Graph, states: str, lengths: str) -> list[str]:
-        """The same as ONNX nodes; names of the levels."""
+    def to_graph(self, graph: Graph, states: str, lengths: str, *, prefix: str = "") -> list[str]:
+        """The same as ONNX nodes; names of the levels. ``prefix`` sets its weights apart from another's."""
         ahead, back = states, states
         levels = []
         for depth, (forward, backward) in enumerate(
             zip(self.forward_layers, self.backward_layers, strict=True)
         ):
-            new_ahead = graph.lstm(f"forward.{depth}", forward, ahead, lengths=lengths, reverse=False)  # type: ignore[arg-type]
-            new_back = graph.lstm(f"backward.{depth}", backward, back, lengths=lengths, reverse=True)  # type: ignore[arg-type]
+            new_ahead = graph.lstm(f"{prefix}forward.{depth}", forward, ahead, lengths=lengths, reverse=False)  # type: ignore[arg-type]
+            new_back = graph.lstm(f"{prefix}backward.{depth}", backward, back, lengths=lengths, reverse=True)  # type: ignore[arg-type]
             ahead = graph.node("Add", new_ahead, ahead) if depth else new_ahead
             back = graph.node("Add", new_back, back) if depth else new_back
             levels.append(graph.node("Concat", ahead, back, axis=2))

@@ -1,0 +1,94 @@
+"""Encoder of a tagger and a head for relations: one module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from medspan.train.encoders import build_encoder
+from medspan.train.encoders.words import WordFeatures
+from medspan.train.relations.pairs import PairHead
+from medspan.train.relations.pointers import PointerHead
+from medspan.train.scorer import to_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from medspan.features.vocab import Vocab
+    from medspan.train.graph import Graph
+    from medspan.train.relations.settings import RelationRecipe
+
+
+class RelationNetwork(nn.Module):
+    """Encoder and head of a recipe; tensors of the encoder are named as in a tagger, so that they transfer.
+
+    Args:
+        recipe: names the encoder and the head.
+        vocab: sizes of the tables.
+    """
+
+    def __init__(self, recipe: RelationRecipe, vocab: Vocab) -> None:
+        super().__init__()
+        self.encoder = build_encoder(recipe.encoder, vocab, None)
+        widths: list[int] = self.encoder.widths  # type: ignore[assignment]
+        config = recipe.relations
+        self.relations: PairHead | PointerHead
+        if config.kind == "pairs":
+            classes = len(config.labels) + config.negatives
+            self.relations = PairHead(config, widths[-1], classes)
+        else:
+            self.relations = PointerHead(config, widths[-1], len(config.labels))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the arrays of words the encoder takes."""
+        names: tuple[str, ...] = self.encoder.inputs  # type: ignore[assignment]
+        return names
+
+    @property
+    def graph_inputs(self) -> tuple[str, ...]:
+        """Names of the arrays the exported graph takes."""
+        names: tuple[str, ...] = self.encoder.graph_inputs  # type: ignore[assignment]
+        return (*names, *self.relations.inputs)
+
+    @property
+    def features(self) -> WordFeatures | None:
+        """The part that sees each distinct word by itself; None in an encoder that reads characters only."""
+        found = getattr(self.encoder, "features", None)
+        return found if isinstance(found, WordFeatures) else None
+
+    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What the head says of the pairs, or heads, of a batch."""
+        found: dict[str, Tensor] = self.relations(self.encoder(batch)[-1], batch)
+        return found
+
+    def loss(self, batch: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        """Mean loss over the pairs, or steps, of a batch."""
+        return self.relations.loss(self.encoder(batch)[-1], batch, targets)
+
+    def to_graph(self, graph: Graph) -> None:
+        """Encoder and head as nodes."""
+        levels: list[str] = self.encoder.to_graph(graph)  # type: ignore[operator]
+        self.relations.to_graph(graph, levels[-1])
+
+
+class TorchRelations:
+    """A `medspan.model.relater.RelationScorer` over a network, without dropout and gradients."""
+
+    def __init__(self, network: RelationNetwork) -> None:
+        self._network = network
+
+    def score(self, arrays: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.float32]]:
+        """What the head says, float32."""
+        device = next(self._network.parameters()).device
+        was_training = self._network.training
+        self._network.eval()
+        with torch.inference_mode():
+            found = self._network(to_tensors(arrays, device))
+        self._network.train(was_training)
+        return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}
