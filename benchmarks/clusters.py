@@ -34,10 +34,10 @@ MEGABYTE = 1_000_000
 MTSAMPLES = "unlabelled/mtsamples.jsonl.gz"
 
 
-def keep(path: Path, part: str, found: dict[str, Any]) -> None:
+def keep(path: Path, part: str, found: dict[str, Any], seed: int | None = None) -> None:
     """Put the figures of a part into the result file, and print them."""
     runs = read_json(path).get("runs", {})
-    write_json(path, {"runs": {**runs, part: facts(None, **found)}})
+    write_json(path, {"runs": {**runs, part: facts(seed, **found)}})
     print(part, json.dumps(found), flush=True)
 
 
