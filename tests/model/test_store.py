@@ -211,7 +211,7 @@ def test_folder_that_is_no_model_or_a_file_is_left_alone(tmp_path: Path, spec_of
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "notes"]
 
 
-@pytest.mark.parametrize("fails", ["_write_durably", "sync_folder", "_swap"])
+@pytest.mark.parametrize("fails", ["_write_durably", "sync_folder", "put_in_place"])
 def test_failure_leaves_what_was_there(
     saved: Path, spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch, fails: str
 ) -> None:
@@ -228,7 +228,7 @@ def test_failure_leaves_what_was_there(
 
 def test_failed_swap_puts_the_old_model_back(saved: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        store._swap(tmp_path / "deep" / "never.new", saved)
+        store.put_in_place(tmp_path / "deep" / "never.new", saved)
     assert open_model(saved).problems() == []
 
 

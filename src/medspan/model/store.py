@@ -214,7 +214,7 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
         for name, data in files.items():
             _write_durably(fresh / name, data)
         sync_folder(fresh)
-        _swap(fresh, target)
+        put_in_place(fresh, target)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
@@ -254,8 +254,8 @@ def _write_durably(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _swap(fresh: Path, target: Path) -> None:
-    """Put ``fresh`` in the place of ``target``; a failure leaves what was there."""
+def put_in_place(fresh: Path, target: Path) -> None:
+    """Rename a finished folder to its place; a failure leaves what was there."""
     if not target.exists():
         fresh.rename(target)
         return

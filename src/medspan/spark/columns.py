@@ -10,8 +10,7 @@ import pyarrow as pa
 
 from medspan.jobs.annotating import Failure
 from medspan.spark.schema import COLUMNS, SCHEMA_VERSION, arrow_type
-
-COLUMN = "text_deidentified"
+from medspan.tasks.protocols import TEXT_DEIDENTIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -36,7 +35,7 @@ def added_columns(results: Sequence[Result], gives: Collection[str]) -> list[pa.
     }
     reasons = [result.reason if isinstance(result, Failure) else None for result in results]
     plain: dict[str, list[Any]] = {
-        "text_deidentified": _changed_texts(documents, gives),
+        TEXT_DEIDENTIFIED: _changed_texts(documents, gives),
         "error": reasons,
         "schema_version": [SCHEMA_VERSION] * len(results),
     }
@@ -53,9 +52,10 @@ def added_columns(results: Sequence[Result], gives: Collection[str]) -> list[pa.
 
 def _changed_texts(documents: Sequence[Document | None], gives: Collection[str]) -> list[str | None]:
     """What an annotator that changes texts left in their meta (`medspan.tasks.deid`)."""
-    is_given = COLUMN in gives
+    is_given = TEXT_DEIDENTIFIED in gives
     return [
-        document.meta.get(COLUMN) if document is not None and is_given else None for document in documents
+        document.meta.get(TEXT_DEIDENTIFIED) if document is not None and is_given else None
+        for document in documents
     ]
 
 

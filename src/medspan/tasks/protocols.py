@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
     from medspan.types import Document
 
+TEXT_DEIDENTIFIED = "text_deidentified"
+"""The layer, and the key of `Document.meta`, of a text without what identifies people."""
+
 
 class Annotator(Protocol):
     """Adds one layer of annotation to documents.

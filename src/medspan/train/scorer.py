@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from medspan.model.session import Device
     from medspan.train.network import Network
+    from medspan.train.relations.network import RelationNetwork
 
 
 def pick_device(name: Device) -> torch.device:
@@ -40,13 +41,16 @@ def to_tensors(arrays: Mapping[str, NDArray[np.int64]], device: torch.device) ->
 
 
 class TorchScorer:
-    """A `medspan.model.protocol.Scorer` over a network, without dropout and gradients."""
+    """A `medspan.model.protocol.Scorer`, or a `medspan.model.relater.RelationScorer`, over a network.
 
-    def __init__(self, network: Network) -> None:
+    It computes without dropout and gradients.
+    """
+
+    def __init__(self, network: Network | RelationNetwork) -> None:
         self._network = network
 
     def score(self, arrays: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.float32]]:
-        """Emissions of every head, float32 (batch, words, tags)."""
+        """Emissions of every head, float32 (batch, words, tags); of relations, what their head says."""
         device = next(self._network.parameters()).device
         was_training = self._network.training
         self._network.eval()

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from medspan.errors import AnnotationError, ConfigError
 from medspan.tasks.deid import surrogates
 from medspan.tasks.deid.actions import days_of, zip3
-from medspan.tasks.deid.annotator import COLUMN, COUNTS, Deidentifier
+from medspan.tasks.deid.annotator import COUNTS, Deidentifier
 from medspan.tasks.deid.dates import read_date, shift_date, year_of
 from medspan.tasks.deid.labels import LABELS
 from medspan.tasks.deid.names import Namer, genders, name_lists
 from medspan.tasks.deid.policy import Policy, load_policy
 from medspan.tasks.deid.rewrite import Edit, Rewrite
 from medspan.tasks.deid.surrogates import Secret
+from medspan.tasks.protocols import TEXT_DEIDENTIFIED
 from medspan.types import Attribute, Concept, Document, Entity, Relation, Section, Span
 from strategies import texts
 
@@ -301,7 +302,7 @@ def test_a_column_leaves_the_document():
     run = Deidentifier(policy(), key=KEY, as_column=True)
     document = run("Mr. Quimby has fever.")
     assert document.text == "Mr. Quimby has fever."
-    assert document.meta[COLUMN] == "Mr. [NAME] has fever."
+    assert document.meta[TEXT_DEIDENTIFIED] == "Mr. [NAME] has fever."
     assert [(each.label, each.start, each.end) for each in document.entities] == [("NAME", 4, 10)]
 
 

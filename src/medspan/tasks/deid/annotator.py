@@ -15,6 +15,7 @@ from medspan.tasks.deid.patterns import shipped_patterns
 from medspan.tasks.deid.rewrite import Edit, Rewrite, relations_of
 from medspan.tasks.deid.surrogates import Secret
 from medspan.tasks.ner import as_documents
+from medspan.tasks.protocols import TEXT_DEIDENTIFIED
 from medspan.types import Document, Entity, Span
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 COUNTS = "deid"
 """Key of the counts by label in the meta of a result."""
-COLUMN = "text_deidentified"
 """Key of the changed text in the meta of a document that keeps its own."""
 
 _CHUNK = 64
@@ -69,7 +69,7 @@ class Deidentifier:
     """
 
     needs: frozenset[str] = frozenset()
-    gives: frozenset[str] = frozenset({"entities", COLUMN})
+    gives: frozenset[str] = frozenset({"entities", TEXT_DEIDENTIFIED})
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Deidentifier:
         rewrite = Rewrite(document.text, [Edit(each.start, each.end, new or "") for each, new in changed])
         counts = self._counts(each for each, _ in changed)
         if self._as_column:
-            meta = {**document.meta, COLUMN: rewrite.text}
+            meta = {**document.meta, TEXT_DEIDENTIFIED: rewrite.text}
             return Result(
                 document.replace(entities=as_entities(found), relations=(), meta=meta), (), document.id
             )

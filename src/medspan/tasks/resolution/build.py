@@ -16,6 +16,7 @@ import numpy as np
 
 from medspan.errors import DataError, UsageError
 from medspan.features.name_grams import BUCKETS, features_of
+from medspan.model.store import put_in_place
 from medspan.tasks.resolution.arrays import ARRAYS, Growing, digest_of, key_hash, save_array
 from medspan.tasks.resolution.spec import CONFIG, FORMAT, IndexSpec
 from medspan.tasks.resolution.weights import default_ranking
@@ -250,18 +251,3 @@ def refuse_others(target: Path) -> None:
     strangers = sorted(name for name in present if name != CONFIG and not name.endswith(".npy"))
     if strangers or (present and CONFIG not in present):
         raise UsageError(f"{target}: is not an index, so it is not replaced; name another folder")
-
-
-def put_in_place(fresh: Path, target: Path) -> None:
-    """Rename a finished folder to its place; a failure leaves what was there."""
-    if not target.exists():
-        fresh.rename(target)
-        return
-    retired = fresh.with_suffix(".old")
-    target.rename(retired)
-    try:
-        fresh.rename(target)
-    except BaseException:
-        retired.rename(target)
-        raise
-    shutil.rmtree(retired, ignore_errors=True)

@@ -15,8 +15,8 @@ import numpy as np
 
 from medspan.features.name_grams import features_of
 from medspan.features.name_vectors import embed_all
+from medspan.model.store import put_in_place
 from medspan.tasks.resolution.arrays import DENSE, digest_of, save_array
-from medspan.tasks.resolution.build import put_in_place
 from medspan.tasks.resolution.spec import CONFIG
 
 if TYPE_CHECKING:

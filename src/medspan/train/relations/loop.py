@@ -29,10 +29,10 @@ from medspan.toml import recipe_toml
 from medspan.train.checkpoint import EpochRow, State, load_same_run, save_checkpoint
 from medspan.train.optim import Average, Optimizer, learning_rate
 from medspan.train.relations.data import Example, head_batch, pair_batch
-from medspan.train.relations.network import RelationNetwork, TorchRelations
+from medspan.train.relations.network import RelationNetwork
 from medspan.train.relations.pointers import PointerHead
 from medspan.train.sampler import Feeder, epoch_groups
-from medspan.train.scorer import to_tensors
+from medspan.train.scorer import TorchScorer, to_tensors
 from medspan.train.transfer import rate_factors, transfer
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def torch_relater(network: RelationNetwork, featurizer: Featurizer, spec: Relati
     """A relater over a network."""
     head = network.relations
     pointing = head.pointing() if isinstance(head, PointerHead) else None
-    return Relater(TorchRelations(network), featurizer, spec, pointing=pointing)
+    return Relater(TorchScorer(network), featurizer, spec, pointing=pointing)
 
 
 def spec_of(

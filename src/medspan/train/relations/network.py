@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from medspan.train.encoders import build_encoder
 from medspan.train.encoders.words import WordFeatures
 from medspan.train.relations.pairs import PairHead
 from medspan.train.relations.pointers import PointerHead
-from medspan.train.scorer import to_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from medspan.features.vocab import Vocab
     from medspan.train.graph import Graph
@@ -75,20 +70,3 @@ class RelationNetwork(nn.Module):
         """Encoder and head as nodes."""
         levels: list[str] = self.encoder.to_graph(graph)  # type: ignore[operator]
         self.relations.to_graph(graph, levels[-1])
-
-
-class TorchRelations:
-    """A `medspan.model.relater.RelationScorer` over a network, without dropout and gradients."""
-
-    def __init__(self, network: RelationNetwork) -> None:
-        self._network = network
-
-    def score(self, arrays: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.float32]]:
-        """What the head says, float32."""
-        device = next(self._network.parameters()).device
-        was_training = self._network.training
-        self._network.eval()
-        with torch.inference_mode():
-            found = self._network(to_tensors(arrays, device))
-        self._network.train(was_training)
-        return {name: tensor.float().cpu().numpy() for name, tensor in found.items()}
