@@ -254,6 +254,8 @@ class ExportConfig(Strict, frozen=True):
     """Words the table keeps at most, 0 for all; those of the training text always stay, others by use."""
     overlap: Literal["all", "longest", "best"] = "all"
     """Which of overlapping entities of different heads are kept."""
+    beside: str = ""
+    """A model by name, such as `default`, whose entities are found together with those of this one."""
 
 
 class TransferConfig(Strict, frozen=True):

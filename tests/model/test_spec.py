@@ -67,7 +67,7 @@ def test_version_2_loses_nothing() -> None:
         "teachers": [],
         "unlabelled": [],
     }
-    assert read == {**written, "format_version": FORMAT_VERSION}
+    assert read == {**written, "beside": "", "format_version": FORMAT_VERSION}
 
 
 def test_newer_version_is_refused_before_its_keys_are(spec_of: SpecOf) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from medspan import __version__
-from medspan.errors import DataError, UsageError, did_you_mean
+from medspan.errors import DataError, UsageError
 from medspan.jobs.manifest import MANIFEST, Manifest, Settings, Totals, is_intact
 from medspan.jobs.output import SUFFIXES, WriteError, check_packing, drop_leftovers
 from medspan.jobs.parts import cut
 from medspan.jobs.pool import Pool
 from medspan.jobs.sources import check_paths, read_units
 from medspan.jobs.wire import Done, PartRow, Setup
+from medspan.model.company import check_labels, company, config_digest
 from medspan.model.session import available_cores
-from medspan.model.store import CONFIG, open_model
 from medspan.model.tuning import settings_for
 from medspan.pipeline import find_model
 
@@ -100,16 +99,12 @@ def settings_of(request: Request) -> Settings:
         MissingExtraError: if zstd is to be written and is not installed.
     """
     check_packing(SUFFIXES[request.compress])
-    place = find_model(request.model)
-    model = open_model(place)
-    spec = model.spec
-    for label in request.types or ():
-        if label not in spec.labels:
-            raise UsageError(f"model {spec.name!r} finds no {label!r}; {did_you_mean(label, spec.labels)}")
+    models = company(find_model(request.model))
+    check_labels(models, request.types or ())
     return Settings(
         medspan=__version__,
-        model=spec.name,
-        model_digest=hashlib.sha256((place / CONFIG).read_bytes()).hexdigest(),
+        model=models[-1].spec.name,
+        model_digest=config_digest(models),
         inputs=request.inputs,
         read_as=request.read_as,
         text_column=request.text_column,
@@ -120,7 +115,7 @@ def settings_of(request: Request) -> Settings:
         device=request.device,
         compress=request.compress,
         limits=request.limits,
-        batch_words=settings_for(model, threads=request.threads or 1)[1],
+        batch_words=settings_for(models[-1], threads=request.threads or 1)[1],
     )
 
 

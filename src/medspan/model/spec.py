@@ -20,7 +20,7 @@ from medspan.tags import iobes_tags
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 EncoderKind = Literal["blstm_cnn", "char_blstm", "window", "cnn", "transformer"]
 OverlapPolicy = Literal["all", "longest", "best"]
@@ -126,6 +126,7 @@ class ModelSpec(_Strict, frozen=True):
     ``files`` maps each other file of the folder to its SHA-256; ``medspan.model.store`` fills it in.
     ``forms`` is absent where ``model.onnx`` does the work of the form network too.
     ``overlap`` says which of overlapping entities of different heads are kept.
+    ``beside`` names a model whose entities `medspan.load` adds to those of this one.
 
     Raises:
         ModelError: if heads or inputs are missing, doubled or badly named, or windows cannot advance.
@@ -143,6 +144,7 @@ class ModelSpec(_Strict, frozen=True):
     forms: FormSpec | None = None
     window: WindowSpec = WindowSpec()
     overlap: OverlapPolicy = "all"
+    beside: str = ""
     files: dict[str, Digest] = {}
     format_version: int = FORMAT_VERSION
 
@@ -190,7 +192,7 @@ def _keep_one_graph(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keep_as_it_is(config: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 had no encoders over word pieces and no teachers in provenance; all it had is as it was."""
+    """Version 2 had no encoders over word pieces and no teachers in provenance, version 3 no ``beside``."""
     return config
 
 
@@ -198,6 +200,7 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     0: _name_language,
     1: _keep_one_graph,
     2: _keep_as_it_is,
+    3: _keep_as_it_is,
 }
 """From each older format version to the next one; a test keeps a config of every version readable."""
 

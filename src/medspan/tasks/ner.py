@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from medspan.errors import UsageError, did_you_mean
-from medspan.model.store import open_model
+import msgspec
+
+from medspan.model.company import check_labels, company, labels_of
+from medspan.model.confidence import Rated
 from medspan.model.tagger import load_tagger
 from medspan.types import Document
 
@@ -13,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from medspan.model.confidence import Rated
     from medspan.model.session import Device
     from medspan.model.spec import ModelSpec
+    from medspan.model.store import StoredModel
+    from medspan.model.tagger import Tagger
 
 _CHUNK_DOCUMENTS = 256
 _CHUNK_CHARACTERS = 400_000
@@ -23,6 +26,9 @@ _CHUNK_CHARACTERS = 400_000
 
 class EntityRecognizer:
     """Finds entities; entities a document had are replaced.
+
+    A model that goes beside another (``beside`` of its ``config.json``) adds its entities to those of the
+    other; each finds its own as if it were alone.
 
     Args:
         folder: a model folder.
@@ -50,27 +56,27 @@ class EntityRecognizer:
         labels: Collection[str] | None = None,
         min_score: float = 0.0,
     ) -> None:
-        self.spec: ModelSpec = open_model(folder).spec
-        self._tagger = load_tagger(folder, device=device, threads=threads, batch_words=batch_words)
+        models = company(folder)
+        check_labels(models, labels or ())
+        known = labels_of(models)
+        self.spec: ModelSpec = models[-1].spec
+        self.labels: tuple[str, ...] = tuple(x for x in known if labels is None or x in labels)
+        """Labels this recognizer gives, in the order of the models."""
+        self._finds_all = len(self.labels) == len(known)
         self._min_score = min_score
-        self._labels = self._known(labels)
+        wanted = [model for model in models if set(model.spec.labels) & set(self.labels)]
+        self._taggers = [
+            self._tagger(model, device=device, threads=threads, batch_words=batch_words)
+            for model in wanted or models
+        ]
 
-    def _known(self, labels: Collection[str] | None) -> frozenset[str]:
-        for label in labels or ():
-            if label not in self.spec.labels:
-                raise UsageError(
-                    f"model {self.spec.name!r} finds no {label!r}; {did_you_mean(label, self.spec.labels)}"
-                )
-        kept = frozenset(self.spec.labels if labels is None else labels)
-        unwanted = [head.name for head in self.spec.heads if not kept & set(head.labels)]
-        for head in unwanted:
-            self._tagger.decoders.pop(head)
-        return kept
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Labels this recognizer gives, in the model's order."""
-        return tuple(label for label in self.spec.labels if label in self._labels)
+    def _tagger(self, model: StoredModel, **settings: Any) -> Tagger:  # noqa: ANN401 - those of `load_tagger`
+        """A tagger of a model, without the heads none of whose labels is wanted."""
+        tagger = load_tagger(model.path, **settings)
+        for head in model.spec.heads:
+            if not set(head.labels) & set(self.labels):
+                tagger.decoders.pop(head.name)
+        return tagger
 
     def __call__(self, text: str, *, id: str = "text") -> Document:  # noqa: A002 - the document's id
         """Find the entities of one text."""
@@ -84,24 +90,35 @@ class EntityRecognizer:
     def rate(self, documents: Iterable[Document | str]) -> Iterator[Rated]:
         """As `annotate`, and how sure the model is of each whole document: give it single sentences."""
         for chunk in _chunks(as_documents(documents)):
-            for rated in self._tagger.rate(chunk):
-                yield rated._replace(document=self._wanted(rated.document))
+            for ratings in zip(*(tagger.rate(chunk) for tagger in self._taggers), strict=True):
+                document = self._wanted([rated.document for rated in ratings])
+                sure = sum(rated.log_probability for rated in ratings)
+                yield Rated(document, sure, ratings[0].words)
 
     def _annotate(self, documents: Sequence[Document]) -> list[Document]:
-        return [self._wanted(document) for document in self._tagger.annotate(documents)]
+        found = (tagger.annotate(documents) for tagger in self._taggers)
+        return [self._wanted(versions) for versions in zip(*found, strict=True)]
 
-    def _wanted(self, document: Document) -> Document:
-        is_everything = self._min_score <= 0 and len(self._labels) == len(self.spec.labels)
-        return document if is_everything else self._kept(document)
-
-    def _kept(self, document: Document) -> Document:
+    def _wanted(self, versions: Sequence[Document]) -> Document:
+        """What each tagger made of a document → one document with the entities that are wanted."""
+        document = versions[0] if len(versions) == 1 else _merged(versions)
+        if self._min_score <= 0 and self._finds_all:
+            return document
         return document.replace(
             entities=tuple(
-                e
-                for e in document.entities
-                if e.label in self._labels and (e.score or 0.0) >= self._min_score
+                e for e in document.entities if e.label in self.labels and (e.score or 0.0) >= self._min_score
             )
         )
+
+
+def _merged(versions: Sequence[Document]) -> Document:
+    """All entities of some versions of a document, numbered anew in the order of the text."""
+    entities = sorted(
+        (entity for version in versions for entity in version.entities),
+        key=lambda entity: (entity.start, entity.end, entity.label),
+    )
+    numbered = (msgspec.structs.replace(entity, id=f"T{i}") for i, entity in enumerate(entities, start=1))
+    return versions[0].replace(entities=tuple(numbered))
 
 
 def _chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:

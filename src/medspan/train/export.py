@@ -152,6 +152,7 @@ class Export:
             forms=FormSpec(FORM_INPUTS, features.width) if features else None,
             window=WindowSpec(self.recipe.window.words, self.recipe.window.overlap),
             overlap=self.recipe.export.overlap,
+            beside=self.recipe.export.beside,
             provenance=provenance,
         )
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 COUNTS = "deid"
 """Key of the counts by label in the meta of a result."""
-"""Key of the changed text in the meta of a document that keeps its own."""
 
 _CHUNK = 64
 _PREFIX = "deid"

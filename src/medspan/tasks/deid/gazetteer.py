@@ -1,8 +1,9 @@
-"""First names by a list (data/given_names.txt): they find people where nothing around a name tells of one.
+"""Names by lists, found where nothing around them tells of one: first names, states and countries.
 
-A name of the list counts where it is written with a capital, is no part of a hyphenated term, and neither a
-disease nor a device follows it (Marie-Tooth, Allen test). An initial and one more capitalised word belong to
-it, unless that word is one that names places of care.
+A first name (data/given_names.txt) counts where it is written with a capital, is no part of a hyphenated
+term, and neither a disease nor a device follows it (Marie-Tooth, Allen test). An initial and one more
+capitalised word belong to it, unless that word is one that names places of care. States and countries
+(data/terms.toml) count where each of their words is written with a capital, and where none of these follows.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from medspan.tasks.deid.patterns import Candidate
-from medspan.tasks.deid.terms import data_text, terms
+from medspan.tasks.deid.terms import as_written, data_text, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 GAZETTEER_RANK = 1
 _WORD = re.compile(r"(?<![\w-])[^\W\d_]+(?:-[^\W\d_]+)*(?![\w-]|['\u2019](?!s\b))")
@@ -25,15 +26,29 @@ _MORE = re.compile(
 _FOLLOWING = re.compile(r"(?:['\u2019]s)?[ -]([^\W\d_]+)")
 
 
-def find_given_names(text: str) -> Iterator[Candidate]:
-    """People whose first name is in the list."""
-    names = given_names()
+def find_given_names(text: str, names: Collection[str] | None = None) -> Iterator[Candidate]:
+    """People whose first name is in a list, that of the package where none is given."""
+    names = given_names() if names is None else names
     for match in _WORD.finditer(text):
         if match[0] not in names or _is_eponym(text, match.end()):
             continue
         more = _MORE.match(text, match.end())
         end = more.end() if more and (more[1] or "").lower() not in terms().generic else match.end()
         yield Candidate(match.start(), end, "NAME", GAZETTEER_RANK)
+
+
+def find_regions(text: str) -> Iterator[Candidate]:
+    """States and countries."""
+    for match in _regions().finditer(text):
+        if not _is_eponym(text, match.end()):
+            yield Candidate(match.start(), match.end(), "LOCATION", GAZETTEER_RANK)
+
+
+@cache
+def _regions() -> re.Pattern[str]:
+    forms = {each for name in terms().regions for each in (as_written(name), name.upper())}
+    ordered = sorted(forms, key=lambda each: (-len(each), each))
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, ordered))})(?![\w-])")
 
 
 def _is_eponym(text: str, end: int) -> bool:

@@ -11,12 +11,14 @@ from medspan.errors import MissingExtraError
 from medspan.tasks.deid.names import name_lists, place_lists
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from faker import Faker
 
 Part = Literal["train", "test"]
 
 _TEST_SHARE = 5  # one name of so many is kept for tests
-_DRAWN = 220
+_DRAWN = 500
 _LOCALES = """
 en_US en_GB en_IN en_NG es_ES es_MX fr_FR de_DE de_AT it_IT pt_PT pt_BR nl_NL sv_SE no_NO da_DK
 fi_FI is_IS pl_PL cs_CZ sk_SK hu_HU hr_HR sl_SI et_EE lt_LT lv_LV ro_RO tr_TR el_GR ru_RU vi_VN
@@ -65,13 +67,8 @@ def world_names(part: Part, seed: int = 13) -> Names:
     Raises:
         MissingExtraError: if faker is not installed.
     """
-    try:
-        from faker import Faker  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise MissingExtraError("names of other countries", "faker", "deid") from None
     found: dict[str, list[str]] = {name: [] for name in Names.__struct_fields__}
-    for locale in _LOCALES.split():
-        source = Faker(locale)
+    for source in _sources():
         source.seed_instance(seed)
         for kind, method in _METHODS.items():
             maker = getattr(source, method, None)  # some languages lack some
@@ -79,6 +76,28 @@ def world_names(part: Part, seed: int = 13) -> Names:
                 found[kind] += dict.fromkeys(str(maker()).replace("\n", ", ") for _ in range(_DRAWN))
     found["facility"] = list(place_lists().facility)
     return Names(**{kind: _of(part, names) for kind, names in found.items()})
+
+
+def world_given_names() -> set[str]:
+    """Every first name that faker has for these countries.
+
+    Raises:
+        MissingExtraError: if faker is not installed.
+    """
+    found: set[str] = set()
+    for source in _sources():
+        for provider in source.providers:
+            for kind in ("first_names", "first_names_female", "first_names_male"):
+                found.update(map(str, getattr(provider, kind, ())))
+    return found
+
+
+def _sources() -> Iterator[Faker]:
+    try:
+        from faker import Faker  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise MissingExtraError("names of other countries", "faker", "deid") from None
+    return map(Faker, _LOCALES.split())
 
 
 def _of(part: Part, names: Iterable[str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from medspan.tasks.deid.terms import terms
+from medspan.tasks.deid.terms import as_written, terms
 
 if TYPE_CHECKING:
     import random
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _FIRST_DAY, _DAYS_ON = dt.date(1931, 1, 1), 34200
 _TEENS = range(11, 14)
 _UPPER_SHARE, _KNOWN_SHARE = 0.12, 0.35
-_MOST_HOUSE = 19999
+_MOST_HOUSE, _MOST_STREET = 19999, 150
 _STATES = (
     "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY "
     "NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY"
@@ -68,14 +68,13 @@ class Places:
             "g_place": self._place,
             "street": lambda: (self._street(), "LOCATION"),
             "g_street": lambda: (self._world_street(), "LOCATION"),
+            "g_world": lambda: (self._world_address(), "LOCATION"),
             "g_zip": lambda: (choose.choice(world.postcode or (numbers.zip(),)), "ZIP"),
             "facility": lambda: (self._facility(), "FACILITY"),
         }
 
     def _country(self) -> Marked:
-        name = self._choose.choice(self._regions)
-        words = (word[:1].upper() + word[1:] for word in name.split())
-        return name.upper() if name in {"usa", "uk"} else " ".join(words), "LOCATION"
+        return as_written(self._choose.choice(self._regions)), "LOCATION"
 
     def _place(self) -> Marked:
         return self._choose.choice((self._country, self._city))()
@@ -101,6 +100,22 @@ class Places:
         forms = (name, name, f"{house} {name}", f"{name} Apt. {flat:03}", name.partition(",")[0])
         found = choose.choice(forms)
         return found if any(map(str.isalpha, found)) else name
+
+    def _world_address(self) -> str:
+        """A street with its town and country in one of many forms, as one place."""
+        choose = self._choose
+        street, region = self._world_street(), "".join(choose.choices(_ACRONYM_LETTERS, k=2))
+        parts = {
+            "street": street.rstrip("0123456789/ ").partition(",")[0] or street,
+            "city": self._city()[0],
+            "country": self._country()[0],
+            "zip": choose.choice(self._world.postcode or (self._numbers.zip(),)),
+            "region": region,
+            "n": str(choose.randint(1, _MOST_HOUSE)),
+            "m": str(choose.randint(1, _MOST_STREET)),
+            "f": f"{choose.randint(1, 999):03}",
+        }
+        return choose.choice(self._lists["world"]).format(**parts)
 
     def _facility(self) -> str:
         choose, names = self._choose, self._names

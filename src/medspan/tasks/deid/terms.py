@@ -46,6 +46,13 @@ def terms() -> Terms:
     )
 
 
+def as_written(region: str) -> str:
+    """A state or country of the list with its capitals."""
+    if region in {"usa", "uk"}:
+        return region.upper()
+    return " ".join(word[:1].upper() + word[1:] for word in region.split())
+
+
 def _words(text: str) -> frozenset[str]:
     """The words of a list; an underscore stands for a blank."""
     return frozenset(word.replace("_", " ").lower() for word in text.split())
