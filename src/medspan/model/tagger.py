@@ -91,7 +91,7 @@ class Tagger:
             for scored in self.score(documents):
                 self._decode(scored, found)
         return [
-            document.replace(entities=self._entities(found[i]), relations=())
+            document.replace(entities=entities_of(found[i], self.overlap), relations=())
             for i, document in enumerate(documents)
         ]
 
@@ -113,7 +113,7 @@ class Tagger:
                     logs = path_log_probabilities(decoder, scored.emissions[name], scored.lengths)
                     np.add.at(sure, document, logs)
         return [
-            Rated(document.replace(entities=self._entities(found[i]), relations=()), logs, count)
+            Rated(document.replace(entities=entities_of(found[i], self.overlap), relations=()), logs, count)
             for i, (document, logs, count) in enumerate(
                 zip(documents, sure.tolist(), words.tolist(), strict=True)
             )
@@ -155,16 +155,18 @@ class Tagger:
                 offsets = int(units.starts[first]), int(units.ends[last])
                 found[int(units.document[member])].append((*offsets, label, score))
 
-    def _entities(self, found: list[Found]) -> tuple[Entity, ...]:
-        kept = resolve_overlaps(found, self.overlap)
-        return tuple(
-            Entity(f"T{i}", label, (Span(start, end),), round(score, 4))
-            for i, (start, end, label, score) in enumerate(kept, start=1)
-        )
+
+def entities_of(found: Sequence[Found], policy: OverlapPolicy) -> tuple[Entity, ...]:
+    """What was found in a document as its entities, numbered in the order of the text."""
+    kept = resolve_overlaps(found, policy)
+    return tuple(
+        Entity(f"T{i}", label, (Span(start, end),), round(score, 4))
+        for i, (start, end, label, score) in enumerate(kept, start=1)
+    )
 
 
 def resolve_overlaps(found: Sequence[Found], policy: OverlapPolicy) -> list[Found]:
-    """Entities in text order; of overlapping ones of the same label (a seam between windows), the first.
+    """Entities in text order; of overlapping ones of the same label, as at a seam of windows, the first.
 
     ``longest`` and ``best`` also keep one of overlapping entities of different labels.
     """

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from medspan.model.company import check_labels, company, labels_of
 from medspan.model.confidence import Rated
-from medspan.model.tagger import load_tagger
+from medspan.model.tagger import entities_of, load_tagger
 from medspan.types import Document
 
 if TYPE_CHECKING:
@@ -112,13 +110,9 @@ class EntityRecognizer:
 
 
 def _merged(versions: Sequence[Document]) -> Document:
-    """All entities of some versions of a document, numbered anew in the order of the text."""
-    entities = sorted(
-        (entity for version in versions for entity in version.entities),
-        key=lambda entity: (entity.start, entity.end, entity.label),
-    )
-    numbered = (msgspec.structs.replace(entity, id=f"T{i}") for i, entity in enumerate(entities, start=1))
-    return versions[0].replace(entities=tuple(numbered))
+    """What all versions of a document hold; of overlapping entities of the same label, the first."""
+    found = [(e.start, e.end, e.label, e.score or 0.0) for version in versions for e in version.entities]
+    return versions[0].replace(entities=entities_of(found, "all"))
 
 
 def _chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:
