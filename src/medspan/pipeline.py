@@ -99,10 +99,16 @@ def load(
 
 
 def with_stages(recognizer: EntityRecognizer, names: Sequence[str]) -> Annotator:
-    """The recognizer, then stages of `medspan.tasks.stages` with their defaults; itself where none is named.
+    """The recognizer, then stages of `medspan.tasks.stages`; itself where none is named.
+
+    Args:
+        recognizer: what finds the entities.
+        names: each ``name`` or ``name=PATH``: ``sections``, ``assertion``, ``relations``, ``codes=INDEX``.
 
     Raises:
-        UsageError: if there is no such stage.
+        UsageError: if there is no such stage, or it lacks what it needs.
+        ConfigError: if a table is malformed.
+        ModelError: if a folder is no relation model, or no index.
     """
     if not names:
         return recognizer

@@ -19,7 +19,7 @@ from strategies import documents
 if TYPE_CHECKING:
     from pathlib import Path
 
-RULES = Assertion()
+RULES = Assertion(method="rules")
 SHORT = {
     "present": "present",
     "absent": "absent",

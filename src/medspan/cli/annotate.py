@@ -59,7 +59,11 @@ Types = Annotated[
 MinScore = Annotated[float, typer.Option(min=0, max=1, help="Drop entities below this confidence.")]
 Stages = Annotated[
     str | None,
-    typer.Option(metavar="A,B", help="What to add to the entities: sections, assertion; nothing otherwise."),
+    typer.Option(
+        metavar="A,B",
+        help="What to add to the entities: sections, assertion, relations, codes=INDEX; nothing otherwise. "
+        "sections=TABLE, assertion=TABLE, relations=MODEL and codes.LABEL=INDEX use what is your own.",
+    ),
 ]
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")]
 Threads = Annotated[

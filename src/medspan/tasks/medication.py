@@ -46,18 +46,20 @@ _SHARED = {_REASON, _MODE}
 class MedicationLinker:
     """Relates medications to their fields and says in what kind of passage they stand.
 
-    Relations that a document had are replaced; an entity that begins a second entry of the same medication is
-    added, with the same spans. Nothing depends on other documents.
+    Relations that a document had are replaced. Nothing depends on other documents.
 
     Args:
         labels: labels of the entities, where they are not those of ``i2b2_entries.FIELDS``, and the field
             each is; entities of other labels stay as they are.
+        split: make an entry of each dosage, frequency or duration of a medication: an entity that begins a
+            second entry is added, with the same spans. Else all fields are related to the one entity.
     """
 
     needs: frozenset[str] = frozenset({"entities"})
     gives: frozenset[str] = frozenset({"relations", PASSAGE})
 
-    def __init__(self, labels: Mapping[str, str] | None = None) -> None:
+    def __init__(self, labels: Mapping[str, str] | None = None, *, split: bool = True) -> None:
+        self._split = split
         self._fields = {label: label for label in FIELDS.values()} if labels is None else dict(labels)
 
     def annotate(self, documents: Iterable[Document]) -> Iterator[Document]:
@@ -76,7 +78,8 @@ class MedicationLinker:
                 entities.append(entity)
                 continue
             marked = _with_passage(entity, page.passage(entity))
-            for place, group in enumerate(page.grouped(links.get(entity.id, []))):
+            fields = links.get(entity.id, [])
+            for place, group in enumerate(page.grouped(fields) if self._split else [fields]):
                 own = marked if not place else msgspec.structs.replace(marked, id=next(fresh))
                 entities.append(own)
                 relations += [

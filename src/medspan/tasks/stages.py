@@ -1,40 +1,118 @@
-"""What can follow the entities, by name: one line a stage, in the order in which they run."""
+"""What can follow the entities, by name: one line a stage, in the order in which they run.
+
+A stage is written ``name``, or ``name=PATH`` with a file or folder of one's own: a table of headings for
+``sections``, of cues for ``assertion``, a trained model for ``relations`` (rules otherwise), an index of
+`medspan terminology build` for ``codes``, which needs one. ``codes.LABEL=PATH`` is the index of one label;
+there may be several.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from medspan.errors import UsageError, did_you_mean
-from medspan.tasks.assertion import Assertion
-from medspan.tasks.sections import Sections
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from medspan.tasks.protocols import Annotator
 
-STAGES: dict[str, Callable[[], Annotator]] = {
-    "sections": Sections,
-    "assertion": Assertion,
+    Paths = Mapping[str, Path]
+
+ROUTE, MODE = "Route", "Mode"
+
+
+def _sections(paths: Paths) -> Annotator:
+    from medspan.tasks.sections import Sections  # noqa: PLC0415 - a stage is read only where it is asked for
+
+    return Sections(tables=tuple(paths.values()))
+
+
+def _assertion(paths: Paths) -> Annotator:
+    from medspan.tasks.assertion import Assertion  # noqa: PLC0415 - as above
+
+    return Assertion(tables=tuple(paths.values()))
+
+
+def _relations(paths: Paths) -> Annotator:
+    if paths:
+        from medspan.tasks.relations import RelationExtractor  # noqa: PLC0415 - as above
+
+        return RelationExtractor(paths[""])
+    from medspan.formats.i2b2_entries import FIELDS  # noqa: PLC0415 - as above
+    from medspan.tasks.medication import MedicationLinker  # noqa: PLC0415 - as above
+
+    return MedicationLinker({**{label: label for label in FIELDS.values()}, ROUTE: MODE}, split=False)
+
+
+def _codes(paths: Paths) -> Annotator:
+    from medspan.tasks.resolution.resolver import Resolver  # noqa: PLC0415 - as above
+
+    return Resolver(dict(paths))
+
+
+class _Stage(NamedTuple):
+    """How a stage is made of its paths by label (``""`` without one), and what it may be given."""
+
+    make: Callable[[Paths], Annotator]
+    path: str
+    needs_path: bool = False
+    has_labels: bool = False
+
+
+STAGES: Mapping[str, _Stage] = {
+    "sections": _Stage(_sections, "a table of headings"),
+    "assertion": _Stage(_assertion, "a table of cues"),
+    "relations": _Stage(_relations, "a relation model"),
+    "codes": _Stage(_codes, "an index", needs_path=True, has_labels=True),
 }
 
 
-def check_stages(names: Sequence[str]) -> None:
-    """Refuse a stage nobody knows.
+def check_stages(wanted: Sequence[str]) -> None:
+    """Refuse a stage nobody knows, one without what it needs, and a path where nothing is.
 
     Raises:
         UsageError: naming it.
     """
-    for name in names:
-        if name not in STAGES:
-            raise UsageError(f"stage {name!r}: unknown; {did_you_mean(name, STAGES)}")
+    for name, paths in _parsed(wanted).items():
+        for path in paths.values():
+            if not path.exists():
+                raise UsageError(f"stage {name!r}: {path} is not there; give {STAGES[name].path}")
 
 
-def stages_of(names: Sequence[str]) -> list[Annotator]:
-    """The stages of some names, in the order of `STAGES`, each with its defaults.
+def stages_of(wanted: Sequence[str]) -> list[Annotator]:
+    """Some stages, in the order of `STAGES`.
+
+    Args:
+        wanted: each ``name``, ``name=PATH`` or ``name.LABEL=PATH``.
 
     Raises:
-        UsageError: if there is no such stage.
+        UsageError: if there is no such stage, or it lacks what it needs.
+        ConfigError: if a table is malformed.
+        ModelError: if a folder is no relation model, or no index.
     """
-    check_stages(names)
-    return [make() for name, make in STAGES.items() if name in names]
+    check_stages(wanted)
+    parsed = _parsed(wanted)
+    return [stage.make(parsed[name]) for name, stage in STAGES.items() if name in parsed]
+
+
+def _parsed(wanted: Sequence[str]) -> dict[str, dict[str, Path]]:
+    """By stage, what it is given, by label."""
+    found: dict[str, dict[str, Path]] = {}
+    for one in wanted:
+        place, is_given, path = one.partition("=")
+        name, _, label = place.strip().partition(".")
+        stage = STAGES.get(name)
+        if stage is None:
+            raise UsageError(f"stage {name!r}: unknown; {did_you_mean(name, STAGES)}")
+        if label and not stage.has_labels:
+            raise UsageError(f"stage {one!r}: {name} is for all labels; leave .{label} out")
+        paths = found.setdefault(name, {})
+        if label in paths:
+            raise UsageError(f"stage {one!r}: given twice; leave one out")
+        if is_given:
+            paths[label] = Path(path.strip())
+        elif stage.needs_path or label:
+            raise UsageError(f"stage {one!r}: needs {stage.path}; write {place.strip()}=PATH")
+    return found

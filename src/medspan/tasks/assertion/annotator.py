@@ -52,7 +52,8 @@ class Assertion:
         tables: files of your own, in the same form; a phrase in one of them wins over those before.
         method: ``rules`` asks the cues, ``head`` a trained model that looks at the same cues and at words
             around them, ``both`` the cues, overruled where the model is sure that an entity is absent or is
-            not. Only an assertion that the model decides has a score, its probability.
+            not. Only an assertion that the model decides has a score, its probability. ``both`` where None,
+            there is a head (given, or for English alone) and no table of your own, else ``rules``.
         head: file of a model of your own; else the one that comes with medspan, for English.
 
     Raises:
@@ -69,12 +70,15 @@ class Assertion:
         *,
         languages: Sequence[str] = ("en",),
         tables: Sequence[Path] = (),
-        method: Method = "rules",
+        method: Method | None = None,
         head: Path | None = None,
     ) -> None:
+        has_head = head is not None or tuple(languages) == ("en",)
+        if method is None:  # a cue of one's own is not to be overruled by who has never seen it
+            method = "both" if has_head and not tables else "rules"
         if method not in get_args(Method):
             raise UsageError(f"method {method!r}: unknown; {did_you_mean(method, get_args(Method))}")
-        if method != "rules" and head is None and tuple(languages) != ("en",):
+        if method != "rules" and not has_head:
             raise UsageError(f"method {method!r} has a head for English only; give a head, or use the rules")
         self.finder = CueFinder([*(packaged_table("cues", language) for language in languages), *tables])
         self._method = method

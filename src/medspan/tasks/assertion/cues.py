@@ -31,79 +31,13 @@ SENTENCE_END = "$"
 # An enumerator, a word (contractions are one), or any other character.
 WORD = re.compile(r"(?<!\S)(?:\d{1,2}(?:\)|\.(?=\s+[A-Z])))|\w+(?:['’]\w+)*|[^\w\s]")  # noqa: RUF001
 _RUNS = re.compile(r"\w+|[^\w\s]")
-_COMMON = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "by",
-        "for",
-        "found",
-        "from",
-        "had",
-        "has",
-        "have",
-        "he",
-        "her",
-        "his",
-        "in",
-        "is",
-        "it",
-        "noted",
-        "of",
-        "on",
-        "or",
-        "patient",
-        "s",
-        "she",
-        "that",
-        "the",
-        "there",
-        "they",
-        "this",
-        "to",
-        "was",
-        "well",
-        "were",
-        "with",
-        "year",
-        "years",
-        ",",
-        ".",
-        ":",
-        ";",
-        "-",
-        "(",
-        ")",
-        "/",
-        "att",
-        "av",
-        "den",
-        "det",
-        "en",
-        "ett",
-        "för",
-        "har",
-        "hon",
-        "han",
-        "i",
-        "kan",
-        "med",
-        "och",
-        "om",
-        "på",
-        "som",
-        "till",
-        "var",
-        "är",
-    ]
-)
+_COMMON_WORDS = """
+a an and any are as at be been by for found from had has have he her his in is it noted of on or
+patient s she that the there they this to was well were with year years , . : ; - ( ) / att av den
+det en ett för har hon han i kan med och om på som till var är
+"""
+_COMMON = frozenset(_COMMON_WORDS.split())
+"""Words of cues, English and Swedish, that most sentences have."""
 _END: Any = None  # the key of a node's cue; words are the other keys
 
 
