@@ -98,8 +98,8 @@ def load(
     )
 
 
-def with_stages(recognizer: EntityRecognizer, names: Sequence[str]) -> Annotator:
-    """The recognizer, then stages of `medspan.tasks.stages`; itself where none is named.
+def with_stages(recognizer: Annotator, names: Sequence[str]) -> Annotator:
+    """A recognizer, then stages of `medspan.tasks.stages`; itself where none is named.
 
     Args:
         recognizer: what finds the entities.

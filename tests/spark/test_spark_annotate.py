@@ -15,13 +15,14 @@ from pyspark.sql.types import StructType
 import medspan
 from medspan.errors import ModelError, UsageError
 from medspan.jobs.annotating import Failure
-from medspan.pipeline import find_model
+from medspan.pipeline import find_model, load, with_stages
 from medspan.spark import annotate, explode, note_nlp, register
 from medspan.spark.columns import added_columns
 from medspan.spark.schema import COLUMNS, arrow_type, spark_fields
 from medspan.spark.travel import packed, unpacked
 from medspan.tasks.deid.annotator import Deidentifier
 from medspan.tasks.deid.policy import load_policy
+from medspan.types import Document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +100,16 @@ def test_the_schema_is_known_before_a_row_is_read_and_holds_what_stages_give(not
     }
     assert row["sections"][0].asDict() == {"label": "history", "start": 0, "end": len(TEXTS["n1"])}
     assert by_id(df)["n5"]["relations"] == []
+
+
+def test_stages_are_those_of_the_command_line(notes: DataFrame):
+    row = by_id(annotate(notes, text="note_text", stages=["sections", "assertion"]))["n1"]
+    said = {item["name"]: item["value"] for item in row["entities"][0]["attributes"]}
+    (alone,) = with_stages(load(), ["sections", "assertion"]).annotate([Document("n1", str(TEXTS["n1"]))])
+    assert said == {item.name: item.value for item in alone.entities[0].attributes}
+    assert row["sections"] == []
+    with pytest.raises(UsageError, match="stage 'section': unknown; did you mean sections"):
+        annotate(notes, text="note_text", stages=["section"])
 
 
 def test_a_bad_row_costs_itself_or_ends_the_job(spark: SparkSession):

@@ -13,6 +13,7 @@ from medspan.pipeline import DEFAULT_MODEL, find_model
 from medspan.spark.schema import COLUMNS, require_columns, spark_fields
 from medspan.spark.travel import packed
 from medspan.spark.work import Work, annotate_batches, named_function
+from medspan.tasks.stages import check_stages
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -36,6 +37,7 @@ def annotate(
     prefix: str = "",
     labels: Collection[str] | None = None,
     min_score: float = 0.0,
+    stages: Sequence[str] = (),
     pipeline: str | None = None,
     on_error: OnError = "row",
     travel: Travel = "path",
@@ -53,8 +55,10 @@ def annotate(
         prefix: stands before the names of the added columns, where ``df`` has some of that name.
         labels: labels to keep; all where None.
         min_score: entities below this confidence are dropped.
+        stages: what is added to the entities, as of ``medspan annotate --stages``: ``sections``,
+            ``assertion``, ``relations``, ``codes=INDEX``; every machine has the paths.
         pipeline: ``package.module:function`` of a function that takes the recognizer and returns the
-            annotator to run; installed on every worker.
+            annotator to run before the stages; installed on every worker.
         on_error: ``row`` fills the column ``error`` of a bad row, ``raise`` ends the job.
         travel: ``path`` where every machine has the model under the same name or path; ``bytes`` sends it
             with the query.
@@ -62,10 +66,11 @@ def annotate(
         batch_words: padded words of a forward pass; None for what suits.
 
     Raises:
-        UsageError: if a column is not there or does not fit, or there is no such pipeline.
+        UsageError: if a column is not there or does not fit, or there is no such stage or pipeline.
         ModelError: if the driver has no such model; workers look when they start.
     """
     kept = _kept(df, text, keep, prefix)
+    check_stages(stages)
     if pipeline is not None:
         named_function(pipeline)
     folder = find_model(model)
@@ -76,6 +81,7 @@ def annotate(
         prefix=prefix,
         labels=None if labels is None else tuple(labels),
         min_score=min_score,
+        stages=tuple(stages),
         pipeline=pipeline,
         max_chars=max_chars,
         batch_words=batch_words,

@@ -46,6 +46,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         model: name or path of the model, also where its bytes travel.
         text: the column of texts. keep: columns that are kept. prefix: of the names of the others.
         labels, min_score, batch_words: as of `medspan.load`.
+        stages: of `medspan.tasks.stages`.
         pipeline: ``package.module:function`` of a function from the recognizer to the annotator that is run.
         max_chars: longest text that is annotated; None for any.
         raises: whether a bad row ends the job.
@@ -58,6 +59,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...] | None = None
     min_score: float = 0.0
     batch_words: int | None = None
+    stages: tuple[str, ...] = ()
     pipeline: str | None = None
     max_chars: int | None = None
     raises: bool = False
@@ -172,7 +174,8 @@ def _load(settings: Work, model: Path | str) -> Annotator:
         raise ModelError(
             f'worker {platform.node()}: {error}; put the model there, or have it sent (travel="bytes")'
         ) from None
-    return named_function(settings.pipeline)(recognizer) if settings.pipeline else recognizer
+    made = named_function(settings.pipeline)(recognizer) if settings.pipeline else recognizer
+    return pipeline.with_stages(made, settings.stages)
 
 
 def _place() -> tuple[Device, int]:
