@@ -11,7 +11,7 @@ from hypothesis import given
 from medspan import formats
 from medspan.formats.html import hue
 from medspan.formats.protocol import WriteOptions
-from medspan.types import Attribute, Concept, Document, Entity, Relation, Span
+from medspan.types import Attribute, Concept, Document, Entity, Relation, Section, Span
 from strategies import documents
 
 
@@ -20,7 +20,7 @@ class _Page(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.stack, self.texts, self.labels = [], [], []
+        self.stack, self.texts, self.labels, self.sections = [], [], [], []
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
@@ -43,6 +43,8 @@ class _Page(HTMLParser):
             self.labels[-1].append(data)
         elif self.stack[-1][0] == "em":  # the assertion behind a label
             self.labels[-1][-1] += data
+        elif ("span", "section") in self.stack:
+            self.sections.append(data)
         elif self.stack[-1] == ("span", "control"):
             self.texts[-1] += chr(int(data, 16))
         else:
@@ -107,7 +109,23 @@ def test_legend_contents_and_losses(tmp_path):
     assert '<a href="#d2">b</a>' in content
     assert 'dir="auto"' in content
     assert "default-src 'none'" in content
-    assert losses.counts == {"relations": 1, "meta values": 1}
+    assert losses.counts == {"meta values": 1}
+
+
+def test_sections_and_relations_are_shown(tmp_path):
+    text = "Medications:\naspirin 5 mg\nPlan: rest"
+    drug, dose = Entity("T1", "Medication", (Span(13, 20),)), Entity("T2", "Dosage", (Span(21, 25),))
+    sections = (Section("medications", Span(0, 25)), Section("plan_of_care", Span(26, len(text))))
+    relations = (Relation("R1", "of <dose>", "T1", "T2", 0.5),)
+    found = Document("d", text, (drug, dose), relations, sections=sections)
+    content, page, losses = _page([found], tmp_path)
+    assert page.texts == [text]
+    assert page.sections == ["medications", "plan of care"]
+    assert content.index('"section">plan') > content.index("aspirin")
+    assert "1 relation</summary>" in content
+    row = re.search(r"<tr>(.*?)</tr>", content)[1]
+    assert re.findall(r">([^<>]+)<", row) == ["aspirin", "Medication", "of &lt;dose&gt;", "5 mg", "Dosage"]
+    assert losses.counts == {}
 
 
 def test_colours_are_stable():

@@ -91,6 +91,16 @@ TABLE = [
     (HEAD + f"d\tT1\tDisease\t0\t3\t\t\t\tnegated\t{SECRET}\n", 2, "an attribute has no value"),
     (HEAD + f"d\tT1\t\t0\t3\t\t\t\t\t{SECRET}\n", 2, "has an empty label"),
     (HEAD + f"d\tT1\tA\t0\t3\t\t\t\t\t{SECRET}\nd\tT1\tA\t0\t3\t\t\t\t\t\n", 2, "has an entity id twice"),
+    (
+        f"document,id,label,start,end,relations,document_text\nd,T1,A,0,3,of=T9,{SECRET}\n",
+        2,
+        "names no entity of this document",
+    ),
+    (
+        f"document,id,label,start,end,relations,document_text\nd,T1,A,0,3,T2,{SECRET}\n",
+        2,
+        "a relation names no mention",
+    ),
     ("document,label,start,end\nd,Disease,0,3\n", 2, "the text of document 'd' is missing"),
 ]
 CASES = [

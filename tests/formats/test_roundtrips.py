@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medspan import formats
-from medspan.formats.protocol import WriteOptions
+from medspan.formats.protocol import ReadOptions, WriteOptions
 from medspan.types import Document, Entity, Span
 from strategies import documents
 
@@ -121,6 +121,9 @@ def test_tables_hold_entities(folder, found, suffix):
         assert [[(a.name, a.value) for a in item.attributes] for item in after.entities] == [
             [(a.name, a.value) for a in item.attributes] for item in before.entities
         ]
+        assert sorted((r.label, r.head, r.tail) for r in after.relations) == sorted(
+            (r.label, r.head, r.tail) for r in before.relations
+        )
 
 
 @given(found=documents(rich=False), identity=st.text(st.characters(exclude_categories=["Cs"]), max_size=12))
@@ -143,3 +146,16 @@ def test_a_long_document_takes_linear_time(tmp_path):
     (back,) = formats.read(path)
     assert back.text == text
     assert _places(back) == sorted((entity.label, entity.spans) for entity in entities)
+
+
+def test_a_rejected_row_takes_relations_to_it_along(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "document,id,label,start,end,relations,document_text\n"
+        "d,T1,Drug,0,3,of=T2|with=T3,abcdefghi\nd,T2,Dose,3,99,,\nd,T3,Dose,6,9,,\n",
+        encoding="utf-8",
+    )
+    rejected = []
+    (found,) = formats.read(path, options=ReadOptions(rejected=lambda _, unit: rejected.append(unit)))
+    assert len(rejected) == 1
+    assert [(r.id, r.label, r.head, r.tail) for r in found.relations] == [("R1", "with", "T1", "T3")]

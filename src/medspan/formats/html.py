@@ -3,7 +3,8 @@
 No script and nothing from elsewhere. Each mark carries its label as text and a border, so it reads in
 black and white print; marks nest, and one that crosses another is cut into pieces with open edges. The
 tooltip names id, score, concepts and attributes; an assertion other than present, and a past one, stand with
-the label. Not held, and counted: relations, sentences, sections, meta.
+the label. Sections are named where they begin, relations stand in a table below the text. Not held, and
+counted: ends of sections, sentences, meta.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from medspan.types import Document, Entity
 
 EXTENSIONS = (".html", ".htm")
-_HOLDS = frozenset({"attributes", "concepts", "scores"})
+_HOLDS = frozenset({"attributes", "concepts", "scores", "relations", "sections"})
 _HUES = {"disease": 8, "chemical": 210, "gene": 130, "species": 42, "anatomy": 285, "cell": 175}
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _DEEPEST = 6
@@ -95,7 +96,31 @@ def _article(document: Document, number: int) -> str:
     return (
         f'<article id="d{number}"><h2><a href="#d{number}">{_shown(document.id)}</a> '
         f"<small>{found}</small></h2>\n"
-        f'<div class="text" dir="auto" style="--levels:{max(levels, default=0)}">{body}</div></article>\n'
+        f'<div class="text" dir="auto" style="--levels:{max(levels, default=0)}">{body}</div>'
+        f"{_relations(document)}</article>\n"
+    )
+
+
+def _relations(document: Document) -> str:
+    """A table of the relations, in the order of their first mentions."""
+    if not document.relations:
+        return ""
+    entities = {entity.id: entity for entity in document.entities}
+    ordered = sorted(document.relations, key=lambda r: (entities[r.head].start, entities[r.tail].start))
+    rows = "".join(
+        f"<tr><td>{_mention(document, entities[relation.head])}</td><th>{_shown(relation.label)}</th>"
+        f"<td>{_mention(document, entities[relation.tail])}</td></tr>"
+        for relation in ordered
+    )
+    found = _counted(len(ordered), "relation")
+    return f"<details open><summary>{found}</summary><table>{rows}</table></details>"
+
+
+def _mention(document: Document, entity: Entity) -> str:
+    words = " ".join(document.text_of(entity).split())
+    return (
+        f'<mark style="--h:{hue(entity.label)}" title="{_title(entity)}">{_shown(words)}'
+        f"<b>{_shown(entity.label)}</b></mark>"
     )
 
 
@@ -125,20 +150,40 @@ def _marked(document: Document, levels: list[int]) -> str:
     stack: list[Piece] = []
     at = 0
     waiting = _pieces(document.entities)[::-1]
+    plain = _Plain(document)
     while waiting or stack:
         ends = min((end for _, end, _ in stack), default=len(document.text))
         if waiting and waiting[-1][0] < ends:
             piece = waiting.pop()
-            out.append(_shown(document.text[at : piece[0]]))
+            out.append(plain(at, piece[0]))
             at = piece[0]
             out.append(_opened(document, piece, levels, is_new=True))
             stack.append(piece)
         else:
-            out.append(_shown(document.text[at:ends]))
+            out.append(plain(at, ends))
             at = ends
             _close(document, stack, ends, levels, out)
-    out.append(_shown(document.text[at:]))
+    out.append(plain(at, len(document.text)))
     return "".join(out)
+
+
+class _Plain:
+    """Stretches of a document's text, asked for in order, with the names of the sections that begin there."""
+
+    def __init__(self, document: Document) -> None:
+        self._text = document.text
+        self._waiting = sorted(document.sections, key=lambda section: section.span, reverse=True)
+
+    def __call__(self, start: int, end: int) -> str:
+        out: list[str] = []
+        at = start
+        while self._waiting and self._waiting[-1].span.start <= end:
+            section = self._waiting.pop()
+            out.append(_shown(self._text[at : section.span.start]))
+            name = _shown(section.label.replace("_", " "))
+            out.append(f'<span class="section">{name}</span>')
+            at = section.span.start
+        return "".join([*out, _shown(self._text[at:end])])
 
 
 def _close(document: Document, stack: list[Piece], at: int, levels: list[int], out: list[str]) -> None:

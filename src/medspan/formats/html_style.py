@@ -32,6 +32,14 @@ mark > b { color: hsl(var(--h) 75% 26%); font-size: .66em; font-weight: 650; let
   margin-inline-start: .4em; unicode-bidi: isolate; user-select: none; vertical-align: .08em; }
 mark > b em { font-style: italic; font-weight: 500; }
 .legend mark > b { margin: 0; font-size: .8em; }
+.section { border: 1px solid #c9c9d2; border-radius: 3px; color: #5a5a66; font-size: .62em; font-weight: 600;
+  letter-spacing: .05em; margin-inline-end: .6em; padding: .1em .45em; text-transform: uppercase;
+  user-select: none; vertical-align: .15em; }
+details { margin-top: .5rem; }
+details summary { color: #5a5a66; cursor: pointer; font-size: .85rem; }
+table { border-collapse: collapse; font-size: .85rem; line-height: 2; margin-top: .3rem; }
+td, th { font-weight: normal; padding: 0 .9rem 0 0; text-align: start; }
+th { color: #5a5a66; font-style: italic; }
 .control { border: 1px solid #999; border-radius: 3px; color: #666; font-size: .6em; padding: 0 .15em; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10.5pt; }

@@ -2,14 +2,14 @@ r"""Tables (CSV or TSV): an entity a row, for spreadsheets and data frames.
 
 Columns, found by their names in any order: ``document``, ``id``, ``label``, ``start``, ``end``, ``spans``
 (``12-15;20-24``, only where discontinuous), ``text`` (the mention; checked when read), ``score``,
-``concepts`` (ids, best first, with ``|`` between), ``attributes`` (``name=value``, with ``|`` between).
-In the last two a ``\`` stands before a ``|``, ``=`` or ``\`` that is meant itself. Other columns are kept
-in ``meta["entity_extra"]``.
+``concepts`` (ids, best first, with ``|`` between), ``attributes`` (``name=value``, with ``|`` between),
+``relations`` (``label=id`` of the mention it leads to, with ``|`` between). In the last three a ``\`` stands
+before a ``|``, ``=`` or ``\`` that is meant itself. Other columns are kept in ``meta["entity_extra"]``.
 
 Offsets need texts: a column ``document_text`` (first row of a document; written on request), else
 ``<document>.txt`` beside the table. Not held, and counted: texts and documents without entities (unless
-that column is written), relations, names and scores of concepts, scores of attributes, sentences, sections,
-meta.
+that column is written), names and scores of concepts, scores of attributes, ids and scores of relations,
+sentences, sections, meta.
 """
 
 from __future__ import annotations
@@ -63,8 +63,12 @@ def _rows(document: Document, *, has_text: bool) -> Iterator[list[str]]:
     text = [document.text] if has_text else []
     if has_text and not document.entities:
         yield [document.id, *[""] * (len(COLUMNS) - 1), *text]
+    relations: dict[str, list[str]] = {}
+    for relation in document.relations:
+        relations.setdefault(relation.head, []).append(f"{_marked(relation.label)}={_marked(relation.tail)}")
     for number, entity in zip(count(), document.entities, strict=False):
-        yield [document.id, *_values(entity, document.text), *(text if not number else [""] * len(text))]
+        values = [*_values(entity, document.text), "|".join(relations.get(entity.id, ()))]
+        yield [document.id, *values, *(text if not number else [""] * len(text))]
 
 
 def _values(entity: Entity, text: str) -> list[str]:
@@ -87,8 +91,12 @@ def _marked(value: str) -> str:
 
 
 def _count(document: Document, losses: Losses, *, has_text: bool) -> None:
-    holds = frozenset({"attributes", "concepts", "scores"})
+    holds = frozenset({"attributes", "concepts", "scores", "relations"})
     count_unheld(document, losses, holds)
+    places = {entity.id: place for place, entity in enumerate(document.entities)}
+    ordered = sorted(document.relations, key=lambda relation: places[relation.head])
+    losses.add("relation ids", sum(r.id != f"R{number}" for number, r in enumerate(ordered, 1)))
+    losses.add("relation scores", sum(relation.score is not None for relation in ordered))
     concepts = [concept for entity in document.entities for concept in entity.concepts]
     attributes = [attribute for entity in document.entities for attribute in entity.attributes]
     losses.add("concept names", sum(concept.name is not None for concept in concepts))

@@ -15,13 +15,16 @@ from medspan.formats import files
 from medspan.formats.columns import allow_long_fields
 from medspan.formats.protocol import ReadOptions, reject
 from medspan.formats.surface import SURFACE_REMEDY, surface_problem
-from medspan.types import Attribute, Concept, Document, Entity, Span
+from medspan.types import Attribute, Concept, Document, Entity, Relation, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXTENSIONS = (".tsv", ".csv")
-COLUMNS = ("document", "id", "label", "start", "end", "spans", "text", "score", "concepts", "attributes")
+COLUMNS = (
+    *("document", "id", "label", "start", "end", "spans", "text", "score"),
+    *("concepts", "attributes", "relations"),
+)
 TEXT_COLUMN = "document_text"
 _NEEDED = ("document", "label", "start", "end")
 _ALIASES = {"doc": "document", "doc_id": "document", "document_id": "document", "type": "label"}
@@ -133,6 +136,7 @@ def _document(table: _Table, identity: str, rows: list[Numbered]) -> Iterator[Do
     fresh = (f"T{number}" for number in count(1) if f"T{number}" not in taken)
     entities: list[Entity] = []
     extra: dict[str, dict[str, str]] = {}
+    links: list[tuple[str, str, str]] = []
     try:
         text = _text(table, identity, rows)
         for line, row in rows:
@@ -142,8 +146,13 @@ def _document(table: _Table, identity: str, rows: list[Numbered]) -> Iterator[Do
             if entity:
                 entities.append(entity)
                 extra |= _unknown(row, entity)
+                pairs = _pairs(row, "relations", "a relation names no mention", "label=id")
+                links += [(label, entity.id, tail) for label, tail in pairs]
         meta: dict[str, Any] = {"entity_extra": extra} if extra else {}
-        document = Document(identity, text, tuple(entities), meta=meta)
+        lost = taken - {entity.id for entity in entities}  # a rejected row takes relations to it along
+        kept = (link for link in links if link[2] not in lost)
+        relations = (Relation(f"R{number}", *link) for number, link in enumerate(kept, 1))
+        document = Document(identity, text, tuple(entities), tuple(relations), meta=meta)
     except _MalformedError as error:
         table.reject(first_line, error, [row for _, row in rows])
     except AnnotationError as error:
@@ -228,10 +237,16 @@ def _items(cell: str) -> list[str]:
 
 
 def _attributes(row: Row) -> tuple[Attribute, ...]:
-    pairs = [_PAIR.fullmatch(item) for item in _items(row.get("attributes", ""))]
+    pairs = _pairs(row, "attributes", "an attribute has no value", "name=value")
+    return tuple(Attribute(name, value) for name, value in pairs)
+
+
+def _pairs(row: Row, column: str, problem: str, form: str) -> list[tuple[str, str]]:
+    """The pairs of a cell: ``form``, with ``|`` between several."""
+    pairs = [_PAIR.fullmatch(item) for item in _items(row.get(column, ""))]
     if not all(pairs):
-        raise _MalformedError("an attribute has no value", "write name=value, with | between several")
-    return tuple(Attribute(_unmarked(pair.group(1)), _unmarked(pair.group(2))) for pair in pairs if pair)
+        raise _MalformedError(problem, f"write {form}, with | between several")
+    return [(_unmarked(pair.group(1)), _unmarked(pair.group(2))) for pair in pairs if pair]
 
 
 def _unmarked(value: str) -> str:
