@@ -78,7 +78,7 @@ def test_labels_of_other_corpora_are_named():
     entities = (Entity("a", "Drug", (Span(0, 7),)), Entity("b", "Route", (Span(8, 10),), 0.5))
     document = Document("x", "aspirin po", entities, (Relation("old", "x", "a", "b"),))
     (found,) = MedicationLinker({"Drug": MEDICATION, "Route": "Mode"}).annotate([document])
-    assert found.relations == (Relation("R1", "Mode", "a", "b"),)
+    assert found.relations == (Relation("R1", "Route", "a", "b"),)
     assert [e.label for e in found.entities] == ["Drug", "Route"]
     assert document.relations[0].id == "old"
     (none,) = MedicationLinker().annotate([document])

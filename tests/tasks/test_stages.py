@@ -51,7 +51,7 @@ def test_all_run_in_their_own_order(index: Path):
     assert {(r.label, r.head, r.tail) for r in done.relations} == {
         ("Dosage", "T1", "T2"),
         ("Dosage", "T1", "T3"),
-        ("Mode", "T1", "T4"),
+        ("Route", "T1", "T4"),
     }
     assert len(done.entities) == len(document().entities)
 

@@ -46,7 +46,8 @@ _SHARED = {_REASON, _MODE}
 class MedicationLinker:
     """Relates medications to their fields and says in what kind of passage they stand.
 
-    Relations that a document had are replaced. Nothing depends on other documents.
+    Relations that a document had are replaced; a relation has the label of its field. Nothing depends on
+    other documents.
 
     Args:
         labels: labels of the entities, where they are not those of ``i2b2_entries.FIELDS``, and the field
@@ -83,8 +84,7 @@ class MedicationLinker:
                 own = marked if not place else msgspec.structs.replace(marked, id=next(fresh))
                 entities.append(own)
                 relations += [
-                    Relation(f"R{next(numbers)}", self._fields[field.label], own.id, field.id, own.score)
-                    for field in group
+                    Relation(f"R{next(numbers)}", field.label, own.id, field.id, own.score) for field in group
                 ]
         return document.replace(entities=tuple(entities), relations=tuple(relations))
 

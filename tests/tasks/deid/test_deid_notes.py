@@ -36,9 +36,9 @@ def test_names_and_templates_are_split():
 @pytest.mark.parametrize("part", PARTS)
 def test_notes_have_every_label_and_the_same_seed_the_same_notes(part: str):
     names = own_names(part)  # type: ignore[arg-type]
-    documents = list(NoteWriter(part, names, seed=3).documents(150))  # type: ignore[arg-type]
+    documents = list(NoteWriter(part, names, seed=3).documents(300))  # type: ignore[arg-type]
     assert {entity.label for document in documents for entity in document.entities} == set(LABELS)
-    assert documents == list(NoteWriter(part, names, seed=3).documents(150))  # type: ignore[arg-type]
+    assert documents == list(NoteWriter(part, names, seed=3).documents(300))  # type: ignore[arg-type]
     assert not any("{" in document.text or "|" in document.text[:0] for document in documents)
     for document in documents:
         for entity in document.entities:

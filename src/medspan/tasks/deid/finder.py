@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from medspan.errors import UsageError, did_you_mean
 from medspan.tasks.deid.again import find_again
-from medspan.tasks.deid.beside import find_beside
+from medspan.tasks.deid.beside import find_beside, find_between
 from medspan.tasks.deid.gazetteer import find_given_names, find_regions
 from medspan.tasks.deid.labels import LABELS
 from medspan.tasks.deid.merge import merge
@@ -58,6 +58,7 @@ class Finder:
         found = [*self._patterns.find(text), *by_name, *find_regions(text), *by_model]
         first = merge(text, found)
         first = merge(text, [*first, *find_beside(text, first)])
+        first = merge(text, [*first, *find_between(text, first)])
         return merge(text, [*first, *find_again(text, first)])
 
     def _by_model(self, documents: Sequence[Document]) -> list[list[Candidate]]:
