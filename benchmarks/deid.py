@@ -7,7 +7,7 @@ deid/presidio-synthetic are never trained on. Their labels stand for these class
 ORGANIZATION, AGE and NRP of Presidio's data are no identifiers of Safe Harbor as they stand there, and their
 words count neither as found nor as too much. Every system is asked for what it would change; deid_scores.py
 says how that is counted. Generated notes and notes with identifiers come from deid_notes.py: templates,
-names and notes that nothing was trained on; there the list of first names, too, is without those of the part
+names and notes that nothing was trained on; there the lists of names, too, are without those of the part
 ``test``. ``--meddocan`` scores a model of recipes/meddocan.toml: strict
 label and borders, and borders alone. Writes deid.json beside this file, under the key of the split.
 """
@@ -32,7 +32,7 @@ from medspan.corpora import load
 from medspan.model.store import open_model
 from medspan.pipeline import find_model
 from medspan.tasks.deid.finder import Finder
-from medspan.tasks.deid.gazetteer import given_names
+from medspan.tasks.deid.gazetteer import NameLists, known_names
 from medspan.tasks.deid.labels import DIRECT, LABELS
 from medspan.tasks.deid.notes_names import is_of
 from medspan.types import Document
@@ -114,8 +114,8 @@ def measure(finder: Finder, split: str, python: str | None) -> dict[str, Any]:
 
 def measure_generated(recognizer: EntityRecognizer | None) -> dict[str, Any]:
     """Notes of our making that nothing was trained on."""
-    known = frozenset(name for name in given_names() if is_of("train", name))
-    finder = Finder(recognizer, given_names=known)
+    known = NameLists(*(frozenset(n for n in names if is_of("train", n)) for names in known_names()))
+    finder = Finder(recognizer, names=known)
     results = {}
     for name, gold in test_documents().items():
         found = score(gold, own_spans(finder, [Document(d.id, d.text) for d in gold]), OWN)

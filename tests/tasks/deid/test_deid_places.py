@@ -6,7 +6,7 @@ import pytest
 
 from medspan.tasks.deid.beside import find_beside, find_between
 from medspan.tasks.deid.finder import Finder
-from medspan.tasks.deid.gazetteer import find_given_names, find_regions, given_names
+from medspan.tasks.deid.gazetteer import NameLists, find_names, find_regions, known_names
 from medspan.tasks.deid.merge import merge
 from medspan.tasks.deid.patterns import Candidate
 from medspan.types import Document
@@ -68,11 +68,17 @@ def test_the_corner_of_the_mouth_is_no_place():
 
 def test_regions_and_first_names_are_found_by_lists():
     text = "Heather Quimby of NEW YORK flew to Sri Lanka; Kenya virus; a heather."
-    names = [text[each.start : each.end] for each in find_given_names(text)]
+    names = [text[each.start : each.end] for each in find_names(text)]
     assert names == ["Heather Quimby"]
     assert [text[each.start : each.end] for each in find_regions(text)] == ["NEW YORK", "Sri Lanka", "Kenya"]
-    assert list(find_given_names(text, frozenset())) == []
-    assert not {"Will", "May", "Allegra"} & given_names()
+    assert list(find_names(text, NameLists(frozenset(), frozenset()))) == []
+    assert not {"Will", "May", "Allegra"} & known_names().given
+    assert not {"Foley", "Parkinson", "Wilms", "Gray"} & known_names().family
+
+
+def test_a_family_name_stands_alone():
+    text = "Seen by Dvořáková Hospital, a Foley catheter, Dvořáková syndrome."
+    assert [text[each.start : each.end] for each in find_names(text)] == ["Dvořáková"]
 
 
 def test_a_region_in_a_name_of_a_disease_stays():

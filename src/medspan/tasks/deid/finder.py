@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 from medspan.errors import UsageError, did_you_mean
 from medspan.tasks.deid.again import find_again
 from medspan.tasks.deid.beside import find_beside, find_between
-from medspan.tasks.deid.gazetteer import find_given_names, find_regions
+from medspan.tasks.deid.gazetteer import find_names, find_regions
 from medspan.tasks.deid.labels import LABELS
 from medspan.tasks.deid.merge import merge
 from medspan.tasks.deid.patterns import CUE_RANK, Candidate, Patterns, shipped_patterns
 from medspan.types import Document, Entity, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from medspan.tasks.deid.gazetteer import NameLists
     from medspan.tasks.ner import EntityRecognizer
 
 MODEL_RANK = CUE_RANK
@@ -29,7 +30,7 @@ class Finder:
             alone.
         label_map: labels of the model → `LABELS`; an empty one is left out.
         patterns: those of the package where None.
-        given_names: first names that find people; the list of the package where None.
+        names: lists of names that find people; those of the package where None.
 
     Raises:
         UsageError: if a label of the model is not known and not mapped.
@@ -41,12 +42,12 @@ class Finder:
         *,
         label_map: Mapping[str, str] | None = None,
         patterns: Patterns | None = None,
-        given_names: Collection[str] | None = None,
+        names: NameLists | None = None,
     ) -> None:
         self._recognizer = recognizer
         self._labels = _checked(recognizer.labels if recognizer else (), label_map or {})
         self._patterns = patterns or shipped_patterns()
-        self._given_names = given_names
+        self._names = names
 
     def find(self, documents: Sequence[Document]) -> list[list[Candidate]]:
         """For each document its candidates, disjoint and ascending."""
@@ -54,7 +55,7 @@ class Finder:
         return [self._find(document.text, model) for document, model in zip(documents, by_model, strict=True)]
 
     def _find(self, text: str, by_model: list[Candidate]) -> list[Candidate]:
-        by_name = find_given_names(text, self._given_names)
+        by_name = find_names(text, self._names)
         found = [*self._patterns.find(text), *by_name, *find_regions(text), *by_model]
         first = merge(text, found)
         first = merge(text, [*first, *find_beside(text, first)])

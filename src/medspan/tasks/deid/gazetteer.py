@@ -1,22 +1,23 @@
-"""Names by lists, found where nothing around them tells of one: first names, states and countries.
+"""Names by lists, found where nothing around them tells of one: people, states and countries.
 
-A first name (data/given_names.txt) counts where it is written with a capital, is no part of a hyphenated
-term, and neither a disease nor a device follows it (Marie-Tooth, Allen test). An initial and one more
-capitalised word belong to it, unless that word is one that names places of care. States and countries
-(data/terms.toml) count where each of their words is written with a capital, and where none of these follows.
+A name (data/given_names.txt, data/family_names.txt) counts where it is written with a capital, is no part of
+a hyphenated term, and neither a disease nor a device follows it (Marie-Tooth, Allen test). To a first name
+belong an initial and one more capitalised word, unless that word is one that names places of care. States and
+countries (data/terms.toml) count where each of their words is written with a capital, and where none of these
+follows.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from medspan.tasks.deid.patterns import Candidate
 from medspan.tasks.deid.terms import as_written, data_text, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
 GAZETTEER_RANK = 1
 _WORD = re.compile(r"(?<![\w-])[^\W\d_]+(?:-[^\W\d_]+)*(?![\w-]|['\u2019](?!s\b))")
@@ -26,15 +27,24 @@ _MORE = re.compile(
 _FOLLOWING = re.compile(r"(?:['\u2019]s)?[ -]([^\W\d_]+)")
 
 
-def find_given_names(text: str, names: Collection[str] | None = None) -> Iterator[Candidate]:
-    """People whose first name is in a list, that of the package where none is given."""
-    names = given_names() if names is None else names
+class NameLists(NamedTuple):
+    """First and family names."""
+
+    given: frozenset[str]
+    family: frozenset[str]
+
+
+def find_names(text: str, names: NameLists | None = None) -> Iterator[Candidate]:
+    """People whose name is in a list, those of the package where none is given."""
+    given, family = names or known_names()
     for match in _WORD.finditer(text):
-        if match[0] not in names or _is_eponym(text, match.end()):
-            continue
-        more = _MORE.match(text, match.end())
-        end = more.end() if more and (more[1] or "").lower() not in terms().generic else match.end()
-        yield Candidate(match.start(), end, "NAME", GAZETTEER_RANK)
+        start, end = match.span()
+        if match[0] in given and not _is_eponym(text, end):
+            more = _MORE.match(text, end)
+            end = more.end() if more and (more[1] or "").lower() not in terms().generic else end
+            yield Candidate(start, end, "NAME", GAZETTEER_RANK)
+        elif match[0] in family and not _is_eponym(text, end):
+            yield Candidate(start, end, "NAME", GAZETTEER_RANK)
 
 
 def find_regions(text: str) -> Iterator[Candidate]:
@@ -57,6 +67,7 @@ def _is_eponym(text: str, end: int) -> bool:
 
 
 @cache
-def given_names() -> frozenset[str]:
-    """The names of the list."""
-    return frozenset(data_text("given_names.txt").split())
+def known_names() -> NameLists:
+    """The lists of the package."""
+    given, family = (frozenset(data_text(f"{kind}_names.txt").split()) for kind in ("given", "family"))
+    return NameLists(given, family)

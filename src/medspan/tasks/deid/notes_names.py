@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from medspan.errors import MissingExtraError
+from medspan.tasks.deid.gazetteer import NameLists
 from medspan.tasks.deid.names import name_lists, place_lists
 
 if TYPE_CHECKING:
@@ -78,18 +79,20 @@ def world_names(part: Part, seed: int = 13) -> Names:
     return Names(**{kind: _of(part, names) for kind, names in found.items()})
 
 
-def world_given_names() -> set[str]:
-    """Every first name that faker has for these countries.
+def world_lists() -> NameLists:
+    """Every first and family name that faker has for these countries.
 
     Raises:
         MissingExtraError: if faker is not installed.
     """
-    found: set[str] = set()
+    given: set[str] = set()
+    family: set[str] = set()
     for source in _sources():
         for provider in source.providers:
             for kind in ("first_names", "first_names_female", "first_names_male"):
-                found.update(map(str, getattr(provider, kind, ())))
-    return found
+                given.update(map(str, getattr(provider, kind, ())))
+            family.update(map(str, getattr(provider, "last_names", ())))
+    return NameLists(frozenset(given), frozenset(family))
 
 
 def _sources() -> Iterator[Faker]:
