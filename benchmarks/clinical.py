@@ -7,7 +7,7 @@ one corpus and its heads alone (``maccrobat``, ``phee``); same encoder, same sta
 its own dev split. With --model also measures a finished model: each head alone, and what `medspan.load` finds
 with all of them, where two heads may find the same label. Strict entity F1 of the shipped labels, intervals
 from 1,000 resamples of the documents, the gain with a paired bootstrap over all seeds. Writes clinical.json
-beside this file.
+beside this file, and its figures into docs/clinical.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from facts import bounds, facts, figures, merge_json
+from facts import bounds, facts, figures, fill_page, merge_json, read_json
 from relations import Log, say
 from transfer import document_counts
 
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "clinical.md"
 RECIPE = ROOT / "recipes" / "clinical.toml"
 SEED, RESAMPLES = 13, 1000
+TITLES = {"maccrobat": "MACCROBAT2020", "phee": "PHEE"}
 HEADS = {"maccrobat": "report", "phee": "treatment"}
 
 
@@ -159,6 +161,33 @@ def measure_model(name: str) -> dict[str, Any]:
     return results
 
 
+def page_figures(value: dict[str, Any]) -> str:
+    """The tables of docs/clinical.md, from the result file."""
+    lines: list[str] = []
+    for corpus, title in TITLES.items():
+        found = value["shipped"]["results"][corpus]
+        whole = f"{_percent(found['head'])} | {found['head']['gold']:,} | {_percent(found['together'])}"
+        lines += [
+            "",
+            f"| {title}, test | F1 of its head | mentions | all heads together |",
+            "|---|---|---|---|",
+        ]
+        lines.append(f"| **micro** | {whole} |")
+        for label, each in found["head"]["labels"].items():
+            both = found["together"]["labels"][label]
+            lines.append(f"| {label} | {_percent(each)} | {each['gold']:,} | {_percent(both)} |")
+    lines += ["", "| mean of seeds | alone | both corpora | gain |", "|---|---|---|---|"]
+    for corpus, title in TITLES.items():
+        means, gain = value["alone"]["results"][corpus]["mean"], value["alone"]["results"][corpus]["gain"]
+        gained = f"{100 * gain['f1']:+.2f} ({100 * gain['low']:+.2f} to {100 * gain['high']:+.2f})"
+        lines.append(f"| {title} | {100 * means['alone']:.2f} | {100 * means['clinical']:.2f} | {gained} |")
+    return "\n".join([*lines[1:], ""])
+
+
+def _percent(row: dict[str, Any]) -> str:
+    return f"{100 * row['f1']:.1f} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+
+
 def main() -> int:
     """Train what is missing, measure, write."""
     parser = argparse.ArgumentParser(
@@ -179,6 +208,9 @@ def main() -> int:
         merge_json(target, "alone", facts(options.seeds[0], results=measure(options.output, options.seeds)))
     if options.model:
         merge_json(target, "shipped", facts(None, model=options.model, results=measure_model(options.model)))
+    value = read_json(target)
+    if {"alone", "shipped"} <= value.keys():
+        fill_page(PAGE, target, page_figures(value))
     return 0
 
 

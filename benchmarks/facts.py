@@ -122,3 +122,18 @@ def figures(report: Report) -> dict[str, Any]:
         "words": report.counted.words,
         "gold": report.counted.gold,
     }
+
+
+def fill_page(page: Path, result: Path, text: str) -> None:
+    """Put figures of a result file into a page, between the marks that name the file."""
+    begin, end = page_marks(result)
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, closed, behind = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"{page}: has no {begin.strip()} ... {end.strip()}")
+    page.write_text(before + begin + text + end + behind, encoding="utf-8")
+
+
+def page_marks(result: Path) -> tuple[str, str]:
+    """What stands before and behind the figures of a result file in a page."""
+    return f"<!-- figures of benchmarks/{result.name} -->\n", "<!-- end of figures -->\n"
