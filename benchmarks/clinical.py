@@ -2,12 +2,12 @@
 
     MEDSPAN_DATA=DIR python benchmarks/clinical.py -o FOLDER [--seeds 13 14 15] [--model clinical]
 
-Trains, with one thread, what does not stand in FOLDER yet: recipes/clinical.toml, and the same recipe with
-one corpus and its heads alone (``maccrobat``, ``phee``); same encoder, same start, same settings, each with
-its own dev split. With --model also measures a finished model: each head alone, and what `medspan.load` finds
-with all of them, where two heads may find the same label. Strict entity F1 of the shipped labels, intervals
-from 1,000 resamples of the documents, the gain with a paired bootstrap over all seeds. Writes clinical.json
-beside this file, and its figures into docs/clinical.md.
+Needs recipes/clinical-extra (clinical_extra.py). Trains, with one thread, what does not stand in FOLDER yet:
+recipes/clinical.toml, and the same recipe with one corpus and its heads alone (``maccrobat``, ``phee``); same
+encoder, same start, same settings, each with its own dev split. With --model also measures a finished model:
+each head alone, and what `medspan.load` finds with all of them, where two heads may find the same label.
+Strict entity F1 of the shipped labels, intervals from 1,000 resamples of the documents, the gain with a
+paired bootstrap over all seeds. Writes clinical.json beside this file, and its figures into docs/clinical.md.
 """
 
 from __future__ import annotations
@@ -50,7 +50,11 @@ def recipe() -> Recipe:
 
 def alone(whole: Recipe, corpus: str) -> Recipe:
     """The recipe with one corpus and the heads that learn from it."""
-    heads = {name: head for name, head in whole.heads.items() if corpus in head.corpora}
+    heads = {
+        name: msgspec.structs.replace(head, corpora=(corpus,))
+        for name, head in whole.heads.items()
+        if corpus in head.corpora
+    }
     return msgspec.structs.replace(
         whole, name=corpus, corpora={corpus: whole.corpora[corpus]}, heads=heads, description=""
     )
