@@ -4,8 +4,9 @@
 
 FOLDER gets two corpora, each with train.jsonl and dev.jsonl:
 
-``headed``     sentences of MACCROBAT2020 behind headings of notes; headings alone, which are no mentions
-``drugless``   its sentences without a medication, and headings: nothing in them is a treatment
+``headed``      sentences of MACCROBAT2020 behind headings of notes; headings alone, which are no mentions
+``prescribed``  its sentences without a medication, and headings: nothing in them is a treatment; sentences
+                with one of invented discharge notes (`medspan.corpora.discharge`, templates of training)
 
 Headings are drawn from the tables of `medspan.tasks.sections`, with capitals or all in capitals. A model
 without them calls headings tests; and since each sentence of PHEE has a drug, it finds one in every sentence.
@@ -23,18 +24,21 @@ import msgspec
 
 from medspan import formats
 from medspan.corpora import load
+from medspan.corpora.discharge import discharge_notes
 from medspan.tasks.phrases import expand_all, packaged_table, read_table
 from medspan.tasks.sections import HeadingTable
 from medspan.text.sentences import split_sentences
 from medspan.types import Document, Entity, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CORPUS = "standoff/maccrobat2020"
 TREATMENT = frozenset({"Medication", "Dosage", "Administration", "Frequency", "Duration"})
 BODY = frozenset({"abdomen", "chest", "neck", "heart", "lungs", "extremities", "skin", "eyes", "ears"})
 HEADED, SEED = 0.35, 13
+MEDICATION = "Medication"
+NOTES = {"train": 80, "dev": 15}
 ALONE = {"train": 600, "dev": 120}
 
 
@@ -51,9 +55,9 @@ def written(heading: str, choose: random.Random) -> str:
     return form + choose.choice((":", ":", ":", ""))
 
 
-def sentences(split: str) -> Iterator[Document]:
+def sentences(documents: Iterable[Document]) -> Iterator[Document]:
     """Sentences with the mentions inside them, labels as the corpus has them."""
-    for document in load(CORPUS, split):
+    for document in documents:
         for start, end in split_sentences(document.text):
             inside = [e for e in document.entities if start <= e.start and e.end <= end]
             yield Document("", document.text[start:end], tuple(moved(inside, -start)))
@@ -71,15 +75,17 @@ def corpora(split: str) -> dict[str, list[Document]]:
     choose = random.Random(f"{SEED}/{split}")  # noqa: S311 - no secret
     known = headings()
     alone = [Document("", written(heading, choose)) for heading in choose.sample(known, ALONE[split])]
-    headed, drugless = list(alone), list(alone)
-    for document in sentences(split):
+    headed, prescribed = list(alone), list(alone)
+    invented = sentences(discharge_notes(split, NOTES[split], seed=SEED))
+    prescribed += [each for each in invented if any(e.label == MEDICATION for e in each.entities)]
+    for document in sentences(load(CORPUS, split)):
         if not any(entity.label in TREATMENT for entity in document.entities):
-            drugless.append(msgspec.structs.replace(document, entities=()))
+            prescribed.append(msgspec.structs.replace(document, entities=()))
         if choose.random() < HEADED:
             before = written(choose.choice(known), choose) + choose.choice((" ", "\n"))
             entities = tuple(moved(list(document.entities), len(before)))
             headed.append(Document("", before + document.text, entities))
-    return {"headed": headed, "drugless": drugless}
+    return {"headed": headed, "prescribed": prescribed}
 
 
 def main() -> int:
