@@ -4,7 +4,7 @@ A name (data/given_names.txt, data/family_names.txt) counts where it is written 
 a hyphenated term, and neither a disease nor a device follows it (Marie-Tooth, Allen test). To a first name
 belong an initial and one more capitalised word, unless that word is one that names places of care. States and
 countries (data/terms.toml) count where each of their words is written with a capital, and where none of these
-follows.
+follows. In a text all in small letters, or all in capitals, a name of a person needs none.
 """
 
 from __future__ import annotations
@@ -37,14 +37,21 @@ class NameLists(NamedTuple):
 def find_names(text: str, names: NameLists | None = None) -> Iterator[Candidate]:
     """People whose name is in a list, those of the package where none is given."""
     given, family = names or known_names()
+    recased = _recased(text)
     for match in _WORD.finditer(text):
         start, end = match.span()
-        if match[0] in given and not _is_eponym(text, end):
+        word = match[0].title() if recased else match[0]
+        if word in given and not _is_eponym(text, end):
             more = _MORE.match(text, end)
             end = more.end() if more and (more[1] or "").lower() not in terms().generic else end
             yield Candidate(start, end, "NAME", GAZETTEER_RANK)
-        elif match[0] in family and not _is_eponym(text, end):
+        elif word in family and not _is_eponym(text, end):
             yield Candidate(start, end, "NAME", GAZETTEER_RANK)
+
+
+def _recased(text: str) -> bool:
+    """Whether no name in a text is told by its capital: all its letters are small, or all are capitals."""
+    return text.islower() or text.isupper()
 
 
 def find_regions(text: str) -> Iterator[Candidate]:
