@@ -67,10 +67,10 @@ def test_the_corner_of_the_mouth_is_no_place():
 
 
 def test_regions_and_first_names_are_found_by_lists():
-    text = "Heather Quimby of NEW YORK flew to Costa Rica; Kenya virus; a heather."
+    text = "Heather Quimby of NEW YORK flew to Canada; Kenya virus; a heather."
     names = [text[each.start : each.end] for each in find_names(text)]
     assert names == ["Heather Quimby"]
-    assert [text[each.start : each.end] for each in find_regions(text)] == ["NEW YORK", "Costa Rica", "Kenya"]
+    assert [text[each.start : each.end] for each in find_regions(text)] == ["NEW YORK", "Canada", "Kenya"]
     assert list(find_names(text, NameLists(frozenset(), frozenset()))) == []
     assert not {"Will", "May", "Allegra"} & known_names().given
     assert not {"Foley", "Parkinson", "Wilms", "Gray"} & known_names().family
