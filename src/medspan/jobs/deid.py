@@ -24,11 +24,13 @@ from medspan.tasks.deid.surrogates import Secret
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from medspan.jobs.wire import PartRow
     from medspan.tasks.ner import EntityRecognizer
     from medspan.types import Document
 
 _STANDARD = "<stdin>"
 _KEY_DIGITS = 16
+_SIZE_STEP = 1024
 
 # Reasons that hold nothing of a document; of a longer one, what follows is left out.
 _WHOLE = re.compile(
@@ -86,6 +88,11 @@ class Deid:
     def sealed(self, digest: str) -> str:
         """The digest of an input, that nobody without the key can compute (HMAC-SHA-256)."""
         return self._secret.digest("job/input", digest).hex()
+
+    def row(self, row: PartRow) -> PartRow:
+        """A part as the manifest keeps it; the exact size of the input would tell how long a name was."""
+        size = -(-row.input_bytes // _SIZE_STEP) * _SIZE_STEP
+        return msgspec.structs.replace(row, input=self.sealed(row.input), input_bytes=size)
 
 
 def deidentifier_of(setup: DeidSetup, recognizer: EntityRecognizer | None) -> Deidentifier:

@@ -7,8 +7,6 @@ from contextlib import closing
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
-import msgspec
-
 from medspan import __version__
 from medspan.errors import DataError, UsageError
 from medspan.jobs.manifest import MANIFEST, Manifest, Settings, Totals, is_intact
@@ -217,7 +215,8 @@ class _Run:
 
     def _do(self, part: Part) -> None:
         row = cast("Done", self._pool.run(part, "part")).row
-        row = msgspec.structs.replace(row, input=self._shown(row.input))
+        if deid := self._request.deid:
+            row = deid.row(row)
         self._manifest.add(row)
         self._tell(row, is_new=True)
 
@@ -225,7 +224,7 @@ class _Run:
         row = self._manifest.rows.get(part.number) if self._request.is_resumed else None
         if row is None:
             return False
-        if row.input != self._shown(part.digest()):
+        if row.input != self._digest_of(part):
             raise DataError(
                 f"part {part.number} of {self._folder}: the input is not the one the job was begun with; "
                 "give the same input, or start anew in another folder"
@@ -235,8 +234,9 @@ class _Run:
         self._tell(row, is_new=False)
         return True
 
-    def _shown(self, digest: str) -> str:
+    def _digest_of(self, part: Part) -> str:
         """The digest of a part's input, as the manifest keeps it."""
+        digest = part.digest()
         return digest if self._request.deid is None else self._request.deid.sealed(digest)
 
     def _tell(self, row: PartRow, *, is_new: bool) -> None:
