@@ -120,3 +120,17 @@ def test_a_policy_of_ones_own(folder: Path):
     (folder / "own.toml").write_text("\n".join(['mask = "x"', "[labels]", *lines]))
     assert main(["deid", "note.txt", "-o", "out.jsonl", "--policy", "own.toml"]) == 0
     assert texts("out.jsonl") == ["Name: xxxx xxxxxx  MRN: [MRN] seen 03/14/2021. Ms. xxxxxx called [PHONE]."]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_note_without_its_patient_costs_only_itself(folder: Path):
+    rows = [{"id": "n1", "text": NOTE, "meta": {"mother": 1}}, {"id": "Wu", "text": NOTE}]
+    (folder / "two.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = [f'{label} = "redact"' for label in LABELS]
+    (folder / "own.toml").write_text("\n".join(['patient = "mother"', "[labels]", *lines]))
+    words = ["two.jsonl", "-o", "out.jsonl", "--policy", "own.toml", "--report", "r.jsonl"]
+    assert main(["deid", *words]) == 1
+    assert len(texts("out.jsonl")) == 1
+    failed = json.loads((folder / "r.jsonl").read_text().splitlines()[1])
+    assert failed["id"].startswith("deid-")  # a short id may be a name
+    assert "no value 'mother'" in failed["error"]

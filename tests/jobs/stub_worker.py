@@ -30,6 +30,7 @@ COMMAND = (sys.executable, str(Path(__file__).resolve()))
 
 
 class Stub:
+    labels = ("Drug",)
     needs: frozenset[str] = frozenset()
     gives: frozenset[str] = frozenset({"entities"})
 

@@ -134,7 +134,7 @@ def annotate(  # noqa: PLR0917 - typer declares options as defaults
     if output is not None and bulk.is_folder(output) and format in {None, "jsonl"}:
         bulk.run(request, output)
     else:
-        _refuse_bulk_options(request)
+        bulk.refuse_options(request)
         _annotate(request, output, _format(format, output), is_kept=on_error is OnError.SKIP)
 
 
@@ -199,19 +199,6 @@ def _write_lines(request: Request, documents: Iterator[Document], target: Path) 
     with files.writing(target) as handle:
         for lines in stream_lines(documents, setup_of(request, None), request.workers or 1):
             handle.write(lines.decode())
-
-
-def _refuse_bulk_options(request: Request) -> None:
-    plain = Request(inputs=())
-    given = {
-        "--resume": request.is_resumed,
-        "--compress": request.compress is not None,
-        "--part-documents": request.limits.documents != plain.limits.documents,
-        "--max-document-chars": request.limits.document_characters != plain.limits.document_characters,
-    }
-    for name, is_given in given.items():
-        if is_given:
-            raise UsageError(f"{name} is for JSONL in parts; name a folder for it: -o OUT/")
 
 
 def _format(name: str | None, output: str | None) -> str:

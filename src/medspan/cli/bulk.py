@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
@@ -14,9 +16,32 @@ from medspan.errors import MedspanError, UsageError
 
 if TYPE_CHECKING:
     from medspan.jobs.job import Outcome
+    from medspan.jobs.manifest import Totals
     from medspan.jobs.request import Request
 
 STOPPED = 130
+
+
+def _nothing(_totals: Totals) -> None: ...
+
+
+class Verb(NamedTuple):
+    """The verb that a job is of.
+
+    Args:
+        name: of the command.
+        done: what became of a document.
+        options: options of its own, for the command that goes on; None for what is not given.
+        at_end: called when all parts are done, also where there are error rows.
+    """
+
+    name: str
+    done: str
+    options: Mapping[str, object | None] = MappingProxyType({})
+    at_end: Callable[[Totals], None] = _nothing
+
+
+ANNOTATE = Verb("annotate", "annotated")
 
 
 def is_folder(output: str | None) -> bool:
@@ -26,7 +51,30 @@ def is_folder(output: str | None) -> bool:
     return output.endswith(("/", os.sep)) or Path(output).is_dir()
 
 
-def run(request: Request, output: str) -> None:
+def refuse_options(request: Request, *, with_workers: bool = False) -> None:
+    """Refuse options that are for a folder alone where the output is none.
+
+    Args:
+        request: what was asked for.
+        with_workers: whether ``--workers`` is one of them.
+
+    Raises:
+        UsageError: naming the option.
+    """
+    plain = type(request)(inputs=())
+    given = {
+        "--resume": request.is_resumed,
+        "--compress": request.compress is not None,
+        "--part-documents": request.limits.documents != plain.limits.documents,
+        "--max-document-chars": request.limits.document_characters != plain.limits.document_characters,
+        "--workers": with_workers and request.workers is not None,
+    }
+    for name, is_given in given.items():
+        if is_given:
+            raise UsageError(f"{name} is for JSONL in parts; name a folder for it: -o OUT/")
+
+
+def run(request: Request, output: str, verb: Verb = ANNOTATE) -> None:
     """Run a job into a folder, or go on with one; exits with 1 after error rows, with 130 where stopped."""
     from medspan.jobs.job import run_job  # noqa: PLC0415 - only bulk jobs need it
     from medspan.jobs.manifest import MANIFEST  # noqa: PLC0415 - as above
@@ -34,7 +82,7 @@ def run(request: Request, output: str) -> None:
     from medspan.jobs.stop import Stop  # noqa: PLC0415 - as above
 
     check_paths(request.inputs, Path(output))
-    command = resume_command(request, output)
+    command = resume_command(request, output, verb)
     with Progress(total_bytes(request.inputs)) as progress:
         stop = Stop(
             lambda: _say("stopping: the current parts are finished first; press again to stop at once")
@@ -56,8 +104,9 @@ def run(request: Request, output: str) -> None:
     if outcome.is_stopped:
         _say(f"stopped; go on with: {command}")
         raise typer.Exit(STOPPED)
+    verb.at_end(outcome.totals)
     if outcome.totals.errors:
-        _say(f"not annotated: {outcome.totals.errors:,}, listed in {Path(output) / 'part-*.errors.jsonl'}")
+        _say(f"not {verb.done}: {outcome.totals.errors:,}, listed in {Path(output) / 'part-*.errors.jsonl'}")
         raise typer.Exit(1)
 
 
@@ -73,7 +122,7 @@ def _say(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def resume_command(request: Request, output: str) -> str:
+def resume_command(request: Request, output: str, verb: Verb = ANNOTATE) -> str:
     """The command line that goes on with a job."""
     plain = type(request)(inputs=())
     options = {
@@ -91,8 +140,9 @@ def resume_command(request: Request, output: str) -> str:
         "--part-documents": (request.limits.documents, plain.limits.documents),
         "--max-document-chars": (request.limits.document_characters, plain.limits.document_characters),
         "--on-error": ("stop" if request.stop_at_errors else None, None),
+        **{name: (value, None) for name, value in verb.options.items()},
     }
-    words = ["medspan", "annotate", *request.inputs, "-o", output]
+    words = ["medspan", verb.name, *request.inputs, "-o", output]
     for name, (value, default) in options.items():
         words += [name, str(value)] if value != default else []
     return shlex.join([*words, "--resume"])

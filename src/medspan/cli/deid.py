@@ -12,13 +12,25 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from medspan import formats
-from medspan.cli import bulk
-from medspan.cli.annotate import Format, Paths, ReadAs, Threads, documents_of
+from medspan.cli import bulk, deid_folder
+from medspan.cli.annotate import (
+    Compress,
+    Format,
+    MostCharacters,
+    PartDocuments,
+    Paths,
+    ReadAs,
+    Resume,
+    Threads,
+    Workers,
+    documents_of,
+)
 from medspan.cli.columns import IdColumn, TextColumn
 from medspan.errors import UsageError, did_you_mean
 from medspan.formats import files
 from medspan.formats.protocol import ReadOptions, WriteOptions
-from medspan.jobs.request import Request
+from medspan.jobs.parts import MOST_CHARACTERS, PART_DOCUMENTS, Limits
+from medspan.jobs.request import NO_MODEL, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,12 +43,13 @@ if TYPE_CHECKING:
     from medspan.types import Document
 
 PASSPHRASE = "MEDSPAN_VAULT_PASSPHRASE"  # noqa: S105 - the name of a variable
-NO_MODEL = "none"
 _CHUNK = 64
 
 Output = Annotated[
     str | None,
-    typer.Option("-o", "--output", metavar="OUT", help="File to write; JSONL to stdout otherwise."),
+    typer.Option(
+        "-o", "--output", metavar="OUT", help="File, or folder (OUT/), to write; JSONL to stdout otherwise."
+    ),
 ]
 PolicyName = Annotated[
     str,
@@ -53,7 +66,8 @@ KeyFile = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Secret of hashes, surrogates and moved days; else MEDSPAN_DEID_KEY, else random.",
+        help="Secret of hashes, surrogates and moved days; else MEDSPAN_DEID_KEY, else random. "
+        "A folder (OUT/) needs one.",
     ),
 ]
 Model = Annotated[
@@ -77,14 +91,18 @@ def deid(  # noqa: PLR0917 - typer declares options as defaults
     threads: Threads = None,
     text_column: TextColumn = "text",
     id_column: IdColumn = "id",
+    workers: Workers = None,
+    resume: Resume = False,
+    part_documents: PartDocuments = PART_DOCUMENTS,
+    max_document_chars: MostCharacters = MOST_CHARACTERS,
+    compress: Compress = None,
 ) -> None:
     """Take what identifies people out of text, files or folders.
 
     A note that cannot be read or changed is left out of the output and named in the report; the others go on,
-    and the exit code is 1.
+    and the exit code is 1. Where OUT is a folder (OUT/), it gets JSONL in parts and a manifest, as with
+    `medspan annotate`: several processes, and --resume after a stop or a kill.
     """
-    from medspan.tasks.deid.report import ChangeReport  # noqa: PLC0415 - --help stays quick
-
     request = Request(
         inputs=tuple(paths),
         read_as=read_as,
@@ -92,21 +110,17 @@ def deid(  # noqa: PLR0917 - typer declares options as defaults
         id_column=id_column,
         model=model,
         threads=threads,
+        workers=workers,
+        compress=None if compress is None else compress.value,
+        limits=Limits(documents=part_documents, document_characters=max_document_chars),
+        is_resumed=resume,
     )
-    wanted = _format(format, output)
-    deidentifier = _deidentifier(request, policy, key_file)
-    with ExitStack() as stack:
-        write = stack.enter_context(files.writing(report)).write if report else None
-        changes = ChangeReport(deidentifier.policy, write)
-        keeper = stack.enter_context(_vault(vault)) if vault else None
-        run = _Run(deidentifier, changes, keeper)
-        formats.write(
-            run.documents(request), Path(output) if output else files.STANDARD, wanted, WriteOptions()
-        )
-        changes.close()
-    _summarize(changes, is_random=_key(key_file) is None, policy=policy)
-    if changes.errors:
-        raise typer.Exit(1)
+    asked = deid_folder.Asked(policy, _key(key_file), key_file, vault, report)
+    if output is not None and bulk.is_folder(output) and format in {None, "jsonl"}:
+        deid_folder.run(request, output, asked)
+    else:
+        bulk.refuse_options(request, with_workers=True)
+        _to_file(request, output, _format(format, output), asked)
 
 
 def reidentify(
@@ -127,15 +141,37 @@ def reidentify(
     )
 
 
+def _to_file(request: Request, output: str | None, wanted: str, asked: deid_folder.Asked) -> None:
+    """De-identify to a file, to standard output, or to a folder of a format other than JSONL."""
+    from medspan.tasks.deid.report import ChangeReport  # noqa: PLC0415 - --help stays quick
+
+    deidentifier = _deidentifier(request, asked)
+    with ExitStack() as stack:
+        write = stack.enter_context(files.writing(asked.report)).write if asked.report else None
+        changes = ChangeReport(deidentifier.policy, write)
+        keeper = stack.enter_context(_vault(asked.vault)) if asked.vault else None
+        run = _Run(deidentifier, changes, keeper)
+        formats.write(
+            run.documents(request), Path(output) if output else files.STANDARD, wanted, WriteOptions()
+        )
+        changes.close()
+    _summarize(changes, is_random=asked.key is None, policy=asked.policy)
+    if changes.errors:
+        raise typer.Exit(1)
+
+
 class _Run:
     """Documents through a de-identifier, where one that fails costs only itself."""
 
     def __init__(self, deidentifier: Deidentifier, changes: ChangeReport, keeper: VaultWriter | None) -> None:
         from medspan.jobs.annotating import Annotating  # noqa: PLC0415 - --help stays quick
+        from medspan.jobs.deid import plain_for  # noqa: PLC0415 - as above
 
         self._deidentifier, self._changes, self._keeper = deidentifier, changes, keeper
         # It asks for nothing of what an annotator gives but its order, so that results serve as documents.
-        self._annotating = Annotating(cast("Annotator", _Results(deidentifier)))
+        self._annotating = Annotating(
+            cast("Annotator", _Results(deidentifier)), plain=plain_for(deidentifier.policy)
+        )
 
     def documents(self, request: Request) -> Iterator[Document]:
         """The changed documents; those that fail are counted."""
@@ -152,8 +188,7 @@ class _Run:
         found = self._annotating.each(chunk, lambda result: cast("Result", result))
         for before, result in zip(chunk, found, strict=True):
             if isinstance(result, Failure):
-                # Nothing of it was found, so what its id tells is not known either.
-                self._changes.fail(self._deidentifier.new_id(before, (before.id,)), result.reason)
+                self._changes.fail(self._deidentifier.id_of_failed(before.id), result.reason)
                 continue
             if self._keeper:
                 self._keeper.add(result)
@@ -174,14 +209,14 @@ class _Results:
         return self._deidentifier.results(documents)
 
 
-def _deidentifier(request: Request, policy: str, key_file: Path | None) -> Deidentifier:
+def _deidentifier(request: Request, asked: deid_folder.Asked) -> Deidentifier:
     from medspan.pipeline import load  # noqa: PLC0415 - --help stays quick
     from medspan.tasks.deid.annotator import Deidentifier  # noqa: PLC0415 - as above
     from medspan.tasks.deid.policy import load_policy  # noqa: PLC0415 - as above
 
-    loaded = load_policy(policy)
+    loaded = load_policy(asked.policy)
     recognizer = None if request.model == NO_MODEL else load(request.model, threads=request.threads)
-    return Deidentifier(loaded, recognizer, key=_key(key_file))
+    return Deidentifier(loaded, recognizer, key=asked.key)
 
 
 def _key(key_file: Path | None) -> bytes | None:
@@ -215,16 +250,11 @@ def _format(name: str | None, output: str | None) -> str:
         if name not in formats.WRITERS:
             raise UsageError(f"--format {name}: unknown; {did_you_mean(name, formats.WRITERS)}")
         return name
-    if output is not None and bulk.is_folder(output):
-        raise UsageError(
-            f"-o {output}: is a folder; name a file, or a format that is written to folders (--format)"
-        )
     return "jsonl" if output is None else formats.guess_format(output)
 
 
 def _summarize(changes: ChangeReport, *, is_random: bool, policy: str) -> None:
-    changed = ", ".join(f"{label} {count:,}" for label, count in sorted(changes.changed.items())) or "nothing"
-    typer.echo(f"{changes.documents:,} documents, changed: {changed}", err=True)
+    typer.echo(f"{changes.documents:,} documents, changed: {deid_folder.shown(changes.changed)}", err=True)
     if is_random and policy != "redact":
         typer.echo(
             "the key was random: surrogates and hashes of another run will differ (--key-file)", err=True

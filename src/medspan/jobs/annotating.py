@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
@@ -14,7 +16,7 @@ from medspan.jobs.wire import ErrorRow
 from medspan.types import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from medspan.jobs.wire import Task
     from medspan.tasks.protocols import Annotator
@@ -31,11 +33,12 @@ BLAME = "the fault is in the model, its runtime or this machine's memory, not in
 
 
 class Line(NamedTuple):
-    """An annotated document as it goes to a file, its line end included."""
+    """An annotated document as it goes to a file, its line end included; ``changed`` where de-identified."""
 
     data: bytes
     characters: int
     entities: int
+    changed: Mapping[str, int] = MappingProxyType({})
 
 
 class Failure(NamedTuple):
@@ -50,10 +53,24 @@ class Annotating:
     All documents go through it together, as that is fast. Where that fails, each goes alone; those that fail
     alone are given up, and the others go together once more, so that what comes out depends on the documents
     and not on the way taken.
+
+    Args:
+        annotator: what the documents go through.
+        line: makes the line of an annotated document.
+        reason: says what went wrong, without document text.
+        plain: a document that the annotator passes unless it fails on all.
     """
 
-    def __init__(self, annotator: Annotator) -> None:
+    def __init__(
+        self,
+        annotator: Annotator,
+        *,
+        line: Callable[[Document], Line] | None = None,
+        reason: Callable[[Exception], str] | None = None,
+        plain: Document = PLAIN,
+    ) -> None:
         self._annotator = annotator
+        self._line, self._reason, self._plain = line or line_of, reason or reason_of, plain
 
     def lines(self, task: Task) -> tuple[list[Line], list[ErrorRow]]:
         """The documents as JSON lines, and rows of those that failed.
@@ -61,7 +78,7 @@ class Annotating:
         Raises:
             ModelError: if the annotator fails on a plain text too.
         """
-        return self._of_task(task, line_of)
+        return self._of_task(task, self._line)
 
     def documents(self, task: Task) -> tuple[list[Document], list[ErrorRow]]:
         """The documents, and rows of those that failed.
@@ -113,7 +130,7 @@ class Annotating:
         try:
             (found,) = (convert(each) for each in self._annotator.annotate([document]))
         except Exception as error:  # noqa: BLE001 - its reason goes into a row
-            reason = reason_of(error)
+            reason = self._reason(error)
             self._check(reason)
             return Failure(reason)
         return found
@@ -121,11 +138,19 @@ class Annotating:
     def _check(self, reason: str) -> None:
         """Blame a document only where a plain text passes; else a fault of the model would cost them all."""
         try:
-            list(self._annotator.annotate([PLAIN]))
+            list(self._annotator.annotate([self._plain]))
         except Exception:  # noqa: BLE001 - whatever it is, it is not the document
             raise ModelError(
                 f"the model fails on every text, also on a plain one ({reason}); {BLAME}"
             ) from None
+
+
+def sums(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Counts added up, by name in order."""
+    found: Counter[str] = Counter()
+    for each in counts:
+        found.update(each)
+    return dict(sorted(found.items()))
 
 
 def same(document: Document) -> Document:

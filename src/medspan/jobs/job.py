@@ -13,6 +13,7 @@ from medspan.jobs.manifest import MANIFEST, Manifest, Settings, Totals, is_intac
 from medspan.jobs.output import SUFFIXES, WriteError, check_packing, drop_leftovers
 from medspan.jobs.parts import cut
 from medspan.jobs.pool import Pool
+from medspan.jobs.request import NO_MODEL
 from medspan.jobs.sources import check_paths, read_units
 from medspan.jobs.wire import Done, PartRow, Setup
 from medspan.model.company import check_labels, company, config_digest
@@ -78,7 +79,7 @@ def workers_of(request: Request) -> int:
 def setup_of(request: Request, folder: Path | None, *, batch_words: int | None = None) -> Setup:
     """What each worker is told first."""
     return Setup(
-        str(find_model(request.model)),
+        "" if _has_patterns_alone(request) else str(find_model(request.model)),
         request.device,
         request.threads or 1,
         request.types,
@@ -87,7 +88,12 @@ def setup_of(request: Request, folder: Path | None, *, batch_words: int | None =
         SUFFIXES[request.compress],
         batch_words,
         request.stages,
+        None if request.deid is None else request.deid.setup(request.inputs),
     )
+
+
+def _has_patterns_alone(request: Request) -> bool:
+    return request.deid is not None and request.model == NO_MODEL
 
 
 def settings_of(request: Request) -> Settings:
@@ -99,13 +105,13 @@ def settings_of(request: Request) -> Settings:
         MissingExtraError: if zstd is to be written and is not installed.
     """
     check_packing(SUFFIXES[request.compress])
-    models = company(find_model(request.model))
-    check_labels(models, request.types or ())
+    name, digest, batch_words = model_of(request)
+    deid = request.deid
     return Settings(
         medspan=__version__,
-        model=models[-1].spec.name,
-        model_digest=config_digest(models),
-        inputs=request.inputs,
+        model=name,
+        model_digest=digest,
+        inputs=request.inputs if deid is None else deid.shown(request.inputs),
         read_as=request.read_as,
         text_column=request.text_column,
         id_column=request.id_column,
@@ -115,8 +121,33 @@ def settings_of(request: Request) -> Settings:
         device=request.device,
         compress=request.compress,
         limits=request.limits,
-        batch_words=settings_for(models[-1], threads=request.threads or 1)[1],
+        batch_words=batch_words,
+        deid_policy=None if deid is None else deid.policy_digest(),
+        deid_key=None if deid is None else deid.key_digest(),
     )
+
+
+class ModelFacts(NamedTuple):
+    """What a job depends on of its model: name, digest, and the batch size that is fastest here."""
+
+    name: str
+    digest: str
+    batch_words: int | None
+
+
+def model_of(request: Request) -> ModelFacts:
+    """Facts of the model, which is looked at, not loaded.
+
+    Raises:
+        ModelError: if there is no such model, or it is damaged.
+        UsageError: if it has no such label.
+    """
+    if _has_patterns_alone(request):
+        return ModelFacts(NO_MODEL, "", None)
+    models = company(find_model(request.model))
+    check_labels(models, request.types or ())
+    batch_words = settings_for(models[-1], threads=request.threads or 1)[1]
+    return ModelFacts(models[-1].spec.name, config_digest(models), batch_words)
 
 
 def _open_manifest(folder: Path, settings: Settings, *, is_resumed: bool) -> Manifest:
@@ -184,6 +215,8 @@ class _Run:
 
     def _do(self, part: Part) -> None:
         row = cast("Done", self._pool.run(part, "part")).row
+        if deid := self._request.deid:
+            row = deid.row(row)
         self._manifest.add(row)
         self._tell(row, is_new=True)
 
@@ -191,7 +224,7 @@ class _Run:
         row = self._manifest.rows.get(part.number) if self._request.is_resumed else None
         if row is None:
             return False
-        if row.input != part.digest():
+        if row.input != self._digest_of(part):
             raise DataError(
                 f"part {part.number} of {self._folder}: the input is not the one the job was begun with; "
                 "give the same input, or start anew in another folder"
@@ -200,6 +233,11 @@ class _Run:
             return False
         self._tell(row, is_new=False)
         return True
+
+    def _digest_of(self, part: Part) -> str:
+        """The digest of a part's input, as the manifest keeps it."""
+        digest = part.digest()
+        return digest if self._request.deid is None else self._request.deid.sealed(digest)
 
     def _tell(self, row: PartRow, *, is_new: bool) -> None:
         with self._lock:

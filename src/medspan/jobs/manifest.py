@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 import msgspec
 
 from medspan.errors import DataError, UsageError
+from medspan.jobs.annotating import sums
 from medspan.jobs.output import WriteError, digest_of, new_file
 from medspan.jobs.parts import Limits
 from medspan.jobs.wire import PartRow
@@ -29,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """All that the output of a job depends on.
 
     ``batch_words`` is what was fastest when the job was begun (`medspan bench --tune`); a job keeps its own.
+    ``deid_policy`` and ``deid_key`` are digests (`medspan.jobs.deid`), None where nothing is de-identified.
     """
 
     format_version: int = FORMAT_VERSION
@@ -46,16 +48,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     compress: str | None = None
     limits: Limits = Limits()
     batch_words: int | None = None
+    deid_policy: str | None = None
+    deid_key: str | None = None
 
 
 class Totals(msgspec.Struct):
-    """Sums over the finished parts."""
+    """Sums over the finished parts; ``changed`` only where they were de-identified."""
 
     parts: int = 0
     documents: int = 0
     characters: int = 0
     entities: int = 0
     errors: int = 0
+    changed: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
 
     def add(self, row: PartRow) -> None:
         """Add a part."""
@@ -64,6 +69,8 @@ class Totals(msgspec.Struct):
         self.characters += row.characters
         self.entities += row.entities
         self.errors += row.errors
+        if row.changed:
+            self.changed = sums((self.changed or {}, row.changed))
 
 
 class _First(msgspec.Struct, frozen=True):

@@ -174,6 +174,10 @@ class Pool:
                     raise
             else:
                 self._alive.add(worker)
+                if self._is_stopped:  # `kill` came while it loaded its model, and did not know of it
+                    self._alive.discard(worker)
+                    worker.close()
+                    raise StoppedError("stopped")
                 return worker
         raise AssertionError("the last try returns or raises")
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from medspan.jobs.parts import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from medspan.jobs.deid import Deid  # noqa: TC004 - it is built, never decoded; --help stays quick
+
+NO_MODEL = "none"
+"""In the place of a model: patterns alone, where a job de-identifies."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +23,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         read_as: their format, where names do not tell.
         text_column: column of a table of notes, or of a Parquet file, that holds the text.
         id_column: the one that holds the id; it need not be there.
-        model: a model folder or the name of a shipped model.
+        model: a model folder or the name of a shipped model; `NO_MODEL` only with ``deid``.
         types: labels to find; all where None.
         min_score: entities below this confidence are dropped.
         stages: what follows the entities, by the names of `medspan.tasks.stages`.
@@ -28,6 +34,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         limits: where parts end, and which documents are too long.
         is_resumed: go on with a job that was begun in the folder.
         stop_at_errors: stop at malformed input, which otherwise becomes an error row.
+        deid: policy and key, where the documents are to be de-identified; no ``stages`` go with it.
     """
 
     inputs: tuple[str, ...]
@@ -45,3 +52,4 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = DEFAULT_LIMITS
     is_resumed: bool = False
     stop_at_errors: bool = False
+    deid: Deid | None = None

@@ -12,12 +12,28 @@ _LENGTH = struct.Struct("<Q")
 Goal = Literal["part", "lines", "documents", "probe"]
 
 
+class DeidSetup(msgspec.Struct, frozen=True):
+    """What a worker de-identifies with: the policy as msgpack, the key, and the inputs of the job, in order.
+
+    The key goes through the pipe only; it is in no file and on no command line.
+    """
+
+    policy: bytes
+    key: bytes
+    inputs: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return "DeidSetup(...)"
+
+
 class Setup(msgspec.Struct, frozen=True, tag=True):
     """The first message to a worker: the model, and where parts go.
 
     ``model``, ``device``, ``threads``, ``batch_words``, ``labels`` and ``min_score`` are those of
     `medspan.load`, ``stages`` those of `medspan.pipeline.with_stages`. ``folder`` and
     ``suffix`` (``.jsonl`` or ``.jsonl.gz`` ...) say where part files go; None where none are written.
+    With ``deid`` the documents are de-identified, by patterns alone where ``model`` is empty.
     """
 
     model: str
@@ -29,6 +45,7 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
     suffix: str = ".jsonl"
     batch_words: int | None = None
     stages: tuple[str, ...] = ()
+    deid: DeidSetup | None = None
 
 
 class ErrorRow(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -73,7 +90,7 @@ class PartRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     ``documents``, ``characters`` and ``entities`` count what stands in the file, ``errors`` the rows of
     ``part-NNNNN.errors.jsonl`` (absent where there are none); ``input`` is the digest of what was read for
-    the part and ``input_bytes`` its size.
+    the part and ``input_bytes`` its size. ``changed`` counts what was de-identified, by label.
     """
 
     part: int
@@ -88,6 +105,7 @@ class PartRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     errors: int = 0
     errors_file: str | None = None
     errors_sha256: str | None = None
+    changed: dict[str, int] = {}
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

@@ -19,7 +19,7 @@ import msgspec
 
 from medspan import pipeline
 from medspan.errors import MedspanError, UsageError
-from medspan.jobs.annotating import Annotating, reason_of
+from medspan.jobs.annotating import Annotating, reason_of, sums
 from medspan.jobs.output import new_file
 from medspan.jobs.parts import errors_name, part_name
 from medspan.jobs.wire import (
@@ -38,7 +38,10 @@ from medspan.jobs.wire import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from medspan.model.session import Device
+    from medspan.tasks.ner import EntityRecognizer
 
 _ENCODER = msgspec.msgpack.Encoder()
 _JSON = msgspec.json.Encoder()
@@ -53,15 +56,15 @@ class Worker:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        recognizer = pipeline.load(
-            setup.model,
-            device=cast("Device", setup.device),  # load checks it
-            threads=setup.threads,
-            batch_words=setup.batch_words,
-            labels=setup.labels,
-            min_score=setup.min_score,
-        )
-        self._annotating = Annotating(pipeline.with_stages(recognizer, setup.stages))
+        self._told: Callable[[ErrorRow], ErrorRow] = _same_row
+        if setup.deid is None:
+            self._annotating = Annotating(pipeline.with_stages(_recognizer(setup), setup.stages))
+        else:
+            from medspan.jobs.deid import Telling, deidentifier_of, deidentifying  # noqa: PLC0415 - few jobs need it
+
+            deidentifier = deidentifier_of(setup.deid, _recognizer(setup) if setup.model else None)
+            self._annotating = deidentifying(deidentifier)
+            self._told = Telling(deidentifier, setup.deid.inputs).row
 
     def answer(self, task: Task) -> Reply:
         """Do what a task asks; what no other worker could do either is a `Failed`."""
@@ -75,17 +78,17 @@ class Worker:
     def _found(self, task: Task) -> Found:
         if task.goal == "documents":
             found, errors = self._annotating.documents(task)
-            return Found(_ENCODER.encode(found), _merged(task, errors))
+            return Found(_ENCODER.encode(found), self._merged(task, errors))
         lines, errors = self._annotating.lines(task)
         data = b"" if task.goal == "probe" else b"".join(line.data for line in lines)
-        return Found(data, _merged(task, errors))
+        return Found(data, self._merged(task, errors))
 
     def _write(self, task: Task) -> PartRow:
         """Write the error rows, then the part; the part's file says that both are there."""
         folder = Path(self._setup.folder or "")
         path = folder / part_name(task.part, self._setup.suffix)
         lines, found_errors = self._annotating.lines(task)
-        errors = _merged(task, found_errors)
+        errors = self._merged(task, found_errors)
         errors_sha256 = write_errors(folder / errors_name(task.part), errors)
         with new_file(path) as file:
             for line in lines:
@@ -103,12 +106,27 @@ class Worker:
             errors=len(errors),
             errors_file=errors_name(task.part) if errors else None,
             errors_sha256=errors_sha256,
+            changed=sums(line.changed for line in lines),
         )
 
+    def _merged(self, task: Task, errors: list[ErrorRow]) -> list[ErrorRow]:
+        """Rows that were known before and new ones, in the order of the input."""
+        return sorted(map(self._told, (*task.errors, *errors)), key=lambda row: row.place)
 
-def _merged(task: Task, errors: list[ErrorRow]) -> list[ErrorRow]:
-    """Rows that were known before and new ones, in the order of the input."""
-    return sorted((*task.errors, *errors), key=lambda row: row.place)
+
+def _recognizer(setup: Setup) -> EntityRecognizer:
+    return pipeline.load(
+        setup.model,
+        device=cast("Device", setup.device),  # load checks it
+        threads=setup.threads,
+        batch_words=setup.batch_words,
+        labels=setup.labels,
+        min_score=setup.min_score,
+    )
+
+
+def _same_row(row: ErrorRow) -> ErrorRow:
+    return row
 
 
 def write_errors(path: Path, errors: list[ErrorRow]) -> str | None:

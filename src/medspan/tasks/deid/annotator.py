@@ -179,6 +179,13 @@ class Deidentifier:
             meta={**meta, COUNTS: counts},
         )
 
+    def id_of_failed(self, document_id: str) -> str:
+        """The id of a document that could not be changed, or of a file that could not be read.
+
+        It is hashed unless the policy keeps ids: nothing was found, so what it tells is not known.
+        """
+        return document_id if self.policy.ids == "keep" else self._hashed(document_id)
+
     def new_id(self, document: Document, removed: Iterable[str] = ()) -> str:
         """The id of the result: kept, or hashed where the policy or its own text asks for it."""
         wanted = self.policy.ids
@@ -186,8 +193,11 @@ class Deidentifier:
             _holds(document.id, removed) or bool(shipped_patterns().find(document.id))
         )
         if wanted == "hash" or is_telling:
-            return f"{_PREFIX}-{self._secret.digest('id', document.id).hex()[:16]}"
+            return self._hashed(document.id)
         return document.id
+
+    def _hashed(self, name: str) -> str:
+        return f"{_PREFIX}-{self._secret.digest('id', name).hex()[:16]}"
 
 
 def _mark(rewrite: Rewrite, mark: Entity) -> Span | None:
