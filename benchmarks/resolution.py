@@ -37,10 +37,10 @@ from medspan.corpora import find_corpus, load
 from medspan.metrics import bootstrap
 from medspan.tasks.resolution.annotated import Mention, annotated_mentions
 from medspan.tasks.resolution.dense import add_encoder, rewrite
-from medspan.tasks.resolution.fit import Example, example_of, fit_weights
+from medspan.tasks.resolution.fit import Example, fit_weights
 from medspan.tasks.resolution.index import Index
 from medspan.tasks.resolution.learning import FitSettings, fit_index, learn_index
-from medspan.tasks.resolution.ranking import by_concept, weight_vector
+
 from medspan.tasks.resolution.resolver import Resolver
 from medspan.tasks.resolution.terminology import BuildSettings, build_index
 from medspan.train.names import Names, NameSettings, learn_encoder

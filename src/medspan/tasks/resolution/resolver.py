@@ -10,11 +10,12 @@ import msgspec
 
 from medspan.tasks.resolution.index import Index
 from medspan.tasks.resolution.lookup import Lookup
-from medspan.tasks.resolution.mentions import short_forms_of, written_out
+from medspan.tasks.resolution.mentions import forms_of, ways_to_say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from medspan.tasks.resolution.mentions import Forms
     from medspan.types import Document, Entity
 
 Indexes = Index | Path | str
@@ -63,14 +64,14 @@ class Resolver:
     def annotate(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The documents with concepts, in the same order, one at a time."""
         for document in documents:
-            forms = short_forms_of(document)
+            forms = forms_of(document)
             yield document.replace(
                 entities=tuple(self._resolved(entity, document, forms) for entity in document.entities)
             )
 
-    def _resolved(self, entity: Entity, document: Document, forms: Mapping[str, str]) -> Entity:
+    def _resolved(self, entity: Entity, document: Document, forms: Forms) -> Entity:
         lookup = self._lookups.get(entity.label) or self._lookups.get("")
         if lookup is None:
             return entity
-        mention = written_out(document.text_of(entity), forms)
-        return msgspec.structs.replace(entity, concepts=lookup(mention))
+        said = ways_to_say(document.text_of(entity), forms)
+        return msgspec.structs.replace(entity, concepts=lookup(*said))
