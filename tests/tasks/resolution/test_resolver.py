@@ -13,7 +13,7 @@ from medspan.errors import UsageError
 from medspan.pipeline import Pipeline
 from medspan.tasks.resolution.coordination import ways_apart
 from medspan.tasks.resolution.lookup import Lookup
-from medspan.tasks.resolution.mentions import short_forms_of, written_out
+from medspan.tasks.resolution.mentions import forms_of, ways_to_say, written_out
 from medspan.tasks.resolution.resolver import Resolver
 from medspan.tasks.resolution.terms import Kind, Name
 
@@ -84,7 +84,7 @@ def test_coordinated_mentions_are_taken_apart(index: Index) -> None:
 
 def test_short_forms_are_written_out() -> None:
     document = invented.document("Common ash fever (CAF), then CAF and CAF pain (see).", "CAF pain")
-    forms = short_forms_of(document)
+    forms = forms_of(document).long
     assert forms == {"CAF": "Common ash fever"}
     assert written_out("CAF", forms) == written_out("CAFs", forms) == "Common ash fever"
     assert written_out("CAF pain", forms) == "Common ash fever pain"
@@ -94,8 +94,31 @@ def test_short_forms_are_written_out() -> None:
 
 def test_a_mention_in_brackets_is_short_for_the_one_before() -> None:
     text = "Had grey fever (gfx) often."
-    assert short_forms_of(invented.document(text, "grey fever", "gfx")) == {"gfx": "grey fever"}
-    assert short_forms_of(invented.document(text)) == {}
+    assert forms_of(invented.document(text, "grey fever", "gfx")).long == {"gfx": "grey fever"}
+    assert forms_of(invented.document(text)).long == {}
+
+
+def test_parts_of_a_joined_short_form() -> None:
+    text = "Common ash-grey fever (CA-GF), then GF and the XY-GF, CA."
+    forms = forms_of(invented.document(text)).long
+    assert forms == {"CA-GF": "Common ash-grey fever", "CA": "Common ash", "GF": "grey fever"}
+    assert written_out("XY-GF", forms) == "XY-grey fever"
+
+
+def test_a_mention_beside_another_is_another_way_to_say_it(index: Index) -> None:
+    text = "Had QX-77 (grey fever) and lung cancer (common cold), [ash fever], QX-77 again."
+    document = invented.document(text, "QX-77", "grey fever", "lung cancer", "common cold", "ash fever")
+    forms = forms_of(document)
+    assert ways_to_say("QX-77", forms) == ("QX-77", "grey fever")
+    assert ways_to_say("ash fever", forms) == ("ash fever",)
+    (found,) = Resolver(index).annotate([document])
+    assert [entity.concepts[0].id for entity in found.entities] == ["X:1", "X:1", "X:2", "X:4", "X:1"]
+
+
+def test_a_lookup_with_its_own_settings(index: Index) -> None:
+    document = invented.document("greyish fever", "greyish fever")
+    (found,) = Resolver(Lookup(index, none_below=1.0)).annotate([document])
+    assert found.entities[0].concepts == ()
 
 
 def test_the_annotator_gives_concepts_and_changes_nothing_else(index: Index) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,6 +18,8 @@ from medspan.tasks.resolution.terms import Kind
 from medspan.tasks.resolution.words import compare_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from medspan.tasks.resolution.candidates import Query
@@ -49,7 +50,7 @@ OF_NAMES: Final = (
 OF_CONCEPTS: Final = (
     "concept_mentions",  # log(1 + annotated mentions of the concept)
     "concept_names",  # log(1 + names of the concept)
-    "id_form",  # how much more often annotators choose ids of this form than there are in the terminology, log
+    "id_form",  # log of how much more often annotators choose ids of this form than there are
     "votes",  # log of how many candidates are names of this concept
     "similarity_lead",  # similarity over that of the best other concept
     "closeness_lead",  # closeness so
@@ -116,7 +117,8 @@ def _kept(index: Index, names: NDArray[np.int64], without: Mapping[int, int]) ->
     if not without:
         return names
     gone = [int(index.kind[n]) == Kind.MENTION and index.count[n] <= without.get(int(n), 0) for n in names]
-    return names[~np.asarray(gone, dtype=bool)]
+    left: NDArray[np.int64] = names[~np.asarray(gone, dtype=bool)]
+    return left
 
 
 def _rows(

@@ -9,7 +9,6 @@ import numpy as np
 
 from medspan.tasks.resolution.ranking import Ranker, chance
 from medspan.tasks.resolution.scoring import Candidates, fit_scoring
-from medspan.tasks.resolution.spec import Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from medspan.tasks.resolution.evidence import Evidence
+    from medspan.tasks.resolution.spec import Ranking
 
 FOLDS: Final = 4
 _NEWTON_STEPS: Final = 50
@@ -37,7 +37,8 @@ def fit_weights(examples: Sequence[Example], start: Ranking) -> Ranking:
 
     Where a name is met exactly, only such names compete, as they do when mentions are resolved.
     """
-    met, near = [], []
+    met: list[Candidates] = []
+    near: list[Candidates] = []
     for example in examples:
         is_met = example.evidence.is_met
         rows = is_met if example.evidence.is_exact else ~is_met
@@ -117,13 +118,13 @@ def folds_of(documents: Sequence[str]) -> dict[str, int]:
 def fit_ranking(
     held_out: Sequence[Example], own: Sequence[Example], start: Ranking, learnt_from: tuple[str, ...] = ()
 ) -> tuple[Ranking, float]:
-    """A ranking fitted to mentions, and the share it gets right of the held-out ones, cross-validated.
+    """A ranking fitted to mentions, and the share right of held-out ones, cross-validated.
 
     What scores are worth is learnt from mentions of documents that the scores were not learnt from.
 
     Args:
         held_out: mentions that are no names of the index.
-        own: mentions of which the index has names; each with candidates as if its document had not been there.
+        own: mentions of which the index has names; with the candidates they would have without it.
         start: the ranking where nothing can be learnt.
         learnt_from: names of the corpora.
     """

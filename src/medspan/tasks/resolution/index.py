@@ -102,8 +102,12 @@ class Index:
         """Names of the same words but for number, spelling, order and small words."""
         return _equal(self._bag, self._bag_name, bag_key(name))
 
+    def bag_keys(self) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+        """Hashes of all bag keys, ascending, and the name of each."""
+        return self._bag, self._bag_name
+
     def first_met(self, *names: str) -> str:
-        """The first that is a name of the index but for what `with_bag_key` forgives; the first where none is."""
+        """The first that is a name of the index, by its `with_bag_key`; the very first where none is."""
         return next((name for name in names if len(self.with_bag_key(name))), names[0])
 
     def _word_weight(self, word: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from itertools import groupby
 from operator import itemgetter
 from types import MappingProxyType
@@ -18,9 +19,10 @@ from medspan.tasks.resolution.dense import add_encoder, name_chunks, rewrite
 from medspan.tasks.resolution.evidence import evidence_of
 from medspan.tasks.resolution.fit import Example, fit_ranking
 from medspan.tasks.resolution.index import Index
+from medspan.tasks.resolution.twins import twins_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
 class FitSettings(msgspec.Struct, frozen=True):
     """What a ranking is fitted to: a split of corpora, and which of their entities (all where empty).
 
-    ``own``: corpora whose mentions, of the split ``own_split``, are names of the index; each of their documents
-    is taken as if the index had been built without it.
+    ``own``: corpora whose mentions, of the split ``own_split``, are names of the index; each document is
+    taken as if the index had been built without it.
     """
 
     mentions: tuple[str, ...]
@@ -46,7 +48,7 @@ class FitSettings(msgspec.Struct, frozen=True):
 
 
 class Fitted(NamedTuple):
-    """How many held-out mentions a ranking was fitted to, and the share of them right, cross-validated."""
+    """Held-out mentions a ranking was fitted to, and the share right, cross-validated."""
 
     spec: IndexSpec
     mentions: int
@@ -69,22 +71,25 @@ def learn_index(folder: Path | str, learn: Learn) -> IndexSpec:
     return add_encoder(index, encoder)
 
 
-def held_out_examples(index: Index, settings: FitSettings) -> list[Example]:
-    """Mentions that are no names of an index, with their candidates; one that comes again weighs more."""
+Twins = Mapping[int, Collection[int]]
+
+
+def held_out_examples(index: Index, settings: FitSettings, twins: Twins) -> list[Example]:
+    """Mentions that are no names of an index; one that comes again in a document weighs more."""
     known: dict[Mention, Example] = {}
+    found: dict[tuple[Mention, str], Example] = {}
     for corpus in settings.mentions:
         documents = load_split(corpus, settings.split)
         for mention, document in annotated_mentions(documents, settings.labels, with_none=True):
-            before = known.get(mention)
-            known[mention] = (
-                before._replace(weight=before.weight + 1)
-                if before
-                else example_of(index, mention, document=document)
-            )
-    return list(known.values())
+            before = found.get((mention, document))
+            if mention not in known:
+                known[mention] = example_of(index, mention, twins)
+            weight = before.weight + 1 if before else 1.0
+            found[mention, document] = known[mention]._replace(document=document, weight=weight)
+    return list(found.values())
 
 
-def own_examples(index: Index, settings: FitSettings) -> list[Example]:
+def own_examples(index: Index, settings: FitSettings, twins: Twins) -> list[Example]:
     """Mentions that are names of an index, with the candidates they would have without their document."""
     numbers = {index.ids[place]: place for place in range(index.spec.concepts)} if settings.own else {}
     found = []
@@ -94,7 +99,7 @@ def own_examples(index: Index, settings: FitSettings) -> list[Example]:
             counts = Counter(mention for mention, _ in group)
             without = _names_of(index, counts, numbers)
             found += [
-                example_of(index, mention, document=document, weight=count, without=without)
+                example_of(index, mention, twins, without=without)._replace(document=document, weight=count)
                 for mention, count in counts.items()
             ]
     return found
@@ -113,28 +118,31 @@ def _names_of(index: Index, mentions: Counter[Mention], numbers: Mapping[str, in
 def example_of(
     index: Index,
     mention: Mention,
+    twins: Twins,
     *,
-    document: str = "",
-    weight: float = 1.0,
     without: Mapping[int, int] = MappingProxyType({}),
 ) -> Example:
-    """The candidates of an annotated mention, and which of them are right."""
+    """The candidates of an annotated mention, and which of them, or of their twins, are right."""
     text = index.first_met(*mention.texts)
     evidence = evidence_of(index, text, only_exact=False, without=without)
-    right = [index.ids[int(concept)] in mention.ids for concept in evidence.concepts]
-    return Example(evidence, np.asarray(right, dtype=bool), weight, document)
+    right = [
+        any(index.ids[each] in mention.ids for each in (concept, *twins.get(concept, ())))
+        for concept in evidence.concepts.tolist()
+    ]
+    return Example(evidence, np.asarray(right, dtype=bool), 1.0, "")
 
 
 def fit_index(folder: Path | str, settings: FitSettings) -> Fitted:
     """Fit the ranking of an index to annotated mentions and write it anew.
 
-    The held-out mentions must not be those whose surfaces are names of the index: of these all would be found.
+    The held-out mentions must not be names of the index: of these all would be found.
 
     Raises:
         DataError: if the corpora have no mention with a concept of the index.
     """
     index = Index(folder)
-    held_out, own = held_out_examples(index, settings), own_examples(index, settings)
+    twins = twins_of(index)
+    held_out, own = held_out_examples(index, settings, twins), own_examples(index, settings, twins)
     if not any(example.is_right.any() for example in held_out):
         raise DataError(
             f"{', '.join(settings.mentions)}: no mention has a concept of {index.path}; "

@@ -63,8 +63,8 @@ class Lookup:
 
         Args:
             mention: what is looked up, its short forms written out.
-            others: what else it may be called; the first that is a name of the index counts, where the mention
-                is none.
+            others: what else it may be called: where the mention is no name of the index, the first of
+                these that is one is looked up.
         """
         return self._found(self._chosen(mention, *others) if others else mention)
 

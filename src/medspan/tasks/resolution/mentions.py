@@ -100,4 +100,8 @@ def _word_out(word: str, text: str, forms: Mapping[str, str]) -> str:
     if "-" not in word:
         return word
     parts = [forms.get(part, part) if is_short_form(part) else part for part in word.split("-")]
-    return word if any(part.lower() in text.lower() for part in set(parts) - set(word.split("-"))) else "-".join(parts)
+    return (
+        word
+        if any(part.lower() in text.lower() for part in set(parts) - set(word.split("-")))
+        else "-".join(parts)
+    )

@@ -44,7 +44,9 @@ class Scorer:
 
     def __init__(self, scoring: Scoring) -> None:
         self._weights = _vector(scoring.weights)
-        self._into = np.asarray([_vector(unit.weights) for unit in scoring.hidden]).reshape(-1, len(FEATURES)).T
+        self._into = (
+            np.asarray([_vector(unit.weights) for unit in scoring.hidden]).reshape(-1, len(FEATURES)).T
+        )
         self._constants = np.asarray([unit.constant for unit in scoring.hidden])
         self._out = np.asarray([unit.out for unit in scoring.hidden])
 
@@ -70,8 +72,8 @@ class Ranker:
     def scored(self, evidence: Evidence) -> Scored:
         """All candidates, of which there is at least one. Names met exactly go first.
 
-        The lead is that over the next concept; of one met exactly, over the next that is. So neither the first
-        concept nor its lead depends on whether further names were looked for.
+        The lead is that over the next concept; of one met exactly, over the next that is. So neither the
+        first concept nor its lead depends on whether further names were looked for.
         """
         is_met = evidence.is_met
         scores = np.zeros(len(is_met))

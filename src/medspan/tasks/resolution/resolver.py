@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from medspan.tasks.resolution.mentions import Forms
     from medspan.types import Document, Entity
 
-Indexes = Index | Path | str
+Indexes = Lookup | Index | Path | str
 
 
 class Resolver:
@@ -29,7 +29,8 @@ class Resolver:
     what they have.
 
     Args:
-        indexes: one index for all labels, or a table from label to index; an opened `Index` or a folder.
+        indexes: one index for all labels, or a table from label to index; a folder, an opened `Index`, or a
+            `Lookup` of one, which has its own settings.
         most: concepts for an entity at most.
         none_below: the probability of the best concept under which an entity gets none; the index's own where
             None, 0 to give one wherever there is a candidate.
@@ -56,8 +57,10 @@ class Resolver:
         opened: dict[Indexes, Lookup] = {}
         for index in table.values():
             if index not in opened:
-                opened[index] = Lookup(
-                    index, most=most, none_below=none_below, composites=composites, deep=deep
+                opened[index] = (
+                    index
+                    if isinstance(index, Lookup)
+                    else Lookup(index, most=most, none_below=none_below, composites=composites, deep=deep)
                 )
         self._lookups = {label: opened[index] for label, index in table.items()}
 

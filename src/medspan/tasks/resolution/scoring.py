@@ -48,8 +48,8 @@ def fit_scoring(mentions: Sequence[Candidates]) -> Scoring | None:
     """Weights that make the right candidates of mentions likely among all of them.
 
     The loss is minus the log of the probability, by a softmax over the candidates, that falls on right ones
-    (the marginal likelihood of Sung et al. 2020, BioSyn), and a decay. A mention that came often weighs as the
-    root of how often. Several networks from other random weights are averaged.
+    (the marginal likelihood of Sung et al. 2020, BioSyn), and a decay. A mention that came often weighs as
+    the root of how often. Several networks from other random weights are averaged.
 
     Args:
         mentions: those of which every candidate is right, or none, teach nothing.

@@ -24,7 +24,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Unit(msgspec.Struct, frozen=True):
-    """A hidden unit: ``out`` times the tangens hyperbolicus of a weighted sum of the features and a constant."""
+    """A hidden unit: ``out`` times the hyperbolic tangent of a weighted sum and a constant."""
 
     weights: dict[str, float]
     constant: float
@@ -41,8 +41,8 @@ class Scoring(msgspec.Struct, frozen=True):
 class Ranking(msgspec.Struct, frozen=True):
     """How candidates are ranked, each part once for names met exactly and once for others.
 
-    ``met`` and ``near`` score them; ``met_curve`` and ``near_curve`` turn the score of the best candidate and its
-    lead into a probability (a logistic curve: weight of the score, weight of the lead, constant).
+    ``met`` and ``near`` score them; ``met_curve`` and ``near_curve`` turn the score of the best candidate and
+    its lead into a probability (a logistic curve: weight of the score, weight of the lead, constant).
     ``none_below`` is the probability under which no concept is given.
     """
 
