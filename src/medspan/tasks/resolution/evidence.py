@@ -155,7 +155,7 @@ def _compare(
     is_plain = column["plain"] > 0
     is_mention = counts > 0
     column["same_text"][:] = [text == query.text for text in texts]
-    column["similarity"][:] = cosine(index, query, names)
+    column["similarity"][:] = cosine(index, query, names, texts)
     if index.dense is not None:
         column["closeness"][:] = closeness(index.dense, query, names)
     column["preferred"][:] = (index.kind[names] == Kind.PREFERRED) & (column["bag"] > 0)

@@ -14,7 +14,15 @@ import numpy as np
 from medspan.errors import ModelError
 from medspan.features.name_grams import BUCKETS, word_features
 from medspan.features.name_vectors import embed
-from medspan.tasks.resolution.arrays import ARRAYS, DENSE, Strings, digest_of, key_hash, open_array
+from medspan.tasks.resolution.arrays import (
+    ARRAYS,
+    DENSE,
+    Strings,
+    digest_of,
+    key_hash,
+    let_go,
+    open_array,
+)
 from medspan.tasks.resolution.spec import CONFIG, IndexSpec, parse_index_spec
 from medspan.text.name_keys import bag_key, plain_key
 
@@ -56,6 +64,7 @@ class Index:
             raise ModelError(f"{self.path}: is no index; give the folder `medspan terminology build` wrote")
         self.spec: IndexSpec = parse_index_spec(config.read_bytes(), str(config))
         part = {name: open_array(self.path, name, dtype) for name, dtype in ARRAYS.items()}
+        self._parts = list(part.values())
         self.names = Strings(part["text"], part["text_start"])
         self.ids = Strings(part["id"], part["id_start"])
         self.concept, self.kind, self.source = part["concept"], part["kind"], part["source"]
@@ -72,7 +81,9 @@ class Index:
     def _open_dense(self) -> Dense | None:
         if not self.spec.encoder_width:
             return None
-        return Dense(*(open_array(self.path, name, dtype) for name, dtype in DENSE.items()))
+        dense = Dense(*(open_array(self.path, name, dtype) for name, dtype in DENSE.items()))
+        self._parts += dense
+        return dense
 
     def _check_sizes(self, part: dict[str, NDArray[np.generic]]) -> None:
         names, concepts = self.spec.names, self.spec.concepts
@@ -144,6 +155,11 @@ class Index:
             form: math.log((mentions[form] + 1) / (all_mentions + 1) / ((count + 1) / (all_ids + 1)))
             for form, count in sample.items()
         }
+
+    def let_go(self) -> None:
+        """Keep no mapped page in memory; answers stay the same."""
+        for values in self._parts:
+            let_go(values)
 
     def problems(self) -> list[str]:
         """What is wrong with the files, one line each; every byte is read."""

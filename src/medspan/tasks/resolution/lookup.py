@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CACHED: Final = 1 << 15
 """Mentions whose concepts are remembered; more than that are looked up anew, so memory stays flat."""
+LET_GO: Final = 500
+"""Look-ups after which the pages of the index that came into memory are let go."""
 
 
 class Lookup:
@@ -52,6 +54,7 @@ class Lookup:
         self.none_below = ranking.none_below if none_below is None else none_below
         self.composites = composites
         self.deep = deep
+        self._looked_up = 0
         self._ranked = lru_cache(maxsize=CACHED)(self._rank)
         self._found = lru_cache(maxsize=CACHED)(self._find)
         self._chosen = lru_cache(maxsize=CACHED)(self.index.first_met)
@@ -78,6 +81,9 @@ class Lookup:
         return tuple(self._concept(c, s) for c, s in zip(whole.concepts, whole.scores, strict=True))
 
     def _rank(self, mention: str) -> Ranked:
+        self._looked_up += 1
+        if self._looked_up % LET_GO == 0:
+            self.index.let_go()
         evidence = evidence_of(self.index, mention, only_exact=not self.deep)
         return self._ranker.rank(evidence, self.most)
 
