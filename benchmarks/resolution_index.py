@@ -76,10 +76,10 @@ def timed(command: list[str]) -> dict[str, float]:
     return {"seconds": round(time.perf_counter() - began, 1), "highest_mb": round(peak / 1024)}
 
 
-def resident_mb() -> float:
-    """What this process holds in memory, mapped pages included."""
+def resident_mb(field: str = "VmRSS") -> float:
+    """What this process holds in memory, mapped pages included; ``VmHWM`` is the most it held."""
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{field}:"):
             return round(int(line.split()[1]) / 1024, 1)
     return 0.0
 
@@ -120,6 +120,7 @@ def child(folder: Path, *, deep: bool) -> dict[str, Any]:
         "damaged_names_per_cpu_second": round(len(damaged) / again_cpu),
         "resident_before_mb": before,
         "resident_after_mb": resident_mb(),
+        "resident_most_mb": resident_mb("VmHWM"),
     }
 
 

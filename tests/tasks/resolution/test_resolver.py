@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from medspan.errors import UsageError
 from medspan.pipeline import Pipeline
+from medspan.tasks.resolution.build import IndexBuilder
 from medspan.tasks.resolution.coordination import ways_apart
 from medspan.tasks.resolution.lookup import Lookup
 from medspan.tasks.resolution.mentions import forms_of, ways_to_say, written_out
@@ -18,6 +19,8 @@ from medspan.tasks.resolution.resolver import Resolver
 from medspan.tasks.resolution.terms import Kind, Name
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from medspan.tasks.resolution.index import Index
 
 
@@ -137,6 +140,22 @@ def test_a_table_of_labels(index: Index) -> None:
     assert kept == document
     (replaced,) = Resolver({"Drug": index.path}).annotate([document])
     assert replaced.entities[0].concepts[0].id == "X:1"
+
+
+def test_an_index_is_for_the_labels_it_was_built_for(tmp_path: Path) -> None:
+    builder = IndexBuilder()
+    builder.add_all(invented.names())
+    builder.write(tmp_path / "problems", [], labels=("Problem",))
+    other = IndexBuilder()
+    other.add(Name("Y:1", "grey fever"))
+    other.write(tmp_path / "any", [])
+    problem, drug = (
+        invented.document("grey fever", "grey fever", label=each) for each in ("Problem", "Drug")
+    )
+    alone = list(Resolver(str(tmp_path / "problems")).annotate([problem, drug]))
+    assert [bool(each.entities[0].concepts) for each in alone] == [True, False]
+    both = list(Resolver([tmp_path / "any", tmp_path / "problems"]).annotate([problem, drug]))
+    assert [each.entities[0].concepts[0].id for each in both] == ["X:1", "Y:1"]
 
 
 def test_it_needs_entities(index: Index) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +29,8 @@ class Resolver:
     what they have.
 
     Args:
-        indexes: one index for all labels, or a table from label to index; a folder, an opened `Index`, or a
-            `Lookup` of one, which has its own settings.
+        indexes: an index, or several, each for the labels it was built for (`--for`); or a table from label
+            to index. An index is a folder, an opened `Index`, or a `Lookup` of one, with its own settings.
         most: concepts for an entity at most.
         none_below: the probability of the best concept under which an entity gets none; the index's own where
             None, 0 to give one wherever there is a candidate.
@@ -46,23 +46,32 @@ class Resolver:
 
     def __init__(
         self,
-        indexes: Indexes | Mapping[str, Indexes],
+        indexes: Indexes | Sequence[Indexes] | Mapping[str, Indexes],
         *,
         most: int = 5,
         none_below: float | None = None,
         composites: bool = True,
         deep: bool = False,
     ) -> None:
-        table = indexes if isinstance(indexes, Mapping) else {"": indexes}
+        if isinstance(indexes, Mapping):
+            pairs: list[tuple[tuple[str, ...], Indexes]] = [
+                ((label,), each) for label, each in indexes.items()
+            ]
+        else:
+            several = [indexes] if isinstance(indexes, Lookup | Index | Path | str) else indexes
+            pairs = [((), each) for each in several]
         opened: dict[Indexes, Lookup] = {}
-        for index in table.values():
+        self._lookups: dict[str, Lookup] = {}
+        for labels, index in pairs:
             if index not in opened:
                 opened[index] = (
                     index
                     if isinstance(index, Lookup)
                     else Lookup(index, most=most, none_below=none_below, composites=composites, deep=deep)
                 )
-        self._lookups = {label: opened[index] for label, index in table.items()}
+            lookup = opened[index]
+            for label in labels or lookup.index.spec.labels or ("",):
+                self._lookups.setdefault(label, lookup)
 
     def annotate(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The documents with concepts, in the same order, one at a time."""

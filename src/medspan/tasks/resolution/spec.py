@@ -55,7 +55,7 @@ class Ranking(msgspec.Struct, frozen=True):
 
 
 class IndexSpec(msgspec.Struct, frozen=True):
-    """``config.json`` of an index folder."""
+    """``config.json`` of an index folder; ``labels`` are those of the entities it is for, all where empty."""
 
     format: int
     name: str
@@ -66,6 +66,7 @@ class IndexSpec(msgspec.Struct, frozen=True):
     ranking: Ranking
     encoder_width: int
     arrays: dict[str, str]
+    labels: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """The same bytes for the same index."""
