@@ -44,7 +44,7 @@ from medspan.corpora import find_corpus, load
 from medspan.metrics import bootstrap
 from medspan.tasks.resolution.annotated import annotated_mentions
 from medspan.tasks.resolution.dense import add_encoder, rewrite
-from medspan.tasks.resolution.fit import fit_ranking
+from medspan.tasks.resolution.fit import calibrated, fit_weights, points_of
 from medspan.tasks.resolution.index import Index
 from medspan.tasks.resolution.learning import (
     FitSettings,
@@ -245,17 +245,22 @@ def figures(task: Task, scored: Scored, known: Sequence[str]) -> dict[str, Any]:
 
 
 def devel(task: Task, index: Index) -> Scored:
-    """Resolve devel, the ranking of each half of its documents fitted to the other half and train."""
+    """Resolve devel, the ranking of each half of its documents fitted to the other half and train.
+
+    What scores of a half are worth is taken from the other half, as ranked by what was fitted to this one.
+    """
     settings = FitSettings((task.corpus,), "dev", task.labels, own=(task.corpus,))
     twins = twins_of(index)
     held_out, own = held_out_examples(index, settings, twins), own_examples(index, settings, twins)
     documents = sorted(load(task.corpus, "dev"), key=lambda document: document.id)
+    halves = [{document.id for document in documents[half::2]} for half in (0, 1)]
+    parts = [[example for example in held_out if example.document in half] for half in halves]
+    fitted = [fit_weights([*parts[1 - half], *own], index.spec.ranking) for half in (0, 1)]
+    points = [points_of(part, ranking) for part, ranking in zip(parts, fitted, strict=True)]
     scored = Scored([], 0.0)
     for half in (0, 1):
         mine = documents[half::2]
-        names = {document.id for document in mine}
-        others = [example for example in held_out if example.document not in names]
-        ranking, _ = fit_ranking(others, own, index.spec.ranking)
+        ranking = calibrated(fitted[half], points[1 - half])
         lookup = Lookup(index, most=SHOWN, none_below=0.0, deep=True, ranking=ranking)
         scored += resolved(task, lookup, mine)
     return scored

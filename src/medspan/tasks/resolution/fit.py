@@ -110,6 +110,17 @@ def chance_of(point: Point, ranking: Ranking) -> float:
     return chance(point.score, point.lead, ranking.met_curve if point.is_exact else ranking.near_curve)
 
 
+def calibrated(ranking: Ranking, points: Sequence[Point]) -> Ranking:
+    """A ranking whose scores are worth what mentions show that it, or one alike, was not fitted to."""
+    ranking = msgspec.structs.replace(
+        ranking,
+        met_curve=fit_curve([point for point in points if point.is_exact]),
+        near_curve=fit_curve([point for point in points if not point.is_exact]),
+        none_below=0.0,
+    )
+    return msgspec.structs.replace(ranking, none_below=fit_none(points, ranking))
+
+
 def folds_of(documents: Sequence[str]) -> dict[str, int]:
     """Documents, each with its fold."""
     return {document: place % FOLDS for place, document in enumerate(sorted(set(documents)))}
@@ -134,13 +145,7 @@ def fit_ranking(
         others = [example for example in held_out if folds[example.document] != fold]
         ranking = fit_weights([*others, *own], start)
         points += points_of([each for each in held_out if folds[each.document] == fold], ranking)
-    ranking = msgspec.structs.replace(
-        fit_weights([*held_out, *own], start),
-        met_curve=fit_curve([point for point in points if point.is_exact]),
-        near_curve=fit_curve([point for point in points if not point.is_exact]),
-        none_below=0.0,
-        learnt_from=learnt_from,
-    )
-    ranking = msgspec.structs.replace(ranking, none_below=fit_none(points, ranking))
+    ranking = calibrated(fit_weights([*held_out, *own], start), points)
+    ranking = msgspec.structs.replace(ranking, learnt_from=learnt_from)
     total = sum(example.weight for example in held_out)
     return ranking, sum(point.weight for point in points if point.is_right) / total
