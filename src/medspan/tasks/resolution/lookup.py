@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CACHED: Final = 1 << 15
 """Mentions whose concepts are remembered; more than that are looked up anew, so memory stays flat."""
-LET_GO: Final = 500
+LET_GO: Final = 200
 """Look-ups after which the pages of the index that came into memory are let go."""
 
 
