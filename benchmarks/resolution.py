@@ -230,6 +230,7 @@ def figures(task: Task, scored: Scored, known: Sequence[str]) -> dict[str, Any]:
     outcomes = [outcome(gold, found, document.id, seen, other) for document, gold, found in scored.pairs]
     wanted = [{concept.id for concept in gold.concepts} for _, gold, _ in scored.pairs]
     ids = ids_of(task.terminologies)
+    either = ids | seen
     unseen = [each for each in outcomes if each.is_unseen]
     return {
         "at_1": share(outcomes, "at_1"),
@@ -239,7 +240,7 @@ def figures(task: Task, scored: Scored, known: Sequence[str]) -> dict[str, Any]:
         "unseen_at_1": share(unseen, "at_1"),
         "unseen_at_1_merged": share(unseen, "merged") if other else None,
         "ceiling_terminology": round(sum(bool(each & ids) for each in wanted) / len(wanted), 4),
-        "ceiling_with_mentions": round(sum(bool(each & (ids | seen)) for each in wanted) / len(wanted), 4),
+        "ceiling_with_mentions": round(sum(bool(each & either) for each in wanted) / len(wanted), 4),
         "mentions_per_second": round(len(outcomes) / scored.seconds),
     }
 
@@ -286,7 +287,7 @@ def _reason(
     text = index.first_met(*ways)
     if len(wanted) > 1:
         return "several_gold_ids"
-    if not wanted & set(ids):
+    if wanted.isdisjoint(ids):
         return "concept_not_in_index"
     if text == ways[0] and is_short_form(text) and text.upper() == text and len(text) <= LONGEST_SHORT:
         return "short_form_not_written_out"
