@@ -2,19 +2,25 @@
 
     MEDSPAN_DATA=DIR python benchmarks/resolution.py [--sets NAME...] [--work FOLDER]
 
-The protocol is that of BioSyn (Sung et al. 2020): mentions are given, short forms are written out by what the
-document defines, coordinated mentions are taken apart, and the names of annotated mentions of train and devel
-are in the dictionary beside those of the terminology. Stage 1: an index of the terminology and the names of
-train; an encoder is learnt from its names, the ranking is fitted to devel (its accuracy there is given too,
-by two-fold cross-validation over documents). Stage 2: an index of the terminology and the names of train and
-devel, with the encoder and the ranking of stage 1; test chooses nothing.
+The protocol is that of BioSyn (Sung et al. 2020): mentions are given, short forms are written out by what
+the document defines, coordinated mentions are taken apart, and the names of annotated mentions of train and
+devel are in the dictionary beside those of the terminology.
 
-Right at 1: the first concept is one of the gold ids (mentions without gold id are left out). ``merged``: ids
-that MEDIC lists as alternatives of one disease count as one, in gold and in answers, where the file is there;
-it serves the scoring of diseases only. ``all``: a mention of several gold ids needs all of them among as many
-first concepts. ``ceiling``: share of mentions with a gold id in the terminology, and in the index with the
-names of train and devel. ``unseen``: mentions none of whose ids is annotated in train or devel. Intervals are
-bootstraps over documents. Writes resolution.json beside this file; sets that are there stay unless named.
+Stage 1: an index of the terminology and the names of train; an encoder is learnt from its names; the ranking
+is fitted to devel, and to train with the mentions of each document left out of the index. ``devel`` is scored
+as test is, the ranking of each half of its documents fitted to the other half and train. Stage 2: an index of
+the terminology and the names of train and devel, with the encoder and the ranking of stage 1; test chooses
+nothing.
+
+Right at 1: the first concept is one of the gold ids, as they stand (mentions without gold id are left out).
+``merged``: ids that MEDIC lists as alternatives of one disease count as one, in gold and in answers, as they
+do for systems whose dictionary is MEDIC (DNorm, TaggerOne, BioSyn, SapBERT); MEDIC serves the scoring of
+diseases only, where its file is there. ``all``: merged, and a mention of several gold ids needs all of them
+among as many first concepts. ``ceiling``: share of mentions with a gold id in the terminology, and in the
+index with the names of train and devel. ``unseen``: mentions none of whose ids is annotated in train or devel
+(for devel: in train). ``errors``: why answers of devel are wrong (merged), each counted once, by the first
+that holds. Intervals are bootstraps over documents. Writes resolution.json beside this
+file; sets that are there stay unless named.
 """
 
 from __future__ import annotations
@@ -27,6 +33,7 @@ import re
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,14 +42,23 @@ from facts import bounds, facts, merge_json
 
 from medspan.corpora import find_corpus, load
 from medspan.metrics import bootstrap
-from medspan.tasks.resolution.annotated import Mention, annotated_mentions
+from medspan.tasks.resolution.annotated import annotated_mentions
 from medspan.tasks.resolution.dense import add_encoder, rewrite
-from medspan.tasks.resolution.fit import Example, example_of, fit_weights
+from medspan.tasks.resolution.fit import calibrated, fit_weights, points_of
 from medspan.tasks.resolution.index import Index
-from medspan.tasks.resolution.learning import FitSettings, fit_index, learn_index
-from medspan.tasks.resolution.ranking import by_concept, weight_vector
+from medspan.tasks.resolution.learning import (
+    FitSettings,
+    fit_index,
+    held_out_examples,
+    learn_index,
+    own_examples,
+)
+from medspan.tasks.resolution.lookup import Lookup
+from medspan.tasks.resolution.mentions import forms_of, ways_to_say
 from medspan.tasks.resolution.resolver import Resolver
 from medspan.tasks.resolution.terminology import BuildSettings, build_index
+from medspan.tasks.resolution.twins import twins_of
+from medspan.text.short_forms import is_short_form
 from medspan.train.names import Names, NameSettings, learn_encoder
 
 if TYPE_CHECKING:
@@ -51,6 +67,8 @@ if TYPE_CHECKING:
     from medspan.types import Document, Entity
 
 SEED, RESAMPLES = 20, 1000
+SHOWN = 20
+LONGEST_SHORT = 6
 
 
 class Task(NamedTuple):
@@ -124,26 +142,6 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def cross_validated(index: Index, task: Task) -> float:
-    """Accuracy on devel, the ranking of each half of the documents fitted to the other half."""
-    known: dict[Mention, Example] = {}
-    rows: list[tuple[str, Example]] = []
-    for mention, document in annotated_mentions(load(task.corpus, "dev"), task.labels):
-        if mention not in known:
-            known[mention] = example_of(index, mention.text, mention.ids)
-        rows.append((document, known[mention]))
-    halves = {name: place % 2 for place, name in enumerate(sorted({document for document, _ in rows}))}
-    start = weight_vector(index.spec.ranking)
-    right = 0
-    for half in (0, 1):
-        weights = fit_weights([example for document, example in rows if halves[document] != half], start)
-        for example in (example for document, example in rows if halves[document] == half):
-            if example.is_right.any():
-                concepts = by_concept(index, example.evidence, weights).concepts
-                right += bool(concepts[0] in index.concept[example.evidence.names[example.is_right]])
-    return right / len(rows)
-
-
 def bare(document: Document, labels: Collection[str]) -> Document:
     """A document with the mentions that count, without their concepts."""
     kept = [msgspec.structs.replace(e, concepts=()) for e in document.entities if e.label in labels]
@@ -193,39 +191,109 @@ def share(outcomes: Sequence[Outcome], field: str) -> dict[str, Any]:
     }
 
 
-def test(task: Task, folder: Path) -> dict[str, Any]:
-    """Resolve the mentions of the test documents, and score."""
-    gold = load(task.corpus, "test")
+class Scored(NamedTuple):
+    """A split, resolved: gold mentions with their answers, and the seconds it took."""
+
+    pairs: list[tuple[Document, Entity, Entity]]
+    seconds: float
+
+    def __add__(self, other: Scored) -> Scored:  # type: ignore[override]
+        return Scored(self.pairs + other.pairs, self.seconds + other.seconds)
+
+
+def resolved(task: Task, lookup: Lookup, documents: Sequence[Document]) -> Scored:
+    """Resolve the mentions of some documents."""
     began = time.perf_counter()
-    found = list(
-        Resolver(folder, none_below=0.0, deep=True).annotate(bare(document, task.labels) for document in gold)
-    )
+    found = list(Resolver(lookup).annotate(bare(document, task.labels) for document in documents))
     seconds = time.perf_counter() - began
-    known = [load(task.corpus, split) for split in ("train", "dev")]
-    seen = {
-        each for part in known for mention, _ in annotated_mentions(part, task.labels) for each in mention.ids
-    }
-    other = alternatives() if task.is_disease else {}
-    outcomes, wanted = [], []
-    for one, answer in zip(gold, found, strict=True):
+    pairs = []
+    for gold, answer in zip(documents, found, strict=True):
         answers = {entity.id: entity for entity in answer.entities}
-        for entity in one.entities:
-            if entity.label in task.labels and entity.concepts:
-                outcomes.append(outcome(entity, answers[entity.id], one.id, seen, other))
-                wanted.append({concept.id for concept in entity.concepts})
+        pairs += [
+            (gold, entity, answers[entity.id])
+            for entity in gold.entities
+            if entity.label in task.labels and entity.concepts
+        ]
+    return Scored(pairs, seconds)
+
+
+def seen_ids(task: Task, splits: Sequence[str]) -> set[str]:
+    """Ids that are annotated in some splits."""
+    known = (annotated_mentions(load(task.corpus, split), task.labels) for split in splits)
+    return {each for part in known for mention, _ in part for each in mention.ids}
+
+
+def figures(task: Task, scored: Scored, known: Sequence[str]) -> dict[str, Any]:
+    """The figures of a split, by the ids that other splits have."""
+    seen = seen_ids(task, known)
+    other = alternatives() if task.is_disease else {}
+    outcomes = [outcome(gold, found, document.id, seen, other) for document, gold, found in scored.pairs]
+    wanted = [{concept.id for concept in gold.concepts} for _, gold, _ in scored.pairs]
     ids = ids_of(task.terminologies)
+    either = ids | seen
     unseen = [each for each in outcomes if each.is_unseen]
     return {
         "at_1": share(outcomes, "at_1"),
         "at_1_merged": share(outcomes, "merged") if other else None,
-        "at_5": share(outcomes, "at_5"),
         "at_1_all": share(outcomes, "whole"),
+        "at_5": share(outcomes, "at_5"),
         "unseen_at_1": share(unseen, "at_1"),
         "unseen_at_1_merged": share(unseen, "merged") if other else None,
         "ceiling_terminology": round(sum(bool(each & ids) for each in wanted) / len(wanted), 4),
-        "ceiling_with_train_devel": round(sum(bool(each & (ids | seen)) for each in wanted) / len(wanted), 4),
-        "mentions_per_second": round(len(outcomes) / seconds),
+        "ceiling_with_mentions": round(sum(bool(each & either) for each in wanted) / len(wanted), 4),
+        "mentions_per_second": round(len(outcomes) / scored.seconds),
     }
+
+
+def devel(task: Task, index: Index) -> Scored:
+    """Resolve devel, the ranking of each half of its documents fitted to the other half and train.
+
+    What scores of a half are worth is taken from the other half, as ranked by what was fitted to this one.
+    """
+    settings = FitSettings((task.corpus,), "dev", task.labels, own=(task.corpus,))
+    twins = twins_of(index)
+    held_out, own = held_out_examples(index, settings, twins), own_examples(index, settings, twins)
+    documents = sorted(load(task.corpus, "dev"), key=lambda document: document.id)
+    halves = [{document.id for document in documents[half::2]} for half in (0, 1)]
+    parts = [[example for example in held_out if example.document in half] for half in halves]
+    fitted = [fit_weights([*parts[1 - half], *own], index.spec.ranking) for half in (0, 1)]
+    points = [points_of(part, ranking) for part, ranking in zip(parts, fitted, strict=True)]
+    scored = Scored([], 0.0)
+    for half in (0, 1):
+        mine = documents[half::2]
+        ranking = calibrated(fitted[half], points[1 - half])
+        lookup = Lookup(index, most=SHOWN, none_below=0.0, deep=True, ranking=ranking)
+        scored += resolved(task, lookup, mine)
+    return scored
+
+
+def errors(task: Task, scored: Scored, index: Index) -> dict[str, int]:
+    """Why answers are wrong, each counted once; mentions in all."""
+    other = alternatives() if task.is_disease else {}
+    ids = {other.get(each, each) for each in (index.ids[place] for place in range(index.spec.concepts))}
+    found: Counter[str] = Counter(mentions=len(scored.pairs))
+    for document, gold, answer in scored.pairs:
+        wanted = {other.get(concept.id, concept.id) for concept in gold.concepts}
+        answers = [other.get(concept.id, concept.id) for concept in answer.concepts]
+        if not answers or answers[0] not in wanted:
+            ways = ways_to_say(document.text_of(gold), forms_of(bare(document, task.labels)))
+            found[_reason(wanted, answers, ids, ways, index)] += 1
+    return dict(found)
+
+
+def _reason(
+    wanted: set[str], answers: Sequence[str], ids: Collection[str], ways: Sequence[str], index: Index
+) -> str:
+    text = index.first_met(*ways)
+    if len(wanted) > 1:
+        return "several_gold_ids"
+    if wanted.isdisjoint(ids):
+        return "concept_not_in_index"
+    if text == ways[0] and is_short_form(text) and text.upper() == text and len(text) <= LONGEST_SHORT:
+        return "short_form_not_written_out"
+    if len(index.with_bag_key(text)):
+        return "name_of_another_concept"
+    return "right_among_20" if wanted & set(answers) else "right_not_found"
 
 
 def measure(task: Task, work: Path, names: NameSettings) -> dict[str, Any]:
@@ -233,23 +301,23 @@ def measure(task: Task, work: Path, names: NameSettings) -> dict[str, Any]:
     first = first_stage(task, work / "train", names)
     if first.dense is None:
         raise SystemExit(f"{first.path}: has no encoder; remove it")
-    devel = cross_validated(first, task)
-    fitted = fit_index(first.path, FitSettings((task.corpus,), "dev", task.labels))
+    scored = devel(task, first)
+    fitted = fit_index(first.path, FitSettings((task.corpus,), "dev", task.labels, own=(task.corpus,)))
     second = work / "train-devel"
     build(task, ("train", "dev"), second)
     add_encoder(Index(second), first.dense.encoder)
     rewrite(Index(second), ranking=fitted.spec.ranking)
-    return {
+    row = {
         "corpus": task.corpus,
         "terminologies": list(task.terminologies),
         "names": Index(second).spec.names,
         "asked": task.asked,
         "reach": task.reach,
-        "devel_cross_validated": round(devel, 4),
         "epochs": names.epochs,
-        **test(task, second),
-        "ranking": msgspec.to_builtins(fitted.spec.ranking),
+        "devel": {**figures(task, scored, ("train",)), "errors": errors(task, scored, first)},
     }
+    lookup = Lookup(second, none_below=0.0, deep=True)
+    return {**row, **figures(task, resolved(task, lookup, load(task.corpus, "test")), ("train", "dev"))}
 
 
 def options_of() -> argparse.Namespace:
@@ -275,9 +343,7 @@ def main() -> int:
             work = (options.work or Path(folder)) / name.replace(", ", "-")
             row = measure(TASKS[name], work, settings)
             merge_json(options.output, name, facts(settings.seed, **row))
-            print(
-                name, json.dumps({key: row[key] for key in ("devel_cross_validated", "at_1", "at_1_merged")})
-            )
+            print(name, json.dumps({key: row[key] for key in ("devel", "at_1", "at_1_merged")}))
     return 0
 
 

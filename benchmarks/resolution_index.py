@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facts import facts, merge_json
-from resolution import terminology
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +40,8 @@ DAMAGED = 3000
 
 def rows() -> Iterator[tuple[str, str]]:
     """Id and name of every name of the free terminologies."""
+    from resolution import terminology  # noqa: PLC0415 - it needs torch, which is not to be in the memory measured
+
     for source in SOURCES:
         with gzip.open(terminology(source), "rt", encoding="utf-8") as file:
             next(file)
@@ -76,10 +77,10 @@ def timed(command: list[str]) -> dict[str, float]:
     return {"seconds": round(time.perf_counter() - began, 1), "highest_mb": round(peak / 1024)}
 
 
-def resident_mb() -> float:
-    """What this process holds in memory, mapped pages included."""
+def resident_mb(field: str = "VmRSS") -> float:
+    """What this process holds in memory, mapped pages included; ``VmHWM`` is the most it held."""
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{field}:"):
             return round(int(line.split()[1]) / 1024, 1)
     return 0.0
 
@@ -120,6 +121,7 @@ def child(folder: Path, *, deep: bool) -> dict[str, Any]:
         "damaged_names_per_cpu_second": round(len(damaged) / again_cpu),
         "resident_before_mb": before,
         "resident_after_mb": resident_mb(),
+        "resident_most_mb": resident_mb("VmHWM"),
     }
 
 
@@ -145,11 +147,17 @@ def main() -> int:
     parser.add_argument("--names", type=int, default=1_000_000)
     parser.add_argument("--epochs", type=int, default=1, help="of the encoder")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--index", type=Path, help="measure look-ups again, in this index of an earlier run")
     parser.add_argument("--deep", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("resolution.json"))
     options = parser.parse_args()
     if options.child:
         print(json.dumps(child(options.child, deep=options.deep)))
+        return 0
+    if options.index:
+        row = json.loads(options.output.read_text(encoding="utf-8"))["million"]
+        row["with_embeddings"] = [run_child(options.index, deep=deep) for deep in (False, True)]
+        merge_json(options.output, "million", row)
         return 0
     with tempfile.TemporaryDirectory() as place:
         table, folder = Path(place) / "names.tsv", Path(place) / "index"

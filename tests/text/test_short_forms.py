@@ -14,6 +14,8 @@ from medspan.text.short_forms import definitions, is_short_form, long_forms
     [
         ("He had heart failure (HF) and angina.", {"HF": "heart failure"}),
         ("Adenomatous polyposis coli (APC) is rare.", {"APC": "Adenomatous polyposis coli"}),
+        ("attenuated adenomatous polyposis coli (AAPC)", {"AAPC": "attenuated adenomatous polyposis coli"}),
+        ("the disease of the heart (DOH)", {"DOH": "disease of the heart"}),
         ("von Hippel-Lindau (VHL) disease", {"VHL": "von Hippel-Lindau"}),
         ("APC (adenomatous polyposis coli) gene", {"APC": "adenomatous polyposis coli"}),
         ("treated with isoproterenol (ISO, 5 mg)", {"ISO": "isoproterenol"}),

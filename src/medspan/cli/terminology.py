@@ -42,6 +42,10 @@ Mentions = Annotated[
 ]
 Splits = Annotated[list[str] | None, typer.Option("--split", help="Of the mentions; train otherwise.")]
 Labels = Annotated[list[str] | None, typer.Option("--label", help="Of the mentions; all otherwise.")]
+Serves = Annotated[
+    list[str] | None,
+    typer.Option("--for", metavar="LABEL", help="Entities the index is for; repeatable; all otherwise."),
+]
 Prefix = Annotated[str, typer.Option(help="Put before ids that have none: MESH makes MESH:D003924.")]
 IndexName = Annotated[str, typer.Option("--name", help="Name of the index; the folder's otherwise.")]
 Licence = Annotated[str, typer.Option(help="Licence of the sources, kept with the index.")]
@@ -67,6 +71,7 @@ def build(  # noqa: PLR0917 - typer declares options as defaults
     mentions: Mentions = None,
     splits: Splits = None,
     labels: Labels = None,
+    serves: Serves = None,
     prefix: Prefix = "",
     name: IndexName = "",
     licence: Licence = UNKNOWN_LICENCE,
@@ -83,6 +88,7 @@ def build(  # noqa: PLR0917 - typer declares options as defaults
         mentions=tuple(mentions or ()),
         splits=tuple(splits or ("train",)),
         labels=tuple(labels or ()),
+        serves=tuple(serves or ()),
         prefix=prefix,
         name=name,
         licence=licence,

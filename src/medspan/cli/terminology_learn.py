@@ -15,6 +15,13 @@ Mentions = Annotated[
     list[str], typer.Option(metavar="CORPUS", help="Annotated mentions to fit to; may be repeated.")
 ]
 Split = Annotated[str, typer.Option(help="Of the corpora; not one whose mentions are names of the index.")]
+Own = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CORPUS",
+        help="Whose train mentions the index has; each document is left out in turn.",
+    ),
+]
 Labels = Annotated[list[str] | None, typer.Option("--label", help="Of the mentions; all otherwise.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Times each name is seen.")]
 Width = Annotated[int, typer.Option(min=8, max=512, help="Numbers of an embedding.")]
@@ -35,7 +42,13 @@ def learn(index: Folder, epochs: Epochs = 6, width: Width = 96, seed: Seed = 13)
     tell(f"{index}: has embeddings of its names")
 
 
-def fit(index: Folder, mentions: Mentions, split: Split = "dev", labels: Labels = None) -> None:
+def fit(
+    index: Folder, mentions: Mentions, split: Split = "dev", labels: Labels = None, own: Own = None
+) -> None:
     """Fit the ranking of an index, and what its scores are worth, to annotated mentions."""
-    found = fit_index(index, FitSettings(tuple(mentions), split, tuple(labels or ())))
-    typer.echo(f"{index}: fitted to {found.mentions:,} mentions, {found.right:.1%} of them right", err=True)
+    settings = FitSettings(tuple(mentions), split, tuple(labels or ()), tuple(own or ()))
+    found = fit_index(index, settings)
+    typer.echo(
+        f"{index}: fitted to {found.mentions:,} mentions, {found.right:.1%} of them right (cross-validated)",
+        err=True,
+    )

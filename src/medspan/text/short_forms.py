@@ -2,7 +2,9 @@
 
 The algorithm of Schwartz & Hearst (2003, A simple algorithm for identifying abbreviation definitions in
 biomedical text, PSB 8:451-462): of ``long form (SF)`` or ``SF (long form)`` the letters of the short form
-must stand in the long form in their order, the first of them at the begin of a word.
+must stand in the long form in their order, the first of them at the begin of a word. Where each letter begins
+a word, those words are the long form, though a shorter one would do (the first strategy of Sohn et al. 2008,
+Ab3P, BMC Bioinformatics 9:402): *attenuated adenomatous polyposis coli (AAPC)*.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ _LONGEST_SHORT_INSIDE: Final = 40  # of what stands in brackets and may still be
 _LONGEST_LONG: Final = 160  # characters before or in the brackets that are looked at
 _BRACKETS: Final = re.compile(r"[(\[]([^()\[\]]{1,200})[)\]]")
 _WORD: Final = re.compile(r"\S+")
+_PART: Final = re.compile(r"[^\W_]+")
+_LEAST_INITIALS: Final = 3
+_SMALL: Final = frozenset(("of", "the", "and", "in", "for", "to", "with", "by", "a", "or", "on"))
 _SENTENCE_END: Final = re.compile(r"[.;:!?]\s+(?=[^a-z])")
 _STOP_INSIDE: Final = re.compile(r"[;,]")
 
@@ -93,7 +98,7 @@ def _long_before(text: str, short: str, end: int) -> Span | None:
     words = [match.start() for match in _WORD.finditer(text, start, end)][-most_words:]
     if not words:
         return None
-    found = _match(short, text, words[0], end)
+    found = _initials(short, text, words[0], end) or _match(short, text, words[0], end)
     return found if found is not None and _is_longer(text[found.start : found.end], short) else None
 
 
@@ -111,6 +116,21 @@ def _reversed(text: str, inside: Span, before_end: int) -> Definition | None:
     if long is None or long.start != inside.start or not _is_longer(text[long.start : long.end], short):
         return None
     return Definition(Span(start, before_end), long)
+
+
+def _initials(short: str, text: str, start: int, end: int) -> Span | None:
+    """The words that end at ``end`` and begin with the short form's letters, small words left out."""
+    if not short.isalpha() or len(short) < _LEAST_INITIALS:
+        return None
+    place = len(short) - 1
+    for word in reversed(list(_PART.finditer(text, start, end))):
+        if word[0][0].lower() == short[place].lower():
+            place -= 1
+            if place < 0:
+                return Span(word.start(), end)
+        elif word[0].lower() not in _SMALL:
+            return None
+    return None
 
 
 def _match(short: str, text: str, start: int, end: int) -> Span | None:

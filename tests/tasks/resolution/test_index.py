@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from medspan.errors import DataError, ModelError, UsageError
-from medspan.tasks.resolution.arrays import ARRAYS
+from medspan.tasks.resolution import lookup as lookup_module
+from medspan.tasks.resolution.arrays import ARRAYS, let_go
 from medspan.tasks.resolution.build import IndexBuilder
 from medspan.tasks.resolution.index import Index
+from medspan.tasks.resolution.lookup import Lookup
 from medspan.tasks.resolution.terms import Kind, Name
 
 if TYPE_CHECKING:
@@ -134,3 +136,17 @@ def test_arrays_are_mapped_not_read(tmp_path: Path) -> None:
             base = base.base
         assert isinstance(base, np.memmap)
         assert not values.flags.writeable
+
+
+def test_pages_are_let_go_and_answers_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = invented.make_index(tmp_path / "index")
+    calls: list[bool] = []
+    whole = Index.let_go
+    monkeypatch.setattr(Index, "let_go", lambda self: calls.append(True) or whole(self))
+    monkeypatch.setattr(lookup_module, "LET_GO", 2)
+    lookup = Lookup(index)
+    before = [lookup(name) for name in ("grey fever", "lung cancer", "greyish fever", "cold")]
+    assert len(calls) == 2
+    index.let_go()
+    assert [Lookup(index)(name) for name in ("grey fever", "lung cancer", "greyish fever", "cold")] == before
+    let_go(np.zeros(3))

@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 
 from medspan.errors import UsageError
 from medspan.pipeline import Pipeline
+from medspan.tasks.resolution.build import IndexBuilder
 from medspan.tasks.resolution.coordination import ways_apart
 from medspan.tasks.resolution.lookup import Lookup
-from medspan.tasks.resolution.mentions import short_forms_of, written_out
+from medspan.tasks.resolution.mentions import forms_of, ways_to_say, written_out
 from medspan.tasks.resolution.resolver import Resolver
 from medspan.tasks.resolution.terms import Kind, Name
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from medspan.tasks.resolution.index import Index
 
 
@@ -84,7 +87,7 @@ def test_coordinated_mentions_are_taken_apart(index: Index) -> None:
 
 def test_short_forms_are_written_out() -> None:
     document = invented.document("Common ash fever (CAF), then CAF and CAF pain (see).", "CAF pain")
-    forms = short_forms_of(document)
+    forms = forms_of(document).long
     assert forms == {"CAF": "Common ash fever"}
     assert written_out("CAF", forms) == written_out("CAFs", forms) == "Common ash fever"
     assert written_out("CAF pain", forms) == "Common ash fever pain"
@@ -94,8 +97,31 @@ def test_short_forms_are_written_out() -> None:
 
 def test_a_mention_in_brackets_is_short_for_the_one_before() -> None:
     text = "Had grey fever (gfx) often."
-    assert short_forms_of(invented.document(text, "grey fever", "gfx")) == {"gfx": "grey fever"}
-    assert short_forms_of(invented.document(text)) == {}
+    assert forms_of(invented.document(text, "grey fever", "gfx")).long == {"gfx": "grey fever"}
+    assert forms_of(invented.document(text)).long == {}
+
+
+def test_parts_of_a_joined_short_form() -> None:
+    text = "Common ash-grey fever (CA-GF), then GF and the XY-GF, CA."
+    forms = forms_of(invented.document(text)).long
+    assert forms == {"CA-GF": "Common ash-grey fever", "CA": "Common ash", "GF": "grey fever"}
+    assert written_out("XY-GF", forms) == "XY-grey fever"
+
+
+def test_a_mention_beside_another_is_another_way_to_say_it(index: Index) -> None:
+    text = "Had QX-77 (grey fever) and lung cancer (common cold), [ash fever], QX-77 again."
+    document = invented.document(text, "QX-77", "grey fever", "lung cancer", "common cold", "ash fever")
+    forms = forms_of(document)
+    assert ways_to_say("QX-77", forms) == ("QX-77", "grey fever")
+    assert ways_to_say("ash fever", forms) == ("ash fever",)
+    (found,) = Resolver(index).annotate([document])
+    assert [entity.concepts[0].id for entity in found.entities] == ["X:1", "X:1", "X:2", "X:4", "X:1"]
+
+
+def test_a_lookup_with_its_own_settings(index: Index) -> None:
+    document = invented.document("greyish fever", "greyish fever")
+    (found,) = Resolver(Lookup(index, none_below=1.0)).annotate([document])
+    assert found.entities[0].concepts == ()
 
 
 def test_the_annotator_gives_concepts_and_changes_nothing_else(index: Index) -> None:
@@ -114,6 +140,22 @@ def test_a_table_of_labels(index: Index) -> None:
     assert kept == document
     (replaced,) = Resolver({"Drug": index.path}).annotate([document])
     assert replaced.entities[0].concepts[0].id == "X:1"
+
+
+def test_an_index_is_for_the_labels_it_was_built_for(tmp_path: Path) -> None:
+    builder = IndexBuilder()
+    builder.add_all(invented.names())
+    builder.write(tmp_path / "problems", [], labels=("Problem",))
+    other = IndexBuilder()
+    other.add(Name("Y:1", "grey fever"))
+    other.write(tmp_path / "any", [])
+    problem, drug = (
+        invented.document("grey fever", "grey fever", label=each) for each in ("Problem", "Drug")
+    )
+    alone = list(Resolver(str(tmp_path / "problems")).annotate([problem, drug]))
+    assert [bool(each.entities[0].concepts) for each in alone] == [True, False]
+    both = list(Resolver([tmp_path / "any", tmp_path / "problems"]).annotate([problem, drug]))
+    assert [each.entities[0].concepts[0].id for each in both] == ["X:1", "Y:1"]
 
 
 def test_it_needs_entities(index: Index) -> None:

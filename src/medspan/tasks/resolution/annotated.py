@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from medspan.tasks.resolution.mentions import short_forms_of, written_out
+from medspan.tasks.resolution.mentions import forms_of, ways_to_say
 from medspan.tasks.resolution.terms import Kind, Name
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Mention(NamedTuple):
-    """An annotated mention, its short forms written out, and the ids of its concepts."""
+    """An annotated mention, as `ways_to_say` gives it, and the ids of its concepts."""
 
-    text: str
+    texts: tuple[str, ...]
     ids: tuple[str, ...]
 
 
@@ -32,11 +32,11 @@ def annotated_mentions(
         with_none: mentions without a concept too: what they mean is in no terminology.
     """
     for document in documents:
-        forms = short_forms_of(document)
+        forms = forms_of(document)
         for entity in document.entities:
             if (entity.concepts or with_none) and (not labels or entity.label in labels):
                 ids = tuple(sorted(concept.id for concept in entity.concepts))
-                yield Mention(written_out(document.text_of(entity), forms), ids), document.id
+                yield Mention(ways_to_say(document.text_of(entity), forms), ids), document.id
 
 
 def mention_names(documents: Iterable[Document], labels: Collection[str] = ()) -> Iterator[Name]:
@@ -44,7 +44,7 @@ def mention_names(documents: Iterable[Document], labels: Collection[str] = ()) -
 
     A mention of several concepts is a name of each of them.
     """
-    counts = Counter(mention for mention, _ in annotated_mentions(documents, labels))
+    counts = Counter((mention.texts[0], mention.ids) for mention, _ in annotated_mentions(documents, labels))
     for (text, ids), count in sorted(counts.items()):
         for identity in ids:
             yield Name(identity, text, Kind.MENTION, count=count)

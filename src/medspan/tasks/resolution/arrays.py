@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -61,6 +62,18 @@ def open_array(folder: Path, name: str, dtype: str) -> NDArray[Any]:
     if found.dtype != np.dtype(dtype):
         raise ModelError(f"{path}: holds {found.dtype}, not {dtype}; build the index anew")
     return np.asarray(found)
+
+
+def let_go(values: NDArray[Any]) -> None:
+    """Take the pages of a mapped array out of this process; they come back from the file when they are used.
+
+    The kernel does so itself only when memory is short. Where it cannot be told, nothing happens.
+    """
+    base: object = values
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def save_array(folder: Path, name: str, values: NDArray[Any]) -> None:

@@ -102,13 +102,21 @@ class IndexBuilder:
             self._ids.add(whole)
         return number
 
-    def write(self, folder: Path | str, sources: Iterable[Source], *, name: str = "") -> IndexSpec:
+    def write(
+        self,
+        folder: Path | str,
+        sources: Iterable[Source],
+        *,
+        name: str = "",
+        labels: tuple[str, ...] = (),
+    ) -> IndexSpec:
         """Write the index; an index that stands there is replaced.
 
         Args:
             folder: where; its parents are made.
             sources: what the names come from, in the order of their numbers.
             name: of the index; that of the folder otherwise.
+            labels: of the entities it is for; all where empty.
 
         Raises:
             DataError: if there is no name.
@@ -135,6 +143,7 @@ class IndexBuilder:
                 default_ranking(),
                 0,
                 {each: digest_of(fresh / f"{each}.npy") for each in ARRAYS},
+                labels,
             )
             (fresh / CONFIG).write_bytes(spec.to_json())
             put_in_place(fresh, target)

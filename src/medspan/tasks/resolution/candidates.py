@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from medspan.features.name_grams import name_features
+from medspan.features.name_grams import features_of, name_features
 from medspan.features.name_vectors import embed
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def similar_names(index: Index, query: Query, most: int) -> NDArray[np.int64]:
     if not len(order):
         return np.zeros(0, dtype=np.int64)
     rows = np.concatenate([index.gram_name[firsts[at] : lasts[at]] for at in order]).astype(np.int64)
-    keyed = np.sort((rows << 8) | np.repeat(np.arange(len(order)), sizes[order]))
+    keyed = (rows << 8) | np.repeat(np.arange(len(order)), sizes[order])
+    keyed.sort(kind="stable")  # the postings of each feature are ascending, so these are a few runs to merge
     names = keyed >> 8
     begins = np.flatnonzero(np.diff(names, prepend=-1))
     sums = np.add.reduceat(query.squares[order][keyed & _MOST_FEATURES], begins)
@@ -91,12 +92,21 @@ def _best(scores: NDArray[np.floating], most: int) -> NDArray[np.int64]:
     return kept[np.argsort(-scores[kept], kind="stable")][:most]
 
 
-def cosine(index: Index, query: Query, names: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
-    """The tf-idf cosine of a query and names, over all features; (names,)."""
-    weight = dict(zip(query.features.tolist(), query.squares.tolist(), strict=True))
-    shared = [sum(weight.get(f, 0.0) for f in name_features(index.names[int(row)])) for row in names]
-    norms = index.norm[np.asarray(names, dtype=np.int64)] * query.norm
-    return np.asarray(shared, dtype=np.float64) / np.maximum(norms, 1e-9)
+def cosine(index: Index, query: Query, names: NDArray[np.int64], texts: Sequence[str]) -> NDArray[np.float64]:
+    """The tf-idf cosine of a query and names, over all features; (names,).
+
+    Args:
+        index: gives the lengths of the names' vectors.
+        query: has a feature.
+        names: of the index.
+        texts: these names.
+    """
+    flat, starts = features_of(texts)
+    place = np.minimum(np.searchsorted(query.features, flat), len(query.features) - 1)
+    shared = np.where(query.features[place] == flat, query.squares[place], 0.0)
+    norms = index.norm[names] * query.norm
+    found: NDArray[np.float64] = np.add.reduceat(shared, starts[:-1]) / np.maximum(norms, 1e-9)
+    return found
 
 
 def close_names(index: Index, query: Query, most: int) -> NDArray[np.int64]:

@@ -1,7 +1,8 @@
-"""What speaks for a candidate: one row of numbers for each name that may be meant."""
+"""What speaks for a candidate: one row of numbers for each concept that may be meant."""
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -14,110 +15,193 @@ from medspan.tasks.resolution.candidates import (
     similar_names,
 )
 from medspan.tasks.resolution.terms import Kind
-from medspan.text.name_keys import key_words
+from medspan.tasks.resolution.words import compare_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from medspan.tasks.resolution.candidates import Query
     from medspan.tasks.resolution.index import Index
 
-FEATURES: Final = (
+OF_NAMES: Final = (
     "same_text",  # 1 where the name is the mention, letter by letter
     "plain",  # 1 where they differ in case and marks only
     "bag",  # 1 where they are the same words
     "similarity",  # tf-idf cosine over words and character n-grams
     "closeness",  # cosine of the embeddings
-    "preferred",  # 1 where it is the concept's preferred name
-    "mention",  # 1 where it comes from annotated mentions
+    "preferred",  # 1 where the name met exactly is the concept's preferred one
     "share",  # of the annotated mentions of this very name, the part with this concept
-    "mentions",  # log(1 + annotated mentions of this name with this concept)
-    "concept_mentions",  # log(1 + annotated mentions of the concept)
-    "concept_names",  # log(1 + names of the concept)
-    "source",  # 0 for a name of the first source, 1 for any other
-    "votes",  # log of how many candidates are names of this concept, of those met exactly or of the others
+    "mentions",  # log(1 + annotated mentions of this very name with this concept)
+    "mention_similarity",  # tf-idf cosine, of names that annotators marked only
+    "mention_closeness",  # cosine of the embeddings, of names that annotators marked only
+    "first_source",  # 1 for a name of the first source
     "mention_covered",  # of the weight of the mention's words, the part in the name
     "name_covered",  # of the weight of the name's words, the part in the mention
-    "other_number",  # 1 where numbers, or single letters, differ
-    "shortness",  # 1 for a mention of four characters or fewer that is not met exactly
+    "covered",  # the lesser of these two
+    "like_mention",  # as mention_covered, a word by the word of the name whose embedding is nearest
+    "like_name",  # as name_covered, so
+    "like",  # the lesser of these two
+    "same_numbers",  # 1 where numbers and single letters are the same
+    "same_last",  # 1 where the last words are the same
 )
+"""The highest of a concept's names that are candidates."""
+OF_CONCEPTS: Final = (
+    "concept_mentions",  # log(1 + annotated mentions of the concept)
+    "concept_names",  # log(1 + names of the concept)
+    "id_form",  # log of how much more often annotators choose ids of this form than there are
+    "votes",  # log of how many candidates are names of this concept
+    "similarity_lead",  # similarity over that of the best other concept
+    "closeness_lead",  # closeness so
+)
+OF_MENTIONS: Final = (
+    "short",  # 1 for a mention of four characters or fewer
+    "words",  # log of the words of the mention
+    "met",  # log(1 + concepts with a name met exactly)
+)
+"""The same for all candidates of a mention: only of use beside others."""
+FEATURES: Final = OF_NAMES + OF_CONCEPTS + OF_MENTIONS
+AT: Final[Mapping[str, int]] = MappingProxyType({name: place for place, name in enumerate(FEATURES)})
 NEAR: Final = 24  # names taken by similarity, and as many by closeness
 _SHORT: Final = 4
+_NOTHING: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class Evidence(NamedTuple):
-    """Candidates of one look-up: ``names`` int64 (rows,), ``table`` float64 (rows, features)."""
+    """Candidates of one look-up: ``concepts`` int64 (rows,), ``table`` float64 (rows, features).
 
-    names: NDArray[np.int64]
+    ``is_met``: bool (rows,), concepts that have a name met exactly.
+    """
+
+    concepts: NDArray[np.int64]
     table: NDArray[np.float64]
-    is_exact: bool
+    is_met: NDArray[np.bool_]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether a name is met exactly."""
+        return bool(self.is_met.any())
 
 
-def evidence_of(index: Index, text: str, *, only_exact: bool) -> Evidence:
+def evidence_of(
+    index: Index, text: str, *, only_exact: bool, without: Mapping[int, int] = _NOTHING
+) -> Evidence:
     """All candidates of a mention.
 
     Args:
         index: where to look.
         text: the mention, short forms resolved.
         only_exact: where a name is met exactly, look for no other.
+        without: annotated mentions that are not to count, how many of which names; names that are left
+            without any are no candidates. So a ranking can learn from the mentions the index was built of.
     """
-    plain = index.with_plain_key(text).astype(np.int64)
-    bag = index.with_bag_key(text).astype(np.int64)
-    exact = np.union1d(plain, bag)
+    plain = _kept(index, index.with_plain_key(text).astype(np.int64), without)
+    exact = np.union1d(plain, _kept(index, index.with_bag_key(text).astype(np.int64), without))
     query = query_of(index, text)
-    names = exact
+    parts = [_rows(index, query, exact, without, plain)] if len(exact) else []
     if not (only_exact and len(exact)):
-        near = (similar_names(index, query, NEAR), close_names(index, query, NEAR))
-        names = np.union1d(exact, np.concatenate(near))
-    table = np.zeros((len(names), len(FEATURES)))
-    if len(names):
-        table[:, FEATURES.index("plain")] = np.isin(names, plain)
-        table[:, FEATURES.index("bag")] = np.isin(names, bag)
-        _fill(index, query, names, table)
-    return Evidence(names, table, bool(len(exact)))
+        near = np.union1d(similar_names(index, query, NEAR), close_names(index, query, NEAR))
+        near = near[~np.isin(index.concept[near], index.concept[exact])]
+        near = _kept(index, near, without)
+        if len(near):
+            parts.append(_rows(index, query, near, without))
+    if not parts:
+        return Evidence(np.zeros(0, np.int64), np.zeros((0, len(FEATURES))), np.zeros(0, np.bool_))
+    joined = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Evidence(*joined)
 
 
-def _fill(index: Index, query: Query, names: NDArray[np.int64], table: NDArray[np.float64]) -> None:
-    """Fill in what needs more than the keys."""
-    column = {name: table[:, at] for at, name in enumerate(FEATURES)}
-    concepts = index.concept[names]
+def _kept(index: Index, names: NDArray[np.int64], without: Mapping[int, int]) -> NDArray[np.int64]:
+    """Names that are left where some mentions do not count."""
+    if not without:
+        return names
+    gone = [int(index.kind[n]) == Kind.MENTION and index.count[n] <= without.get(int(n), 0) for n in names]
+    left: NDArray[np.int64] = names[~np.asarray(gone, dtype=bool)]
+    return left
+
+
+def _rows(
+    index: Index,
+    query: Query,
+    names: NDArray[np.int64],
+    without: Mapping[int, int],
+    plain: NDArray[np.int64] | None = None,
+) -> Evidence:
+    """Concepts of names met exactly, or of names that are alike.
+
+    The two are compared each for themselves, so that the first do not depend on whether the others were
+    looked for.
+    """
+    table = np.zeros((len(names), len(OF_NAMES)))
+    if plain is not None:
+        table[:, AT["plain"]] = np.isin(names, plain)
+        table[:, AT["bag"]] = 1.0
+    counts = np.asarray([max(int(index.count[row]) - without.get(int(row), 0), 0) for row in names])
+    _compare(index, query, names, counts, table)
+    return _by_concept(index, query, names, table, without)
+
+
+def _compare(
+    index: Index,
+    query: Query,
+    names: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    table: NDArray[np.float64],
+) -> None:
+    """Fill in what is told of names by more than the keys."""
+    column = {name: table[:, at] for at, name in enumerate(OF_NAMES)}
     texts = index.names.some(names)
     is_plain = column["plain"] > 0
+    is_mention = counts > 0
     column["same_text"][:] = [text == query.text for text in texts]
-    column["similarity"][:] = cosine(index, query, names)
+    column["similarity"][:] = cosine(index, query, names, texts)
     if index.dense is not None:
         column["closeness"][:] = closeness(index.dense, query, names)
-    kinds, counts = index.kind[names], index.count[names]
-    column["preferred"][:] = kinds == Kind.PREFERRED
-    column["mention"][:] = counts > 0
+    column["preferred"][:] = (index.kind[names] == Kind.PREFERRED) & (column["bag"] > 0)
     column["share"][:] = np.where(is_plain, counts, 0) / max(int(counts[is_plain].sum()), 1)
-    column["mentions"][:] = np.log1p(counts)
-    column["concept_mentions"][:] = np.log1p(index.concept_count[concepts])
-    column["concept_names"][:] = np.log1p(index.concept_names[concepts])
-    column["source"][:] = index.source[names] > 0
-    is_met = np.maximum(column["plain"], column["bag"]).astype(np.int64)
-    _, group, sizes = np.unique(2 * concepts + is_met, return_inverse=True, return_counts=True)
-    column["votes"][:] = np.log(sizes[group])
-    _compare_words(index, query.text, texts, table)
-    column["shortness"][:] = (len(query.text) <= _SHORT) * (1.0 - column["bag"])
+    column["mentions"][:] = np.where(is_plain, np.log1p(counts), 0.0)
+    column["mention_similarity"][:] = np.where(is_mention, column["similarity"], 0.0)
+    column["mention_closeness"][:] = np.where(is_mention, column["closeness"], 0.0)
+    column["first_source"][:] = index.source[names] == 0
+    compare_words(index, query.text, texts, column)
 
 
-def _compare_words(index: Index, text: str, names: list[str], table: NDArray[np.float64]) -> None:
-    """Fill in how far the words of the mention and of each name cover one another."""
-    at = {name: place for place, name in enumerate(FEATURES)}
-    wanted = set(key_words(text))
-    weight = {word: index.word_weight(word) for word in wanted}
-    total = sum(weight.values())
-    marks = {word for word in wanted if _is_mark(word)}
-    for row, name in enumerate(names):
-        words = set(key_words(name))
-        shared = sum(weight[word] for word in words & wanted)
-        of_name = shared + sum(index.word_weight(word) for word in words - wanted)
-        table[row, at["mention_covered"]] = shared / total if total else 0.0
-        table[row, at["name_covered"]] = shared / of_name if of_name else 0.0
-        table[row, at["other_number"]] = marks != {word for word in words if _is_mark(word)}
+def _by_concept(
+    index: Index,
+    query: Query,
+    names: NDArray[np.int64],
+    of_names: NDArray[np.float64],
+    without: Mapping[int, int],
+) -> Evidence:
+    """The rows of names as rows of their concepts."""
+    owners = index.concept[names].astype(np.int64)
+    order = np.argsort(owners, kind="stable")
+    concepts, first, sizes = np.unique(owners[order], return_index=True, return_counts=True)
+    table = np.zeros((len(concepts), len(FEATURES)))
+    table[:, : len(OF_NAMES)] = np.maximum.reduceat(of_names[order], first, axis=0)
+    is_met: NDArray[np.bool_] = (table[:, AT["plain"]] > 0) | (table[:, AT["bag"]] > 0)
+    less = dict.fromkeys(concepts.tolist(), 0)
+    for row, count in without.items():
+        if int(index.concept[row]) in less:
+            less[int(index.concept[row])] += count
+    annotated = np.maximum(index.concept_count[concepts] - np.asarray(list(less.values())), 0)
+    table[:, AT["concept_mentions"]] = np.log1p(annotated)
+    table[:, AT["concept_names"]] = np.log1p(index.concept_names[concepts])
+    table[:, AT["id_form"]] = [index.id_form(int(concept)) for concept in concepts]
+    table[:, AT["votes"]] = np.log(sizes)
+    for name in ("similarity", "closeness"):
+        table[:, AT[f"{name}_lead"]] = _leads(table[:, AT[name]])
+    table[:, AT["short"]] = len(query.text) <= _SHORT
+    table[:, AT["words"]] = np.log1p(query.text.count(" "))
+    table[:, AT["met"]] = np.log1p(is_met.sum())
+    return Evidence(concepts, table, is_met)
 
 
-def _is_mark(word: str) -> bool:
-    """Whether a word is a number or a single letter, as in *type 2* and *hepatitis b*."""
-    return word.isdigit() or (len(word) == 1 and word.isalpha())
+def _leads(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By how much each value is over the highest of the others."""
+    if len(values) == 1:
+        return values.copy()
+    second, first = np.sort(values)[-2:]
+    leads: NDArray[np.float64] = values - np.where(values == first, second, first)
+    return leads

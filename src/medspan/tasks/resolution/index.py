@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+import re
+from collections import Counter
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -11,7 +13,16 @@ import numpy as np
 
 from medspan.errors import ModelError
 from medspan.features.name_grams import BUCKETS, word_features
-from medspan.tasks.resolution.arrays import ARRAYS, DENSE, Strings, digest_of, key_hash, open_array
+from medspan.features.name_vectors import embed
+from medspan.tasks.resolution.arrays import (
+    ARRAYS,
+    DENSE,
+    Strings,
+    digest_of,
+    key_hash,
+    let_go,
+    open_array,
+)
 from medspan.tasks.resolution.spec import CONFIG, IndexSpec, parse_index_spec
 from medspan.text.name_keys import bag_key, plain_key
 
@@ -20,6 +31,9 @@ if TYPE_CHECKING:
 
 
 _CACHED_WORDS: Final = 1 << 16
+_CACHED_VECTORS: Final = 1 << 14
+_ID_SAMPLE: Final = 5000
+_DIGITS: Final = re.compile(r"\d+")
 
 
 class Dense(NamedTuple):
@@ -50,6 +64,7 @@ class Index:
             raise ModelError(f"{self.path}: is no index; give the folder `medspan terminology build` wrote")
         self.spec: IndexSpec = parse_index_spec(config.read_bytes(), str(config))
         part = {name: open_array(self.path, name, dtype) for name, dtype in ARRAYS.items()}
+        self._parts = list(part.values())
         self.names = Strings(part["text"], part["text_start"])
         self.ids = Strings(part["id"], part["id_start"])
         self.concept, self.kind, self.source = part["concept"], part["kind"], part["source"]
@@ -59,13 +74,16 @@ class Index:
         self._bag, self._bag_name = part["bag"], part["bag_name"]
         self.gram_start, self.gram_name = part["gram_start"], part["gram_name"]
         self.word_weight = lru_cache(maxsize=_CACHED_WORDS)(self._word_weight)
+        self.word_vector = lru_cache(maxsize=_CACHED_VECTORS)(self._word_vector)
         self.dense = self._open_dense()
         self._check_sizes(part)
 
     def _open_dense(self) -> Dense | None:
         if not self.spec.encoder_width:
             return None
-        return Dense(*(open_array(self.path, name, dtype) for name, dtype in DENSE.items()))
+        dense = Dense(*(open_array(self.path, name, dtype) for name, dtype in DENSE.items()))
+        self._parts += dense
+        return dense
 
     def _check_sizes(self, part: dict[str, NDArray[np.generic]]) -> None:
         names, concepts = self.spec.names, self.spec.concepts
@@ -95,11 +113,53 @@ class Index:
         """Names of the same words but for number, spelling, order and small words."""
         return _equal(self._bag, self._bag_name, bag_key(name))
 
+    def bag_keys(self) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+        """Hashes of all bag keys, ascending, and the name of each."""
+        return self._bag, self._bag_name
+
+    def first_met(self, *names: str) -> str:
+        """The first that is a name of the index, by its `with_bag_key`; the very first where none is."""
+        return next((name for name in names if len(self.with_bag_key(name))), names[0])
+
     def _word_weight(self, word: str) -> float:
         """The idf of a word of `key_words`; one that no name has weighs as much as one of a single name."""
         bucket = word_features(word)[0]
         frequency = int(self.gram_start[bucket + 1]) - int(self.gram_start[bucket])
         return math.log(1.0 + len(self) / max(frequency, 1))
+
+    def _word_vector(self, word: str) -> NDArray[np.float32]:
+        """The embedding of a word of `key_words`, of length one; of width 0 where there is no encoder."""
+        if self.dense is None:
+            return np.zeros(0, dtype=np.float32)
+        return embed(self.dense.encoder, np.asarray(sorted(word_features(word))))
+
+    def id_form(self, concept: int) -> float:
+        """How much more often annotators choose ids of this form than the terminology has them; a logarithm.
+
+        A terminology of several vocabularies, or of several years, has ids that are hardly ever used.
+        """
+        return self._id_forms.get(id_form(self.ids[concept]), 0.0)
+
+    @cached_property
+    def _id_forms(self) -> dict[str, float]:
+        chosen = np.flatnonzero(self.concept_count)
+        if not len(chosen):
+            return {}
+        mentions: Counter[str] = Counter()
+        for concept in chosen:
+            mentions[id_form(self.ids[int(concept)])] += int(self.concept_count[concept])
+        step = max(1, self.spec.concepts // _ID_SAMPLE)
+        sample = Counter(id_form(self.ids[at]) for at in range(0, self.spec.concepts, step))
+        all_mentions, all_ids = sum(mentions.values()), sum(sample.values())
+        return {
+            form: math.log((mentions[form] + 1) / (all_mentions + 1) / ((count + 1) / (all_ids + 1)))
+            for form, count in sample.items()
+        }
+
+    def let_go(self) -> None:
+        """Keep no mapped page in memory; answers stay the same."""
+        for values in self._parts:
+            let_go(values)
 
     def problems(self) -> list[str]:
         """What is wrong with the files, one line each; every byte is read."""
@@ -109,6 +169,11 @@ class Index:
             if digest_of(path) != digest:
                 found.append(f"{path}: differs from the digest in {CONFIG}; build the index anew")
         return found
+
+
+def id_form(identity: str) -> str:
+    """The form of an id: its letters, and how many digits: ``OMIM:0[6]`` of ``OMIM:114480``."""
+    return _DIGITS.sub(lambda match: f"0[{len(match[0])}]", identity)
 
 
 def _last(starts: NDArray[np.int64]) -> int:

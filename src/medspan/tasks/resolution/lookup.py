@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Final
 from medspan.tasks.resolution.coordination import ways_apart
 from medspan.tasks.resolution.evidence import evidence_of
 from medspan.tasks.resolution.index import Index
-from medspan.tasks.resolution.ranking import Ranked, rank
+from medspan.tasks.resolution.ranking import Ranked, Ranker
 from medspan.types import Concept
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from medspan.tasks.resolution.spec import Ranking
+
 CACHED: Final = 1 << 15
 """Mentions whose concepts are remembered; more than that are looked up anew, so memory stays flat."""
+LET_GO: Final = 200
+"""Look-ups after which the pages of the index that came into memory are let go."""
 
 
 class Lookup:
@@ -27,6 +31,7 @@ class Lookup:
         none_below: the probability of the best concept under which there is none; the index's own where None.
         composites: take coordinated mentions apart where their parts are surer than the whole.
         deep: where a name is met exactly, look for others too: slower, and the first concept stays the same.
+        ranking: instead of the index's own.
 
     Raises:
         ModelError: if the folder is no index.
@@ -40,24 +45,31 @@ class Lookup:
         none_below: float | None = None,
         composites: bool = True,
         deep: bool = False,
+        ranking: Ranking | None = None,
     ) -> None:
         self.index = index if isinstance(index, Index) else Index(index)
         self.most = most
-        self.none_below = self.index.spec.ranking.none_below if none_below is None else none_below
+        ranking = ranking or self.index.spec.ranking
+        self._ranker = Ranker(ranking)
+        self.none_below = ranking.none_below if none_below is None else none_below
         self.composites = composites
         self.deep = deep
+        self._looked_up = 0
         self._ranked = lru_cache(maxsize=CACHED)(self._rank)
         self._found = lru_cache(maxsize=CACHED)(self._find)
+        self._chosen = lru_cache(maxsize=CACHED)(self.index.first_met)
 
-    def __call__(self, mention: str) -> tuple[Concept, ...]:
+    def __call__(self, mention: str, *others: str) -> tuple[Concept, ...]:
         """The concepts of a mention, best first; none where no candidate is likely enough.
 
         Of a coordinated mention come first the best concepts of its parts, in their order.
 
         Args:
             mention: what is looked up, its short forms written out.
+            others: what else it may be called: where the mention is no name of the index, the first of
+                these that is one is looked up.
         """
-        return self._found(mention)
+        return self._found(self._chosen(mention, *others) if others else mention)
 
     def _find(self, mention: str) -> tuple[Concept, ...]:
         whole = self._ranked(mention)
@@ -69,8 +81,11 @@ class Lookup:
         return tuple(self._concept(c, s) for c, s in zip(whole.concepts, whole.scores, strict=True))
 
     def _rank(self, mention: str) -> Ranked:
+        self._looked_up += 1
+        if self._looked_up % LET_GO == 0:
+            self.index.let_go()
         evidence = evidence_of(self.index, mention, only_exact=not self.deep)
-        return rank(self.index, evidence, self.index.spec.ranking, self.most)
+        return self._ranker.rank(evidence, self.most)
 
     def _parts(self, mention: str, whole: Ranked) -> tuple[Ranked, ...]:
         """The best way to take a mention apart, where its least sure part is surer than the whole."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +10,15 @@ import msgspec
 
 from medspan.tasks.resolution.index import Index
 from medspan.tasks.resolution.lookup import Lookup
-from medspan.tasks.resolution.mentions import short_forms_of, written_out
+from medspan.tasks.resolution.mentions import forms_of, ways_to_say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from medspan.tasks.resolution.mentions import Forms
     from medspan.types import Document, Entity
 
-Indexes = Index | Path | str
+Indexes = Lookup | Index | Path | str
 
 
 class Resolver:
@@ -28,7 +29,8 @@ class Resolver:
     what they have.
 
     Args:
-        indexes: one index for all labels, or a table from label to index; an opened `Index` or a folder.
+        indexes: an index, or several, each for the labels it was built for (`--for`); or a table from label
+            to index. An index is a folder, an opened `Index`, or a `Lookup` of one, with its own settings.
         most: concepts for an entity at most.
         none_below: the probability of the best concept under which an entity gets none; the index's own where
             None, 0 to give one wherever there is a candidate.
@@ -44,33 +46,44 @@ class Resolver:
 
     def __init__(
         self,
-        indexes: Indexes | Mapping[str, Indexes],
+        indexes: Indexes | Sequence[Indexes] | Mapping[str, Indexes],
         *,
         most: int = 5,
         none_below: float | None = None,
         composites: bool = True,
         deep: bool = False,
     ) -> None:
-        table = indexes if isinstance(indexes, Mapping) else {"": indexes}
+        if isinstance(indexes, Mapping):
+            pairs: list[tuple[tuple[str, ...], Indexes]] = [
+                ((label,), each) for label, each in indexes.items()
+            ]
+        else:
+            several = [indexes] if isinstance(indexes, Lookup | Index | Path | str) else indexes
+            pairs = [((), each) for each in several]
         opened: dict[Indexes, Lookup] = {}
-        for index in table.values():
+        self._lookups: dict[str, Lookup] = {}
+        for labels, index in pairs:
             if index not in opened:
-                opened[index] = Lookup(
-                    index, most=most, none_below=none_below, composites=composites, deep=deep
+                opened[index] = (
+                    index
+                    if isinstance(index, Lookup)
+                    else Lookup(index, most=most, none_below=none_below, composites=composites, deep=deep)
                 )
-        self._lookups = {label: opened[index] for label, index in table.items()}
+            lookup = opened[index]
+            for label in labels or lookup.index.spec.labels or ("",):
+                self._lookups.setdefault(label, lookup)
 
     def annotate(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The documents with concepts, in the same order, one at a time."""
         for document in documents:
-            forms = short_forms_of(document)
+            forms = forms_of(document)
             yield document.replace(
                 entities=tuple(self._resolved(entity, document, forms) for entity in document.entities)
             )
 
-    def _resolved(self, entity: Entity, document: Document, forms: Mapping[str, str]) -> Entity:
+    def _resolved(self, entity: Entity, document: Document, forms: Forms) -> Entity:
         lookup = self._lookups.get(entity.label) or self._lookups.get("")
         if lookup is None:
             return entity
-        mention = written_out(document.text_of(entity), forms)
-        return msgspec.structs.replace(entity, concepts=lookup(mention))
+        said = ways_to_say(document.text_of(entity), forms)
+        return msgspec.structs.replace(entity, concepts=lookup(*said))

@@ -8,7 +8,7 @@ import msgspec
 
 from medspan.errors import ModelError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 CONFIG: Final = "config.json"
 
 
@@ -23,23 +23,39 @@ class Source(msgspec.Struct, frozen=True):
     licence: str = "not stated"
 
 
-class Ranking(msgspec.Struct, frozen=True):
-    """How candidates are scored: a weight for each feature, and what a score is worth.
+class Unit(msgspec.Struct, frozen=True):
+    """A hidden unit: ``out`` times the hyperbolic tangent of a weighted sum and a constant."""
 
-    ``exact`` and ``near`` turn the score of the best candidate and its lead into a probability (a logistic
-    curve: weight of the score, weight of the lead, constant), for names met exactly and for others.
+    weights: dict[str, float]
+    constant: float
+    out: float
+
+
+class Scoring(msgspec.Struct, frozen=True):
+    """How a candidate is scored: a weighted sum of its features, and of hidden units that cross them."""
+
+    weights: dict[str, float]
+    hidden: tuple[Unit, ...] = ()
+
+
+class Ranking(msgspec.Struct, frozen=True):
+    """How candidates are ranked, each part once for names met exactly and once for others.
+
+    ``met`` and ``near`` score them; ``met_curve`` and ``near_curve`` turn the score of the best candidate and
+    its lead into a probability (a logistic curve: weight of the score, weight of the lead, constant).
     ``none_below`` is the probability under which no concept is given.
     """
 
-    weights: dict[str, float]
-    exact: tuple[float, float, float]
-    near: tuple[float, float, float]
+    met: Scoring
+    near: Scoring
+    met_curve: tuple[float, float, float]
+    near_curve: tuple[float, float, float]
     none_below: float
     learnt_from: tuple[str, ...] = ()
 
 
 class IndexSpec(msgspec.Struct, frozen=True):
-    """``config.json`` of an index folder."""
+    """``config.json`` of an index folder; ``labels`` are those of the entities it is for, all where empty."""
 
     format: int
     name: str
@@ -50,6 +66,7 @@ class IndexSpec(msgspec.Struct, frozen=True):
     ranking: Ranking
     encoder_width: int
     arrays: dict[str, str]
+    labels: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """The same bytes for the same index."""

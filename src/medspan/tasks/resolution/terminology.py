@@ -32,8 +32,8 @@ class BuildSettings(msgspec.Struct, frozen=True):
 
     ``format``: of all sources; told from their names where None. ``read``: which names are taken.
     ``mentions``: corpora whose annotated mentions become names of their concepts, ``splits`` which parts of
-    them, ``labels`` which entities. ``prefix``: of ids without one. ``most_bad``: share of lines that may be
-    bad.
+    them, ``labels`` which entities. ``serves``: labels of the entities the index is for, all where empty.
+    ``prefix``: of ids without one. ``most_bad``: share of lines that may be bad.
     """
 
     format: str | None = None
@@ -41,6 +41,7 @@ class BuildSettings(msgspec.Struct, frozen=True):
     mentions: tuple[str, ...] = ()
     splits: tuple[str, ...] = ("train",)
     labels: tuple[str, ...] = ()
+    serves: tuple[str, ...] = ()
     prefix: str = ""
     name: str = ""
     licence: str = UNKNOWN_LICENCE
@@ -83,7 +84,7 @@ def build_index(
         for corpus in settings.mentions
         for split in settings.splits
     ]
-    return builder.write(folder, found, name=settings.name)
+    return builder.write(folder, found, name=settings.name, labels=settings.serves)
 
 
 def _add_source(
