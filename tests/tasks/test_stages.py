@@ -11,7 +11,9 @@ from medspan.errors import UsageError
 from medspan.pipeline import Pipeline
 from medspan.tasks.assertion import Assertion
 from medspan.tasks.medication import MedicationLinker
+from medspan.tasks.resolution.build import IndexBuilder
 from medspan.tasks.resolution.resolver import Resolver
+from medspan.tasks.resolution.terms import Kind, Name
 from medspan.tasks.sections import Sections
 from medspan.tasks.stages import STAGES, check_stages, stages_of
 from medspan.types import Document, Entity, Span
@@ -62,6 +64,15 @@ def test_one_index_for_every_label(index: Path):
     assert [bool(entity.concepts) for entity in done.entities[:2]] == [True, True]
 
 
+def test_indexes_know_their_labels(tmp_path: Path, index: Path):
+    builder = IndexBuilder()
+    builder.add_all([Name("D:1", "zelvorin", Kind.PREFERRED)])
+    builder.write(tmp_path / "drugs", [], labels=("Medication",))
+    (resolver,) = stages_of([f"codes={tmp_path / 'drugs'}", f"codes={index}"])
+    (done,) = resolver.annotate([document()])
+    assert [entity.concepts[0].id for entity in done.entities[:2]] == ["X:1", "D:1"]
+
+
 def test_a_table_of_ones_own(tmp_path: Path):
     table = tmp_path / "headings.toml"
     table.write_text('[sections]\nwhat_next = ["Plan"]\n', encoding="utf-8")
@@ -80,6 +91,7 @@ def test_a_table_of_ones_own(tmp_path: Path):
         (["relations=nowhere"], "give a relation model"),
         (["sections.Problem=x"], r"sections is for all labels; leave \.Problem out"),
         (["sections", "assertion=a.toml", "assertion=b.toml"], "'assertion=b.toml': given twice"),
+        (["codes.A=a", "codes.A=b"], "'codes.A=b': given twice"),
         ([""], "stage '': unknown"),
     ],
 )

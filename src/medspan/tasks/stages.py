@@ -2,8 +2,8 @@
 
 A stage is written ``name``, or ``name=PATH`` with a file or folder of one's own: a table of headings for
 ``sections``, of cues for ``assertion``, a trained model for ``relations`` (rules otherwise), an index of
-`medspan terminology build` for ``codes``, which needs one. ``codes.LABEL=PATH`` is the index of one label;
-there may be several.
+`medspan terminology build` for ``codes``, which needs one. There may be several ``codes=PATH``, each for the
+labels its index was built for (all where it names none), and ``codes.LABEL=PATH`` for one label.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from medspan.tasks.protocols import Annotator
 
-    Paths = Mapping[str, Path]
+    Paths = Sequence[tuple[str, Path]]
+    """What a stage is given: a path and the label it is for, empty for none."""
 
 ROUTE, MODE = "Route", "Mode"
 
@@ -26,20 +27,20 @@ ROUTE, MODE = "Route", "Mode"
 def _sections(paths: Paths) -> Annotator:
     from medspan.tasks.sections import Sections  # noqa: PLC0415 - a stage is read only where it is asked for
 
-    return Sections(tables=tuple(paths.values()))
+    return Sections(tables=[path for _, path in paths])
 
 
 def _assertion(paths: Paths) -> Annotator:
     from medspan.tasks.assertion import Assertion  # noqa: PLC0415 - as above
 
-    return Assertion(tables=tuple(paths.values()))
+    return Assertion(tables=[path for _, path in paths])
 
 
 def _relations(paths: Paths) -> Annotator:
     if paths:
         from medspan.tasks.relations import RelationExtractor  # noqa: PLC0415 - as above
 
-        return RelationExtractor(paths[""])
+        return RelationExtractor(paths[0][1])
     from medspan.formats.i2b2_entries import FIELDS  # noqa: PLC0415 - as above
     from medspan.tasks.medication import MedicationLinker  # noqa: PLC0415 - as above
 
@@ -47,13 +48,19 @@ def _relations(paths: Paths) -> Annotator:
 
 
 def _codes(paths: Paths) -> Annotator:
+    from medspan.tasks.resolution.index import Index  # noqa: PLC0415 - as above
     from medspan.tasks.resolution.resolver import Resolver  # noqa: PLC0415 - as above
 
-    return Resolver(dict(paths))
+    opened = {path: Index(path) for _, path in paths}
+    indexes: dict[str, Index] = {label: opened[path] for label, path in paths if label}
+    for label, path in paths:
+        for own in () if label else opened[path].spec.labels or ("",):
+            indexes.setdefault(own, opened[path])
+    return Resolver(indexes)
 
 
 class _Stage(NamedTuple):
-    """How a stage is made of its paths by label (``""`` without one), and what it may be given."""
+    """How a stage is made of what it is given, and what that may be."""
 
     make: Callable[[Paths], Annotator]
     path: str
@@ -76,7 +83,7 @@ def check_stages(wanted: Sequence[str]) -> None:
         UsageError: naming it.
     """
     for name, paths in _parsed(wanted).items():
-        for path in paths.values():
+        for _, path in paths:
             if not path.exists():
                 raise UsageError(f"stage {name!r}: {path} is not there; give {STAGES[name].path}")
 
@@ -97,9 +104,9 @@ def stages_of(wanted: Sequence[str]) -> list[Annotator]:
     return [stage.make(parsed[name]) for name, stage in STAGES.items() if name in parsed]
 
 
-def _parsed(wanted: Sequence[str]) -> dict[str, dict[str, Path]]:
-    """By stage, what it is given, by label."""
-    found: dict[str, dict[str, Path]] = {}
+def _parsed(wanted: Sequence[str]) -> dict[str, list[tuple[str, Path]]]:
+    """By stage, what it is given."""
+    found: dict[str, list[tuple[str, Path]]] = {}
     for one in wanted:
         place, is_given, path = one.partition("=")
         name, _, label = place.strip().partition(".")
@@ -108,11 +115,11 @@ def _parsed(wanted: Sequence[str]) -> dict[str, dict[str, Path]]:
             raise UsageError(f"stage {name!r}: unknown; {did_you_mean(name, STAGES)}")
         if label and not stage.has_labels:
             raise UsageError(f"stage {one!r}: {name} is for all labels; leave .{label} out")
-        paths = found.setdefault(name, {})
-        if label in paths:
+        paths = found.setdefault(name, [])
+        if paths and (not stage.has_labels or (label and label in dict(paths))):
             raise UsageError(f"stage {one!r}: given twice; leave one out")
         if is_given:
-            paths[label] = Path(path.strip())
+            paths.append((label, Path(path.strip())))
         elif stage.needs_path or label:
             raise UsageError(f"stage {one!r}: needs {stage.path}; write {place.strip()}=PATH")
     return found

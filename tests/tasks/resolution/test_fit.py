@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import invented
 import numpy as np
 import pytest
 
+import invented
 from medspan.tasks.resolution.annotated import Mention
 from medspan.tasks.resolution.evidence import AT, FEATURES, evidence_of
 from medspan.tasks.resolution.fit import Example, fit_ranking

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import invented
 import numpy as np
 import pytest
 
+import invented
 from medspan.errors import DataError, ModelError, UsageError
 from medspan.tasks.resolution import lookup as lookup_module
 from medspan.tasks.resolution.arrays import ARRAYS, let_go

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import invented
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import invented
 from medspan.errors import UsageError
 from medspan.pipeline import Pipeline
 from medspan.tasks.resolution.build import IndexBuilder
