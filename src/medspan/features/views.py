@@ -3,6 +3,10 @@
 A view is the words of a unit (`medspan.features.cut`) and the mentions in it. Mentions of some labels can be
 blinded: their first word becomes the name of their label and the others go, so that a model learns from what
 is said of a drug and not from its name (as is usual on DDI 2013, Segura-Bedmar et al. 2013).
+
+A view can be marked: then it has one pair, and `MARKS` stand around its mentions as words of their own, so
+that the encoder reads the sentence for this pair (entity markers: Baldini Soares et al. 2019). The encoder
+then runs once a pair and not once a sentence.
 """
 
 from __future__ import annotations
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
     from medspan.types import Document
 
 
+MARKS = ("@", "#")
+"""What stands before and behind the head, and the tail, of a marked pair."""
+
+
 class ViewSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a relation model sees of entities, and which of them it pairs.
 
@@ -38,6 +46,8 @@ class ViewSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether the ends of a relation have no order; then the first mention of a pair is its head."""
     blind: bool = False
     """Whether the words of mentions are replaced by what their label is seen as."""
+    marked: bool = False
+    """Whether each pair is a view of its own, marks standing around its mentions."""
     same_text: bool = True
     """Whether two mentions of equal text may be related."""
     context: Annotated[int, Meta(ge=1)] = 12
@@ -99,12 +109,9 @@ def read_views(documents: Sequence[Document], spec: ViewSpec, *, size: int, over
             pairs = [p for p in _pairs(document, mentions, spec) if _ends(p, mentions) not in seen]
             if pairs:
                 seen.update(_ends(pair, mentions) for pair in pairs)
-                forms = unit.forms(document.text)
-                yield (
-                    _blinded(index, forms, mentions, pairs, spec)
-                    if spec.blind
-                    else View(index, forms, mentions, pairs)
-                )
+                view = View(index, unit.forms(document.text), mentions, pairs)
+                view = _blinded(view, spec) if spec.blind else view
+                yield from (_marked(view, pair) for pair in pairs) if spec.marked else (view,)
 
 
 def _ends(pair: Pair, mentions: Sequence[Mention]) -> tuple[int, int]:
@@ -144,10 +151,9 @@ def _pairs(document: Document, mentions: Sequence[Mention], spec: ViewSpec) -> I
                 yield Pair(i, j)
 
 
-def _blinded(
-    index: int, forms: Sequence[str], mentions: Sequence[Mention], pairs: list[Pair], spec: ViewSpec
-) -> View:
+def _blinded(view: View, spec: ViewSpec) -> View:
     """The view with the first word of each mention replaced and its other words gone."""
+    index, forms, mentions, pairs = view
     names = spec.mention_labels
     replaced: dict[int, str] = {}
     inside: set[int] = set()
@@ -161,6 +167,35 @@ def _blinded(
         for mention in mentions
     ]
     return View(index, [replaced.get(i, forms[i]) for i in kept], moved, pairs)
+
+
+def _marked(view: View, pair: Pair) -> View:
+    """The view of one pair; the marks around its mentions count as words of them."""
+    ends = (pair.head, pair.tail)
+    before: dict[int, list[int]] = defaultdict(list)
+    behind: dict[int, list[int]] = defaultdict(list)
+    for end in ends:
+        words = view.mentions[end].words
+        before[words[0]].append(end)
+        behind[words[-1]].insert(0, end)  # what was opened last is closed first
+    mark = dict(zip(ends, MARKS, strict=True))
+    forms: list[str] = []
+    place: list[int] = []
+    marks: dict[int, list[int]] = defaultdict(list)
+    for number, form in enumerate(view.forms):
+        for end in before[number]:
+            marks[end].append(len(forms))
+            forms.append(mark[end])
+        place.append(len(forms))
+        forms.append(form)
+        for end in behind[number]:
+            marks[end].append(len(forms))
+            forms.append(mark[end])
+    mentions = [
+        mention._replace(words=tuple(sorted([*(place[w] for w in mention.words), *marks[i]])))
+        for i, mention in enumerate(view.mentions)
+    ]
+    return View(view.document, forms, mentions, [pair])
 
 
 def by_head(pairs: Sequence[Pair]) -> dict[int, list[int]]:

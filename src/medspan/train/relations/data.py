@@ -204,20 +204,28 @@ def _count(
     counts.unpaired = counts.relations - counts.related
 
 
-def pair_batch(
+def drawn_examples(
     examples: Sequence[Example], config: RelationsConfig, rng: np.random.Generator
+) -> list[Example]:
+    """The examples with their related pairs and, of the unrelated ones, those drawn; none without a pair."""
+    if not config.negatives or config.kept_negatives == 1:
+        return list(examples)
+    kept = []
+    for example in examples:
+        drawn = (example.classes > 0) | (rng.random(len(example.classes)) < config.kept_negatives)
+        if drawn.any():
+            pairs = [pair for pair, is_drawn in zip(example.view.pairs, drawn, strict=True) if is_drawn]
+            kept.append(Example(example.view._replace(pairs=pairs), example.row, example.classes[drawn]))
+    return kept
+
+
+def pair_batch(
+    examples: Sequence[Example], config: RelationsConfig
 ) -> tuple[dict[str, Ints], dict[str, Ints]]:
-    """Arrays of the pairs of some sentences and their classes; of unrelated ones, those drawn."""
-    rows, targets = [], []
-    for sentence, example in enumerate(examples):
-        for pair, number in enumerate(example.classes.tolist()):
-            if number or not config.negatives or rng.random() < config.kept_negatives:
-                rows.append((sentence, pair))
-                targets.append(number)
-    if not rows:
-        return {}, {}
+    """Arrays of the pairs of some sentences, and their classes."""
+    rows = [(sentence, pair) for sentence, e in enumerate(examples) for pair in range(len(e.classes))]
     arrays = turn_arrays(Turn([e.view for e in examples], rows), config.views, "pairs")
-    return arrays, {"classes": np.array(targets, np.int64)}
+    return arrays, {"classes": np.concatenate([e.classes for e in examples])}
 
 
 def head_batch(
