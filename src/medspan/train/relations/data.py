@@ -61,6 +61,8 @@ class RelationCorpus(NamedTuple):
     classes: list[Ints]
     dev: list[Document]
     counts: RelationCounts
+    labels: frozenset[str]
+    """Of the relations in its training documents."""
 
     def line(self) -> str:
         """One line on what was read."""
@@ -84,10 +86,17 @@ def read_relation_corpora(recipe: RelationRecipe, base: Path) -> list[RelationCo
         base: folder that relative paths in it start from.
 
     Raises:
-        DataError: if a corpus is absent or has no relation with a label that is wanted.
+        DataError: if a corpus is absent, has none of the relations, or none has a label that is wanted.
         TrainingError: if too many sentences leak into a test split.
     """
-    return [_read(name, corpus, recipe, base) for name, corpus in recipe.corpora.items()]
+    corpora = [_read(name, corpus, recipe, base) for name, corpus in recipe.corpora.items()]
+    present = {label for corpus in corpora for label in corpus.labels}
+    if missing := set(recipe.relations.labels) - present:
+        raise DataError(
+            f"corpora: no training split has a relation labelled {', '.join(sorted(missing))}; "
+            f"there are: {', '.join(sorted(present)) or 'none'}"
+        )
+    return corpora
 
 
 def _read(name: str, config: CorpusConfig, recipe: RelationRecipe, base: Path) -> RelationCorpus:
@@ -100,12 +109,7 @@ def _read(name: str, config: CorpusConfig, recipe: RelationRecipe, base: Path) -
     else:
         dev = _documents(config, config.dev, base, RelationCounts())
     counts.documents = len(train)
-    present = {relation.label for document in train for relation in document.relations}
-    if missing := set(wanted.labels) - present:
-        raise DataError(
-            f"corpora.{name}: its training split has no relation labelled {', '.join(sorted(missing))}; "
-            f"it has: {', '.join(sorted(present)) or 'none'}"
-        )
+    present = frozenset(relation.label for document in train for relation in document.relations)
     if not recipe.train.keep_leaks:
         train = _without_leaks(name, train, counts, recipe)
     window = recipe.window
@@ -116,9 +120,10 @@ def _read(name: str, config: CorpusConfig, recipe: RelationRecipe, base: Path) -
     _count(counts, train, classes, wanted)
     if not counts.related:
         raise DataError(
-            f"corpora.{name}: no pair of relations.views.pairs is related; check the labels there"
+            f"corpora.{name}: no pair of relations.views.pairs is related by one of relations.labels; check "
+            f"both; labels it has: {', '.join(sorted(present)) or 'none'}"
         )
-    return RelationCorpus(name, views, classes, dev, counts)
+    return RelationCorpus(name, views, classes, dev, counts, present)
 
 
 def _documents(config: CorpusConfig, split: str, base: Path, counts: RelationCounts) -> list[Document]:
@@ -133,8 +138,11 @@ def _documents(config: CorpusConfig, split: str, base: Path, counts: RelationCou
 
 
 def fold_of(document: Document, folds: int) -> int:
-    """Which of some parts a document is in, by its id."""
-    return int.from_bytes(hashlib.sha256(document.id.encode()).digest()[:4], "big") % folds
+    """Which of some parts a document is in, by its text.
+
+    A sentence that is a document once for each of its pairs, as in ChemProt, is in one part only.
+    """
+    return int.from_bytes(hashlib.sha256(document.text.encode()).digest()[:4], "big") % folds
 
 
 def _without_leaks(
