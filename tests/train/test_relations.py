@@ -9,7 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+import typer
+from typer.testing import CliRunner
 
+from medspan.cli.check import check
 from medspan.errors import ConfigError, DataError, ModelError, UsageError
 from medspan.metrics.relations import evaluate_relations
 from medspan.model import pointing
@@ -222,6 +225,10 @@ def test_shipped_recipes_round_trip(name: str):
 def test_golden_documents_are_replayed(tmp_path: Path):
     model = trained(tmp_path, "pairs")
     assert replay(model) == []
+    app = typer.Typer()
+    app.command()(check)
+    said = CliRunner().invoke(app, [str(model)])
+    assert (said.exit_code, "gives its relations" in said.output.replace("\n", "")) == (0, True)
     spec = open_relations(model).spec
     files = {name: (model / name).read_bytes() for name in spec.files}
     golden = msgspec.json.decode(files["golden.json"], type=list[dict[str, object]])

@@ -95,7 +95,8 @@ def _parts(number: int, sentence: str, pair: tuple[str, str]) -> Iterator[tuple[
 
 
 def _document(number: int, parts: Sequence[tuple[str, str]]) -> Document:
-    text, entities = "", []
+    text = ""
+    entities: list[Entity] = []
     for word, label in parts:
         text += " " if text else ""
         if label and len(entities) < _MOST_ENTITIES:
