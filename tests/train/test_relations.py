@@ -246,7 +246,7 @@ def with_pieces(folder: Path, **relations: object) -> Path:
     write_hub_model(folder / "public", "bert")
     write_corpus(folder / "corpus", train=30, dev=6)
     tables = relation_tables("pairs", **relations)
-    tables["encoder"] = {"kind": "transformer", "source": "public", "dropout": 0.0}
+    tables["encoder"] = {"kind": "transformer", "source": "public", "dropout": 0.0, "bfloat16": True}
     recipe = folder / "tiny.toml"
     recipe.write_text(recipe_toml(parse_relation_recipe(tables, "tiny")), encoding="utf-8")
     train_relations(recipe, folder / "model", watcher=Silent(), tell=lambda _: None, device="cpu")

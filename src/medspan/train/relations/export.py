@@ -23,6 +23,7 @@ from medspan.model.relation_golden import (
 from medspan.model.relation_spec import DECODER, GRAPH, save_relations
 from medspan.model.session import OnnxForms, OnnxRelations
 from medspan.toml import recipe_toml
+from medspan.train.encoders.transformer import TransformerEncoder
 from medspan.train.export import piece_files
 from medspan.train.graph import Graph
 from medspan.train.relations.loop import spec_of, strict_micro, torch_relater
@@ -66,6 +67,8 @@ class RelationExport:
     ) -> None:
         self.recipe, self.vocab, self.corpora = recipe, vocab, corpora
         self.network = network.cpu().eval()
+        if isinstance(network.encoder, TransformerEncoder):
+            network.encoder.in_bfloat16 = False  # what is proved and scored is what the graph computes
         if recipe.export.half:
             with torch.no_grad():
                 for parameter in self.network.parameters():
