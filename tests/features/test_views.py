@@ -143,3 +143,68 @@ def test_tails_of_each_head_and_their_arrays():
     assert arrays["mention_first"].tolist() == [[1, 4], [1, 0]]
     assert arrays["mention_last"].tolist() == [[2, 5], [2, 0]]
     assert arrays["mention_kinds"].tolist() == [[2, 2], [2, 0]]
+
+
+MARKED = ViewSpec(pairs=(("Drug", "Drug"),), symmetric=True, marked=True, context=1)
+
+
+def test_a_marked_pair_is_a_view_of_its_own():
+    doc = document("So we use red iron with ice , not salt now .", ("Drug", "red iron"), ("Drug", "ice"))
+    doc = doc.replace(entities=(*doc.entities, Entity("T2", "Drug", (Span(34, 38),))))
+    first, second, third = views(doc, MARKED)
+    assert first.forms == ["use", "@", "red", "iron", "@", "with", "#", "ice", "#", ","]
+    assert second.forms == [
+        "use",
+        "@",
+        "red",
+        "iron",
+        "@",
+        "with",
+        "ice",
+        ",",
+        "not",
+        "#",
+        "salt",
+        "#",
+        "now",
+    ]
+    assert [len(view.pairs) for view in (first, second, third)] == [1, 1, 1]
+    head, tail = (first.mentions[end] for end in first.pairs[0])
+    assert (head.words, tail.words) == ((1, 2, 3, 4), (6, 7, 8))
+    assert first.mentions[2].words == ()  # what is not seen has no words
+    row = pair_row(first, first.pairs[0], MARKED)
+    assert row.segments.tolist() == [BEFORE] + [HEAD] * 4 + [BETWEEN] + [TAIL] * 3 + [AFTER]
+
+
+def test_marks_of_nested_mentions_close_from_within():
+    whole = Entity("T0", "Drug", (Span(0, 9),))
+    inner = Entity("T1", "Drug", (Span(5, 9),))
+    (view,) = views(Document("d", "iron salt now", entities=(whole, inner)), MARKED)
+    assert view.forms == ["@", "iron", "#", "salt", "#", "@", "now"]
+    assert [m.words for m in view.mentions] == [(0, 1, 3, 5), (2, 3, 4)]
+
+
+@given(st.integers(0, 500))
+def test_marked_views_hold_the_pairs_and_words_of_plain_ones(number: int):
+    doc = tiny_related(number, sentences=1 + number % 3)
+    spec = ViewSpec(pairs=(("Drug", "Dosage"), ("Drug", "Effect")))
+    marked = ViewSpec(pairs=spec.pairs, marked=True, context=500)
+    plain = [(v, pair) for v in views(doc, spec) for pair in v.pairs]
+    for (view, pair), other in zip(plain, views(doc, marked), strict=True):
+        assert other.pairs == [pair]
+        assert [form for form in other.forms if form not in {"@", "#"}] == view.forms
+        assert len(other.forms) == len(view.forms) + 4
+
+
+def test_two_of_a_list_can_be_left_out():
+    doc = document(
+        "Use tin , ice ( or salt ) and iron with lead .",
+        *(("Drug", word) for word in ("tin", "ice", "salt", "iron", "lead")),
+    )
+    spec = ViewSpec(pairs=(("Drug", "Drug"),), symmetric=True, lists=False)
+    found = views(doc, spec)[0].pairs
+    assert found == [Pair(i, 4) for i in range(4)]
+    two = document("Use tin and ice .", ("Drug", "tin"), ("Drug", "ice"))
+    assert views(two, spec)[0].pairs == [Pair(0, 1)]  # what `and` joins may interact
+    alone = document("Use tin , ice .", ("Drug", "tin"), ("Drug", "ice"))
+    assert views(alone, spec) == []

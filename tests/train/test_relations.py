@@ -5,22 +5,29 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
+import typer
+from typer.testing import CliRunner
 
+from medspan.cli.check import check
 from medspan.errors import ConfigError, DataError, ModelError, UsageError
 from medspan.metrics.relations import evaluate_relations
 from medspan.model import pointing
+from medspan.model.golden import replay
 from medspan.model.pointing import State, pointer_scores, role_scores, step
-from medspan.model.relation_spec import open_relations
+from medspan.model.relation_spec import open_relations, save_relations
 from medspan.tasks.relations import RelationExtractor
 from medspan.toml import recipe_toml
-from medspan.train.relations.data import read_relation_corpora
+from medspan.train.relations.data import fold_of, read_relation_corpora
 from medspan.train.relations.export import RelationExport
 from medspan.train.relations.loop import RelationTrainer
 from medspan.train.relations.run import train_relations
 from medspan.train.relations.settings import load_relation_recipe, parse_relation_recipe
+from medspan.types import Document
+from tiny_hub import write_hub_model
 from tiny_relations import LABELS, relation_recipe, relation_tables, tiny_related, write_corpus
 from tiny_training import PROVENANCE, Silent
 
@@ -185,7 +192,7 @@ def test_counts_say_what_cannot_be_learnt(tmp_path: Path):
 
 def test_a_label_the_corpus_lacks_is_named(tmp_path: Path):
     write_corpus(tmp_path / "corpus")
-    with pytest.raises(DataError, match=r"no relation labelled Route; it has: Dosage, Effect"):
+    with pytest.raises(DataError, match=r"has a relation labelled Route; there are: Dosage, Effect"):
         read_relation_corpora(relation_recipe(labels=["Dosage", "Route"]), tmp_path)
 
 
@@ -198,6 +205,7 @@ def test_a_label_the_corpus_lacks_is_named(tmp_path: Path):
         ({"folds": 1}, r"relations\.fold: must be below relations\.folds"),
         ({"folds": 3, "fold": 3}, r"relations\.fold"),
         ({"kind": "pointers", "negatives": False}, r"relations\.negatives"),
+        ({"kind": "pointers", "views": {"pairs": [["A", "B"]], "marked": True}}, r"views\.marked: marks one"),
         ({"widht": 3}, r"relations\.widht: unknown key; did you mean width"),
     ],
 )
@@ -212,6 +220,79 @@ def test_a_wrong_recipe_names_its_key(change: dict[str, object], message: str):
 def test_shipped_recipes_round_trip(name: str):
     recipe = load_relation_recipe(ROOT / "recipes" / f"{name}.toml")
     assert parse_relation_recipe(tomllib.loads(recipe_toml(recipe)), "resolved") == recipe
+
+
+def test_golden_documents_are_replayed(tmp_path: Path):
+    model = trained(tmp_path, "pairs")
+    assert replay(model) == []
+    app = typer.Typer()
+    app.command()(check)
+    said = CliRunner().invoke(app, [str(model)])
+    assert (said.exit_code, "gives its relations" in said.output.replace("\n", "")) == (0, True)
+    spec = open_relations(model).spec
+    files = {name: (model / name).read_bytes() for name in spec.files}
+    golden = msgspec.json.decode(files["golden.json"], type=list[dict[str, object]])
+    assert any(item["relations"] for item in golden)
+    for item in golden:
+        item["relations"] = []
+    save_relations(model, spec, {**files, "golden.json": msgspec.json.encode(golden)})
+    assert "differs from when the model was saved" in replay(model)[0]
+    (model / "vocab.json").write_bytes(b"{}")
+    assert "differs from the digest" in replay(model)[0]
+
+
+def with_pieces(folder: Path, **relations: object) -> Path:
+    """A relation model over a tiny transformer, each pair marked and pooled without an LSTM."""
+    write_hub_model(folder / "public", "bert")
+    write_corpus(folder / "corpus", train=30, dev=6)
+    tables = relation_tables("pairs", **relations)
+    tables["encoder"] = {"kind": "transformer", "source": "public", "dropout": 0.0, "bfloat16": True}
+    recipe = folder / "tiny.toml"
+    recipe.write_text(recipe_toml(parse_relation_recipe(tables, "tiny")), encoding="utf-8")
+    train_relations(recipe, folder / "model", watcher=Silent(), tell=lambda _: None, device="cpu")
+    return folder / "model"
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_transformer_relates(tmp_path: Path, marked: bool):  # noqa: FBT001 - a table
+    views = {"pairs": [["Drug", "Dosage"], ["Drug", "Effect"]], "marked": marked, "context": 9}
+    model = with_pieces(tmp_path, views=views, upper=not marked)
+    assert replay(model) == []
+    assert open_relations(model).spec.provenance.start.licence == "apache-2.0"
+    gold = [tiny_related(2000 + i) for i in range(6)]
+    extractor = RelationExtractor(model, device="cpu", threads=1)
+    found = list(extractor.annotate(document.replace(relations=()) for document in gold))
+    assert any(document.relations for document in found)
+    backwards = list(extractor.annotate(document.replace(relations=()) for document in gold[::-1]))
+    ends = [{(r.label, r.head, r.tail) for r in d.relations} for d in found]
+    assert ends == [{(r.label, r.head, r.tail) for r in d.relations} for d in backwards[::-1]]
+
+
+def test_unrelated_pairs_are_drawn_anew(tmp_path: Path):
+    trainer = trainer_of(tmp_path, "pairs", kept_negatives=0.5)
+    related = sum(int((e.classes > 0).sum()) for e in trainer.examples)
+    draws = [trainer._drawn(trainer.examples, number) for number in range(2)]
+    pairs = [[(id(e.row), pair) for e in drawn for pair in e.view.pairs] for drawn in draws]
+    assert pairs[0] != pairs[1]
+    for drawn in draws:
+        assert sum(int((e.classes > 0).sum()) for e in drawn) == related
+        assert all(len(e.view.pairs) == len(e.classes) > 0 for e in drawn)
+    assert trainer._drawn(trainer.examples, 1)[0].view == draws[1][0].view
+
+
+def test_labels_may_stand_in_one_of_several_corpora(tmp_path: Path):
+    write_corpus(tmp_path / "corpus")
+    tables = relation_tables(folds=3)
+    tables["corpora"] = {"invented": {"source": "corpus"}, "dev": {"source": "corpus", "train": "dev"}}
+    recipe = parse_relation_recipe(tables, "tiny.toml")
+    first, second = read_relation_corpora(recipe, tmp_path)
+    assert len(first.dev) + len(second.dev) == 50 - first.counts.documents - second.counts.documents
+
+
+def test_documents_of_equal_text_are_in_one_part():
+    one = tiny_related(3)
+    assert fold_of(one, 7) == fold_of(Document("other", one.text), 7)
+    assert len({fold_of(tiny_related(i), 7) for i in range(60)}) == 7
 
 
 def test_a_changed_file_is_refused(tmp_path: Path):

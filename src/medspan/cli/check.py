@@ -58,12 +58,15 @@ def check(  # noqa: PLR0917 - typer declares options as defaults
 
 
 def _check_model(folder: Path, *, as_json: bool) -> None:
+    from medspan.model.store import kind_of  # noqa: PLC0415 - numpy only where it is asked for
+
     problems: list[str] = list(import_module("medspan.model.golden").replay(folder))
+    what = "relations" if kind_of(folder) == "relations" else "entities"
     if as_json:
         found = {"model": str(folder), "problems": problems}
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
-        typer.echo("\n".join(problems) or f"{folder}: every golden text gives its entities")
+        typer.echo("\n".join(problems) or f"{folder}: every golden text gives its {what}")
     if problems:
         raise typer.Exit(1)
 

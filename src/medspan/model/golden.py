@@ -6,17 +6,17 @@ All texts are invented for this file; none is, or is made from, a real patient's
 from __future__ import annotations
 
 from itertools import cycle, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from medspan.errors import MedspanError, ModelError
-from medspan.model.store import open_model
+from medspan.model.store import kind_of, open_model
 from medspan.types import Document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from medspan.model.session import Device
 
@@ -79,10 +79,14 @@ def replay(folder: Path | str, *, device: Device = "cpu", threads: int | None = 
     """What a model folder finds otherwise than when it was saved, a line each; empty where it is sound.
 
     Checks every file's digest, the entities of all golden texts, and that they do not depend on the other
-    texts of a batch or on their order.
+    texts of a batch or on their order; of a relation model, the relations of all golden documents.
     """
     from medspan.model.tagger import load_tagger  # noqa: PLC0415 - a tagger proves itself through this module
 
+    if kind_of(Path(folder)) == "relations":
+        from medspan.model.relation_golden import replay_relations  # noqa: PLC0415 - as above
+
+        return replay_relations(folder, device=device, threads=threads)
     try:
         model = open_model(folder)
         if problems := model.problems():

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -17,7 +16,7 @@ import msgspec
 
 from medspan.errors import ModelError
 from medspan.model.spec import CorpusSpec, Digest, Setting
-from medspan.model.store import CONFIG, check_replaceable, read_inside, write_folder
+from medspan.model.store import CONFIG, check_listed, kind_of, read_inside, read_listed, save_listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,22 +70,12 @@ class Pretrained(NamedTuple):
         """
         if name not in self.spec.files:
             raise ModelError(f"{self.path}: has no file {name!r}; pretrain again")
-        data = read_inside(self.path, name)
-        if hashlib.sha256(data).hexdigest() != self.spec.files[name]:
-            raise ModelError(
-                f"{self.path / name}: differs from the digest in {CONFIG}: it was damaged or changed after "
-                "it was saved; copy or pretrain it again"
-            )
-        return data
+        return read_listed(self.path, name, self.spec.files[name], remedy="copy or pretrain it again")
 
 
 def is_pretrained(folder: Path) -> bool:
     """Whether a folder's config says that it is a pretrained one."""
-    try:
-        config: Any = msgspec.json.decode((folder / CONFIG).read_bytes())
-    except (OSError, msgspec.MsgspecError):
-        return False
-    return isinstance(config, dict) and config.get("kind") == "pretrained"
+    return kind_of(folder) == "pretrained"
 
 
 def open_pretrained(folder: Path | str) -> Pretrained:
@@ -101,9 +90,7 @@ def open_pretrained(folder: Path | str) -> Pretrained:
         spec = msgspec.json.decode(read_inside(path, CONFIG), type=PretrainedSpec)
     except msgspec.MsgspecError as error:
         raise ModelError(f"{where}: {error}; this is no pretrained folder of this medspan") from None
-    strange = set(spec.files) - set(KNOWN_FILES) | (set(_NEEDED) - set(spec.files))
-    if strange:
-        raise ModelError(f"{where}: files: {min(strange)!r} is unknown or missing; pretrain again")
+    check_listed(where, spec.files, known=KNOWN_FILES, needed=_NEEDED)
     return Pretrained(path, spec)
 
 
@@ -113,12 +100,7 @@ def save_pretrained(folder: Path, spec: PretrainedSpec, files: Mapping[str, byte
     Raises:
         UsageError: if something else stands there.
     """
-    target = folder.resolve()
-    check_replaceable(target, KNOWN_FILES)
-    named = {**files, "README.md": card(spec, files).encode()}
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(named.items())}
-    config = msgspec.json.encode(msgspec.structs.replace(spec, files=digests))
-    write_folder(target, {**named, CONFIG: msgspec.json.format(config, indent=2) + b"\n"})
+    save_listed(folder, spec, {**files, "README.md": card(spec, files).encode()}, known=KNOWN_FILES)
 
 
 def card(spec: PretrainedSpec, files: Mapping[str, bytes]) -> str:

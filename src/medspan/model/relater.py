@@ -14,6 +14,7 @@ from medspan.features.vocab import read_vocab
 from medspan.model.pointing import Pointing, point
 from medspan.model.relation_spec import DECODER, GRAPH, open_relations
 from medspan.model.session import OnnxForms, OnnxRelations
+from medspan.model.tagger import pieces_of
 from medspan.types import Relation
 
 if TYPE_CHECKING:
@@ -201,7 +202,11 @@ def load_relater(folder: Path | str, *, device: Device = "auto", threads: int | 
     forms = OnnxForms(model.read("forms.onnx"), spec.forms) if spec.forms else None
     max_chars = int(spec.encoder.settings.get("max_chars", 1))  # type: ignore[arg-type]
     featurizer = Featurizer(
-        read_vocab(model.read("vocab.json")), spec.inputs, max_chars=max_chars, network=forms
+        read_vocab(model.read("vocab.json")),
+        spec.inputs,
+        max_chars=max_chars,
+        network=forms,
+        pieces=pieces_of(model),
     )
     scorer = OnnxRelations(model.read(GRAPH), spec, device=device, threads=threads)
     pointing = Pointing.read(model.read(DECODER)) if spec.what == "pointers" else None

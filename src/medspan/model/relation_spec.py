@@ -3,21 +3,30 @@
 ``config.json`` (``"kind": "relations"``), ``vocab.json``, ``forms.onnx`` (words alone), ``model.onnx``
 (sentences and the pairs in them → scores), ``decoder.safetensors`` (of a model that points), ``golden.json``
 (invented documents and their relations), ``metrics.json``, ``README.md``, ``recipe.toml``,
-``model.safetensors``. Digests are checked as files are read, as in the folder of a tagger.
+``model.safetensors``; ``tokenizer.json`` and ``pieces.json`` of an encoder over word pieces. Digests are
+checked as files are read, as in the folder of a tagger.
 """
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from medspan.errors import ModelError
 from medspan.features.views import ViewSpec
 from medspan.model.spec import Digest, EncoderSpec, FormSpec, Provenance, WindowSpec
-from medspan.model.store import CONFIG, check_replaceable, read_inside, write_folder
+from medspan.model.store import (
+    CONFIG,
+    PIECE_FILES,
+    check_listed,
+    kind_of,
+    problems_of,
+    read_inside,
+    read_listed,
+    save_listed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +36,7 @@ DECODER = "decoder.safetensors"
 _NEEDED = ("vocab.json", GRAPH)
 KNOWN_FILES = (
     *(CONFIG, *_NEEDED, "forms.onnx", DECODER, "golden.json", "metrics.json", "README.md"),
-    *("recipe.toml", "model.safetensors"),
+    *("recipe.toml", "model.safetensors", *PIECE_FILES),
 )
 RelationKind = Literal["pairs", "pointers"]
 
@@ -77,22 +86,16 @@ class RelationModel(NamedTuple):
         """
         if name not in self.spec.files:
             raise ModelError(f"{self.path}: this model has no file {name!r}; train it again")
-        data = read_inside(self.path, name)
-        if hashlib.sha256(data).hexdigest() != self.spec.files[name]:
-            raise ModelError(
-                f"{self.path / name}: differs from the digest in {CONFIG}: it was damaged or changed after "
-                "the model was saved; install or train the model again"
-            )
-        return data
+        return read_listed(self.path, name, self.spec.files[name], remedy="install or train the model again")
+
+    def problems(self) -> list[str]:
+        """What is wrong with the files of the folder, one line a file; empty where all is well."""
+        return problems_of(self.read, self.spec.files)
 
 
 def is_relation_model(folder: Path) -> bool:
     """Whether a folder's config says that it is a relation model."""
-    try:
-        config: Any = msgspec.json.decode((folder / CONFIG).read_bytes())
-    except (OSError, msgspec.MsgspecError):
-        return False
-    return isinstance(config, dict) and config.get("kind") == "relations"
+    return kind_of(folder) == "relations"
 
 
 def open_relations(folder: Path | str) -> RelationModel:
@@ -115,10 +118,9 @@ def open_relations(folder: Path | str) -> RelationModel:
         *_NEEDED,
         *(["forms.onnx"] if spec.forms else []),
         *([DECODER] if spec.what == "pointers" else []),
+        *(PIECE_FILES if spec.encoder.kind == "transformer" else []),
     }
-    strange = set(spec.files) - set(KNOWN_FILES) | (needed - set(spec.files))
-    if strange:
-        raise ModelError(f"{where}: files: {min(strange)!r} is unknown or missing; train the model again")
+    check_listed(where, spec.files, known=KNOWN_FILES, needed=needed)
     return RelationModel(path, spec)
 
 
@@ -128,8 +130,4 @@ def save_relations(folder: Path, spec: RelationSpec, files: Mapping[str, bytes])
     Raises:
         UsageError: if something else stands there.
     """
-    target = folder.resolve()
-    check_replaceable(target, KNOWN_FILES)
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
-    config = msgspec.json.encode(msgspec.structs.replace(spec, files=digests))
-    write_folder(target, {**files, CONFIG: msgspec.json.format(config, indent=2) + b"\n"})
+    save_listed(folder, spec, files, known=KNOWN_FILES)

@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -23,7 +23,7 @@ from medspan.model.spec import ModelSpec, parse_spec
 from medspan.model.viterbi import TagDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -68,23 +68,11 @@ class StoredModel(NamedTuple):
             raise ModelError(
                 f"{self.path}: this model has no file {name!r}; {did_you_mean(name, self.spec.files)}"
             )
-        data = read_inside(self.path, name)
-        if hashlib.sha256(data).hexdigest() != self.spec.files[name]:
-            raise ModelError(
-                f"{self.path / name}: differs from the digest in {CONFIG}: it was damaged or changed after "
-                "the model was saved; install or export the model again"
-            )
-        return data
+        return read_listed(self.path, name, self.spec.files[name], remedy="install or export the model again")
 
     def problems(self) -> list[str]:
         """What is wrong with the files of the folder, one line a file; empty where all is well."""
-        found = []
-        for name in sorted(self.spec.files):
-            try:
-                self.read(name)
-            except ModelError as error:
-                found.append(str(error))
-        return found
+        return problems_of(self.read, self.spec.files)
 
     def decoders(self) -> dict[str, TagDecoder]:
         """The decoder of each head, by the head's name.
@@ -178,6 +166,69 @@ def read_inside(folder: Path, name: str) -> bytes:
         raise ModelError(f"{path}: is missing; install or export the model again") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+
+
+def read_listed(folder: Path, name: str, digest: str, *, remedy: str) -> bytes:
+    """The bytes of a file, which must be those whose SHA-256 the config lists.
+
+    Raises:
+        ModelError: if it is missing, changed or outside the folder; ``remedy`` says what helps.
+    """
+    data = read_inside(folder, name)
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise ModelError(
+            f"{folder / name}: differs from the digest in {CONFIG}: it was damaged or changed after "
+            f"it was saved; {remedy}"
+        )
+    return data
+
+
+def problems_of(read: Callable[[str], bytes], names: Collection[str]) -> list[str]:
+    """What is wrong with the files a config lists, one line a file."""
+    found = []
+    for name in sorted(names):
+        try:
+            read(name)
+        except ModelError as error:
+            found.append(str(error))
+    return found
+
+
+def kind_of(folder: Path) -> str | None:
+    """What a folder's config says its ``kind`` is; None where it says nothing or there is none."""
+    try:
+        config: Any = msgspec.json.decode((folder / CONFIG).read_bytes())
+    except (OSError, msgspec.MsgspecError):
+        return None
+    kind = config.get("kind") if isinstance(config, dict) else None
+    return kind if isinstance(kind, str) else None
+
+
+def check_listed(
+    where: Path, listed: Collection[str], *, known: Collection[str], needed: Collection[str]
+) -> None:
+    """A config must list all files that are needed, and none that is unknown.
+
+    Raises:
+        ModelError: naming one that is unknown or missing.
+    """
+    if strange := set(listed) - set(known) | (set(needed) - set(listed)):
+        raise ModelError(f"{where}: files: {min(strange)!r} is unknown or missing; make the folder again")
+
+
+def save_listed(
+    folder: Path, spec: msgspec.Struct, files: Mapping[str, bytes], *, known: Collection[str]
+) -> None:
+    """Write a folder whole or not at all; the digests its config lists are computed here.
+
+    Raises:
+        UsageError: if something else stands there.
+    """
+    target = folder.resolve()
+    check_replaceable(target, known)
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+    config = msgspec.json.encode(msgspec.structs.replace(spec, files=digests))
+    write_folder(target, {**files, CONFIG: msgspec.json.format(config, indent=2) + b"\n"})
 
 
 def save_model(folder: Path | str, spec: ModelSpec, files: Mapping[str, bytes]) -> None:

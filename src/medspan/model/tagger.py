@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from medspan.features.cut import Units
     from medspan.model.protocol import Scorer
+    from medspan.model.relation_spec import RelationModel
     from medspan.model.session import Device
     from medspan.model.spec import ModelSpec, OverlapPolicy
     from medspan.model.store import StoredModel
@@ -214,7 +215,7 @@ def tagger_of(
     )
 
 
-def pieces_of(model: StoredModel) -> Pieces | None:
+def pieces_of(model: StoredModel | RelationModel) -> Pieces | None:
     """What cuts words into pieces; None in a model over words or characters.
 
     Raises:

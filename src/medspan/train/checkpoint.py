@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from torch import Tensor
+    from torch import Tensor, nn
+
+    from medspan.train.optim import Average, Optimizer
 
 NAME = "checkpoint.safetensors"
 
@@ -138,3 +140,40 @@ def load_same_run(folder: Path, fresh: _State) -> tuple[_State, dict[str, dict[s
             "or start anew"
         )
     return state, parts
+
+
+def resume_run(
+    folder: Path, fresh: State, *, network: nn.Module, optimizer: Optimizer, average: Average
+) -> tuple[State, dict[str, Tensor]]:
+    """Put what `save_run` wrote back; the state the run had, and its best weights.
+
+    Raises:
+        TrainingError: as `load_same_run`.
+    """
+    state, parts = load_same_run(folder, fresh)
+    network.load_state_dict(parts["model"])
+    optimizer.load(parts.get("optimizer", {}))
+    for name, tensor in parts.get("average", {}).items():
+        average.weights[name].copy_(tensor)
+    return state, parts.get("best", {})
+
+
+def save_run(
+    folder: Path,
+    state: State,
+    *,
+    network: nn.Module,
+    optimizer: Optimizer,
+    average: Average,
+    best: Mapping[str, Tensor],
+) -> None:
+    """Write the checkpoint of a run over annotated text, and ``metrics.jsonl``."""
+    parts = {
+        "model": network.state_dict(),
+        "optimizer": optimizer.tensors(),
+        "average": average.weights,
+        "best": best,
+    }
+    save_checkpoint(folder, state, parts)
+    lines = b"".join(msgspec.json.encode(row) + b"\n" for row in state.history)
+    (folder / "metrics.jsonl").write_bytes(lines)

@@ -256,7 +256,7 @@ class Export:
         files = {
             "vocab.json": self.vocab.to_json(),
             **({"forms.onnx": self.forms} if self.forms else {}),
-            **_piece_files(self.network.pieces),
+            **piece_files(self.network.pieces),
             "model.onnx": self.model,
             "decoder.safetensors": pack_decoders(decoders),
             "golden.json": make_golden(self._tagger(onnx=True), GOLDEN_TEXTS),
@@ -277,7 +277,7 @@ def _smallest(tensor: Tensor) -> Tensor:
     return (half if torch.equal(half.to(tensor.dtype), tensor) else tensor).contiguous()
 
 
-def _piece_files(pieces: Pieces | None) -> dict[str, bytes]:
+def piece_files(pieces: Pieces | None) -> dict[str, bytes]:
     """What cuts words into pieces where the model is used."""
     if pieces is None:
         return {}

@@ -13,7 +13,6 @@ from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
 import numpy as np
 import torch
 
@@ -25,7 +24,7 @@ from medspan.metrics.matching import Mention, strict_counts
 from medspan.model.tagger import Tagger
 from medspan.model.viterbi import TagDecoder
 from medspan.toml import recipe_toml
-from medspan.train.checkpoint import EpochRow, State, load_same_run, save_checkpoint
+from medspan.train.checkpoint import EpochRow, State, resume_run, save_run
 from medspan.train.compress import narrow
 from medspan.train.conflict import conflicts
 from medspan.train.data import encode_examples
@@ -182,12 +181,13 @@ class Trainer:
         Raises:
             TrainingError: if there is none, or it belongs to another recipe.
         """
-        self.state, parts = load_same_run(self.folder, self.state)
-        self.network.load_state_dict(parts["model"])
-        self.optimizer.load(parts.get("optimizer", {}))
-        for name, tensor in parts.get("average", {}).items():
-            self.average.weights[name].copy_(tensor)
-        self.best = parts.get("best", {})
+        self.state, self.best = resume_run(
+            self.folder,
+            self.state,
+            network=self.network,
+            optimizer=self.optimizer,
+            average=self.average,
+        )
 
     def run(self, watcher: Watcher, *, max_minutes: float | None = None) -> None:
         """Train until epochs, patience or minutes are over; the best weights end in the network."""
@@ -360,15 +360,14 @@ class Trainer:
         """Write the checkpoint and ``metrics.jsonl``; the first process does."""
         if self.replicas.rank:
             return
-        parts = {
-            "model": self.network.state_dict(),
-            "optimizer": self.optimizer.tensors(),
-            "average": self.average.weights,
-            "best": self.best,
-        }
-        save_checkpoint(self.folder, self.state, parts)
-        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in self.state.history)
-        (self.folder / "metrics.jsonl").write_bytes(lines)
+        save_run(
+            self.folder,
+            self.state,
+            network=self.network,
+            optimizer=self.optimizer,
+            average=self.average,
+            best=self.best,
+        )
 
     def tagger(self, heads: Sequence[str] | None = None) -> Tagger:
         """A tagger over the network as it is, with all or some of its heads."""

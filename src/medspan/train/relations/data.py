@@ -61,6 +61,8 @@ class RelationCorpus(NamedTuple):
     classes: list[Ints]
     dev: list[Document]
     counts: RelationCounts
+    labels: frozenset[str]
+    """Of the relations in its training documents."""
 
     def line(self) -> str:
         """One line on what was read."""
@@ -84,10 +86,17 @@ def read_relation_corpora(recipe: RelationRecipe, base: Path) -> list[RelationCo
         base: folder that relative paths in it start from.
 
     Raises:
-        DataError: if a corpus is absent or has no relation with a label that is wanted.
+        DataError: if a corpus is absent, has none of the relations, or none has a label that is wanted.
         TrainingError: if too many sentences leak into a test split.
     """
-    return [_read(name, corpus, recipe, base) for name, corpus in recipe.corpora.items()]
+    corpora = [_read(name, corpus, recipe, base) for name, corpus in recipe.corpora.items()]
+    present = {label for corpus in corpora for label in corpus.labels}
+    if missing := set(recipe.relations.labels) - present:
+        raise DataError(
+            f"corpora: no training split has a relation labelled {', '.join(sorted(missing))}; "
+            f"there are: {', '.join(sorted(present)) or 'none'}"
+        )
+    return corpora
 
 
 def _read(name: str, config: CorpusConfig, recipe: RelationRecipe, base: Path) -> RelationCorpus:
@@ -100,12 +109,7 @@ def _read(name: str, config: CorpusConfig, recipe: RelationRecipe, base: Path) -
     else:
         dev = _documents(config, config.dev, base, RelationCounts())
     counts.documents = len(train)
-    present = {relation.label for document in train for relation in document.relations}
-    if missing := set(wanted.labels) - present:
-        raise DataError(
-            f"corpora.{name}: its training split has no relation labelled {', '.join(sorted(missing))}; "
-            f"it has: {', '.join(sorted(present)) or 'none'}"
-        )
+    present = frozenset(relation.label for document in train for relation in document.relations)
     if not recipe.train.keep_leaks:
         train = _without_leaks(name, train, counts, recipe)
     window = recipe.window
@@ -116,9 +120,10 @@ def _read(name: str, config: CorpusConfig, recipe: RelationRecipe, base: Path) -
     _count(counts, train, classes, wanted)
     if not counts.related:
         raise DataError(
-            f"corpora.{name}: no pair of relations.views.pairs is related; check the labels there"
+            f"corpora.{name}: no pair of relations.views.pairs is related by one of relations.labels; check "
+            f"both; labels it has: {', '.join(sorted(present)) or 'none'}"
         )
-    return RelationCorpus(name, views, classes, dev, counts)
+    return RelationCorpus(name, views, classes, dev, counts, present)
 
 
 def _documents(config: CorpusConfig, split: str, base: Path, counts: RelationCounts) -> list[Document]:
@@ -133,8 +138,11 @@ def _documents(config: CorpusConfig, split: str, base: Path, counts: RelationCou
 
 
 def fold_of(document: Document, folds: int) -> int:
-    """Which of some parts a document is in, by its id."""
-    return int.from_bytes(hashlib.sha256(document.id.encode()).digest()[:4], "big") % folds
+    """Which of some parts a document is in, by its text.
+
+    A sentence that is a document once for each of its pairs, as in ChemProt, is in one part only.
+    """
+    return int.from_bytes(hashlib.sha256(document.text.encode()).digest()[:4], "big") % folds
 
 
 def _without_leaks(
@@ -204,20 +212,28 @@ def _count(
     counts.unpaired = counts.relations - counts.related
 
 
-def pair_batch(
+def drawn_examples(
     examples: Sequence[Example], config: RelationsConfig, rng: np.random.Generator
+) -> list[Example]:
+    """The examples with their related pairs and, of the unrelated ones, those drawn; none without a pair."""
+    if not config.negatives or config.kept_negatives == 1:
+        return list(examples)
+    kept = []
+    for example in examples:
+        drawn = (example.classes > 0) | (rng.random(len(example.classes)) < config.kept_negatives)
+        if drawn.any():
+            pairs = [pair for pair, is_drawn in zip(example.view.pairs, drawn, strict=True) if is_drawn]
+            kept.append(Example(example.view._replace(pairs=pairs), example.row, example.classes[drawn]))
+    return kept
+
+
+def pair_batch(
+    examples: Sequence[Example], config: RelationsConfig
 ) -> tuple[dict[str, Ints], dict[str, Ints]]:
-    """Arrays of the pairs of some sentences and their classes; of unrelated ones, those drawn."""
-    rows, targets = [], []
-    for sentence, example in enumerate(examples):
-        for pair, number in enumerate(example.classes.tolist()):
-            if number or not config.negatives or rng.random() < config.kept_negatives:
-                rows.append((sentence, pair))
-                targets.append(number)
-    if not rows:
-        return {}, {}
+    """Arrays of the pairs of some sentences, and their classes."""
+    rows = [(sentence, pair) for sentence, e in enumerate(examples) for pair in range(len(e.classes))]
     arrays = turn_arrays(Turn([e.view for e in examples], rows), config.views, "pairs")
-    return arrays, {"classes": np.array(targets, np.int64)}
+    return arrays, {"classes": np.concatenate([e.classes for e in examples])}
 
 
 def head_batch(

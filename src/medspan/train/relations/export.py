@@ -12,10 +12,19 @@ from safetensors.torch import save as save_tensors
 from medspan.errors import ModelError
 from medspan.features.batch import FORM_INPUTS, Featurizer
 from medspan.metrics.relations import relation_keys
+from medspan.model.golden import GOLDEN
 from medspan.model.relater import Relater, relations_of
+from medspan.model.relation_golden import (
+    compare_relations,
+    golden_documents,
+    make_relation_golden,
+    read_relation_golden,
+)
 from medspan.model.relation_spec import DECODER, GRAPH, save_relations
 from medspan.model.session import OnnxForms, OnnxRelations
 from medspan.toml import recipe_toml
+from medspan.train.encoders.transformer import TransformerEncoder
+from medspan.train.export import piece_files
 from medspan.train.graph import Graph
 from medspan.train.relations.loop import spec_of, strict_micro, torch_relater
 from medspan.train.relations.pointers import PointerHead
@@ -58,6 +67,8 @@ class RelationExport:
     ) -> None:
         self.recipe, self.vocab, self.corpora = recipe, vocab, corpora
         self.network = network.cpu().eval()
+        if isinstance(network.encoder, TransformerEncoder):
+            network.encoder.in_bfloat16 = False  # what is proved and scored is what the graph computes
         if recipe.export.half:
             with torch.no_grad():
                 for parameter in self.network.parameters():
@@ -104,10 +115,14 @@ class RelationExport:
         """A relater over the network, or over the graph."""
         max_chars = self.recipe.encoder.max_chars
         if not onnx:
-            featurizer = Featurizer(self.vocab, self.network.inputs, max_chars=max_chars)
+            featurizer = Featurizer(
+                self.vocab, self.network.inputs, max_chars=max_chars, pieces=self.network.pieces
+            )
             return torch_relater(self.network, featurizer, self.spec)
         forms = OnnxForms(self.forms, self.spec.forms) if self.forms and self.spec.forms else None
-        featurizer = Featurizer(self.vocab, self.spec.inputs, max_chars=max_chars, network=forms)
+        featurizer = Featurizer(
+            self.vocab, self.spec.inputs, max_chars=max_chars, network=forms, pieces=self.network.pieces
+        )
         head = self.network.relations
         pointing = head.pointing() if isinstance(head, PointerHead) else None
         scorer = OnnxRelations(self.graph, self.spec, device="cpu", threads=1)
@@ -131,6 +146,16 @@ class RelationExport:
         _same(together, alone, "the exported graph depends on the rest of a batch")
         return len(documents)
 
+    def _golden(self) -> bytes:
+        """What the graph finds in invented documents, which must be what the network finds."""
+        documents = golden_documents(self.spec.views)
+        graph = self.relater(onnx=True)
+        golden = make_relation_golden(graph, documents)
+        _same(self.relater().annotate(documents), graph.annotate(documents), "the graph differs")
+        if problems := compare_relations(graph, read_relation_golden(golden)):
+            raise ModelError(f"export: {problems[0]}; nothing was written")
+        return golden
+
     def save(self, folder: Path, scores: dict[str, object], card: str) -> None:
         """Write the model folder.
 
@@ -141,9 +166,11 @@ class RelationExport:
         head = self.network.relations
         files = {
             "vocab.json": self.vocab.to_json(),
+            **piece_files(self.network.pieces),
             **({"forms.onnx": self.forms} if self.forms else {}),
             GRAPH: self.graph,
             **({DECODER: head.pointing().pack()} if isinstance(head, PointerHead) else {}),
+            GOLDEN: self._golden(),
             "metrics.json": msgspec.json.format(msgspec.json.encode(scores), indent=2) + b"\n",
             "README.md": card.encode(),
             "recipe.toml": recipe_toml(self.recipe).encode(),

@@ -26,9 +26,9 @@ from medspan.model.relation_spec import RelationSpec
 from medspan.model.spec import EncoderSpec, FormSpec, WindowSpec
 from medspan.text.tokenize import TOKENIZER_ID
 from medspan.toml import recipe_toml
-from medspan.train.checkpoint import EpochRow, State, load_same_run, save_checkpoint
+from medspan.train.checkpoint import EpochRow, State, resume_run, save_run
 from medspan.train.optim import Average, Optimizer, learning_rate
-from medspan.train.relations.data import Example, head_batch, pair_batch
+from medspan.train.relations.data import Example, drawn_examples, head_batch, pair_batch
 from medspan.train.relations.network import RelationNetwork
 from medspan.train.relations.pointers import PointerHead
 from medspan.train.sampler import Feeder, epoch_groups
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from medspan.features.vocab import Vocab
     from medspan.model.spec import Provenance
+    from medspan.train.hub import HubModel
     from medspan.train.loop import Watcher
     from medspan.train.relations.data import RelationCorpus
     from medspan.train.relations.settings import RelationRecipe
@@ -59,6 +60,7 @@ class RelationTrainer:
         folder: the run folder, for checkpoints and ``metrics.jsonl``.
         device: where to compute.
         donor: what the encoder starts from, if anything.
+        hub: the public encoder a ``transformer`` starts from.
     """
 
     def __init__(
@@ -69,18 +71,26 @@ class RelationTrainer:
         device: torch.device,
         *,
         donor: Donor | None = None,
+        hub: HubModel | None = None,
     ) -> None:
         self.recipe, self.corpora, self.folder, self.device = recipe, corpora, folder, device
         config = recipe.train
         torch.manual_seed(config.seed)
-        forms = (view.forms for corpus in corpora for view in corpus.views)
+        # Pieces are a vocabulary of their own; no word needs an id beside them.
+        forms = (view.forms for corpus in corpora for view in corpus.views if hub is None)
         own = build_vocab(forms, min_count=getattr(recipe.encoder, "min_count", 1))
         self.vocab: Vocab = extend_vocab(donor.vocab, own) if donor else own
-        self.network = RelationNetwork(recipe, self.vocab)
+        self.network = RelationNetwork(recipe, self.vocab, hub)
         self.transferred = transfer(self.network, donor, self.vocab) if donor else None
         self.network.to(device)
         self.donor = donor._replace(tensors={}) if donor else None
-        self.featurizer = Featurizer(self.vocab, self.network.inputs, max_chars=recipe.encoder.max_chars)
+        self.public = hub.spec if hub else None
+        self.featurizer = Featurizer(
+            self.vocab,
+            self.network.inputs,
+            max_chars=recipe.encoder.max_chars,
+            pieces=self.network.pieces,
+        )
         self.examples = [
             Example(view, self.featurizer.encode(view.forms), classes)
             for corpus in corpora
@@ -90,7 +100,8 @@ class RelationTrainer:
             self.featurizer, self.vocab, config.word_dropout, config.char_dropout, counts=self._seen()
         )
         copied = self.transferred.loaded if self.transferred else ()
-        self.optimizer = Optimizer(self.network, config, copied)
+        self.rates = self.network.rates
+        self.optimizer = Optimizer(self.network, config, {*copied, *self.rates})
         self.average = Average(self.network, config.average)
         self.best: dict[str, Tensor] = {}
         self.state = State(recipe_toml(recipe), self.vocab.digest())
@@ -113,12 +124,13 @@ class RelationTrainer:
         Raises:
             TrainingError: if there is none, or it belongs to another recipe.
         """
-        self.state, parts = load_same_run(self.folder, self.state)
-        self.network.load_state_dict(parts["model"])
-        self.optimizer.load(parts.get("optimizer", {}))
-        for name, tensor in parts.get("average", {}).items():
-            self.average.weights[name].copy_(tensor)
-        self.best = parts.get("best", {})
+        self.state, self.best = resume_run(
+            self.folder,
+            self.state,
+            network=self.network,
+            optimizer=self.optimizer,
+            average=self.average,
+        )
 
     def run(self, watcher: Watcher, *, max_minutes: float | None = None) -> None:
         """Train until epochs, patience or minutes are over; the best weights end in the network."""
@@ -153,10 +165,11 @@ class RelationTrainer:
         torch.manual_seed(config.seed * 1_000_003 + state.step)
         total, words = 0.0, 0
         for offset, (_, members) in enumerate(chosen):
-            examples = [self.examples[i] for i in members]
-            loss = self._loss(examples, state.step * config.accumulate + offset)
-            if loss is None:  # all its pairs are unrelated, and none was drawn
+            number = state.step * config.accumulate + offset
+            examples = self._drawn([self.examples[i] for i in members], number)
+            if not examples:  # all pairs are unrelated, and none was drawn
                 continue
+            loss = self._loss(examples, number)
             (loss / len(chosen)).backward()  # type: ignore[no-untyped-call]
             total += loss.item() / len(chosen)
             words += sum(len(example.row) for example in examples)
@@ -176,15 +189,16 @@ class RelationTrainer:
         watcher.on_step(state, self.total_steps, total)
         return words
 
-    def _loss(self, examples: Sequence[Example], number: int) -> Tensor | None:
+    def _drawn(self, examples: list[Example], number: int) -> list[Example]:
+        if self.recipe.relations.kind == "pointers":
+            return examples
+        rng = np.random.default_rng([self.recipe.train.seed, number, 2])
+        return drawn_examples(examples, self.recipe.relations, rng)
+
+    def _loss(self, examples: Sequence[Example], number: int) -> Tensor:
         config = self.recipe
-        rng = np.random.default_rng([config.train.seed, number, 2])
-        if config.relations.kind == "pairs":
-            pairs, targets = pair_batch(examples, config.relations, rng)
-        else:
-            pairs, targets = head_batch(examples, config.relations)
-        if not pairs:
-            return None
+        make = pair_batch if config.relations.kind == "pairs" else head_batch
+        pairs, targets = make(examples, config.relations)
         arrays = self.featurizer.arrays([example.row for example in examples])
         self.feeder.hide(arrays, seed=config.train.seed, step=number)
         inputs = to_tensors({**arrays, **pairs}, self.device)
@@ -192,8 +206,8 @@ class RelationTrainer:
 
     def _factors(self) -> dict[str, float]:
         if self.transferred is None or self.recipe.transfer is None:
-            return {}
-        return rate_factors(self.recipe.transfer, self.transferred, self.state.epoch)
+            return self.rates
+        return self.rates | rate_factors(self.recipe.transfer, self.transferred, self.state.epoch)
 
     def _end_epoch(self, watcher: Watcher, words_per_second: float) -> None:
         state = self.state
@@ -221,15 +235,14 @@ class RelationTrainer:
 
     def save(self) -> None:
         """Write the checkpoint and ``metrics.jsonl``."""
-        parts = {
-            "model": self.network.state_dict(),
-            "optimizer": self.optimizer.tensors(),
-            "average": self.average.weights,
-            "best": self.best,
-        }
-        save_checkpoint(self.folder, self.state, parts)
-        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in self.state.history)
-        (self.folder / "metrics.jsonl").write_bytes(lines)
+        save_run(
+            self.folder,
+            self.state,
+            network=self.network,
+            optimizer=self.optimizer,
+            average=self.average,
+            best=self.best,
+        )
 
     def relater(self) -> Relater:
         """A relater over the network as it is."""

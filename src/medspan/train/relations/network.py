@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from medspan.features.pieces import Pieces
 from medspan.train.encoders import build_encoder
 from medspan.train.encoders.words import WordFeatures
 from medspan.train.relations.pairs import PairHead
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from medspan.features.vocab import Vocab
     from medspan.train.graph import Graph
+    from medspan.train.hub import HubModel
     from medspan.train.relations.settings import RelationRecipe
 
 
@@ -25,11 +27,12 @@ class RelationNetwork(nn.Module):
     Args:
         recipe: names the encoder and the head.
         vocab: sizes of the tables.
+        hub: the public encoder a ``transformer`` starts from.
     """
 
-    def __init__(self, recipe: RelationRecipe, vocab: Vocab) -> None:
+    def __init__(self, recipe: RelationRecipe, vocab: Vocab, hub: HubModel | None = None) -> None:
         super().__init__()
-        self.encoder = build_encoder(recipe.encoder, vocab, None)
+        self.encoder = build_encoder(recipe.encoder, vocab, hub)
         widths: list[int] = self.encoder.widths  # type: ignore[assignment]
         config = recipe.relations
         self.relations: PairHead | PointerHead
@@ -56,6 +59,18 @@ class RelationNetwork(nn.Module):
         """The part that sees each distinct word by itself; None in an encoder that reads characters only."""
         found = getattr(self.encoder, "features", None)
         return found if isinstance(found, WordFeatures) else None
+
+    @property
+    def pieces(self) -> Pieces | None:
+        """What cuts words into pieces; None in an encoder over words or characters."""
+        found = getattr(self.encoder, "pieces", None)
+        return found if isinstance(found, Pieces) else None
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Factors of the learning rate the encoder asks for, by name of parameter; 1 where absent."""
+        found: dict[str, float] = getattr(self.encoder, "rates", {})
+        return {f"encoder.{name}": rate for name, rate in found.items()}
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What the head says of the pairs, or heads, of a batch."""

@@ -3,7 +3,8 @@
 The encoder reads a sentence once. For each pair an upper LSTM in both directions reads the states of the
 words near it, to which are added where each word stands to either mention, which mention it belongs to and
 what labels other mentions have (position vectors: Zeng et al. 2014). What it says is pooled by segment, the
-largest of before, head, between, tail and after (piecewise pooling: Zeng et al. 2015).
+largest of before, head, between, tail and after (piecewise pooling: Zeng et al. 2015). Without the upper LSTM
+the placed words themselves are pooled.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from medspan.train.relations.settings import RelationsConfig
 
 _LIFT = 2.0
-"""What is added before the largest is taken: states of an LSTM lie in -1 to 1, so words outside a segment,
-which become 0, are never the largest, and an empty segment pools to -2."""
+"""What is added before the largest is taken: states of an LSTM, or of tanh, lie in -1 to 1, so words outside
+a segment, which become 0, are never the largest, and an empty segment pools to -2."""
 
 
 class PlacedWords(nn.Module):
@@ -109,9 +110,12 @@ class PairHead(nn.Module):
         super().__init__()
         rows = table_rows(config.views.reach, len(config.views.mention_labels), with_tail=True)
         self.words = PlacedWords(width, config, rows)
-        self.upper = Directions(config.width, config.hidden_width, 1, config.dropout)
+        self.upper = (
+            Directions(config.width, config.hidden_width, 1, config.dropout) if config.upper else None
+        )
         self.wanted = range(1, len(SEGMENTS))
-        self.join = nn.Linear(len(self.wanted) * self.upper.width, config.width)
+        seen = self.upper.width if self.upper else config.width
+        self.join = nn.Linear(len(self.wanted) * seen, config.width)
         self.dropout = Dropout(config.dropout)
         self.score = nn.Linear(config.width, classes)
         self.none_weight = config.none_weight if config.negatives else 1.0
@@ -119,8 +123,9 @@ class PairHead(nn.Module):
     def forward(self, states: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """``scores`` (pairs, classes)."""
         words = self.words(states, batch)
-        upper = self.upper(words, batch["pair_lengths"])[-1].transpose(0, 1)
-        seen = self.dropout(pooled(upper, batch["segments"], self.wanted))
+        if self.upper is not None:
+            words = self.upper(words, batch["pair_lengths"])[-1]
+        seen = self.dropout(pooled(words.transpose(0, 1), batch["segments"], self.wanted))
         return {"scores": self.score(self.dropout(torch.relu(self.join(seen))))}
 
     def loss(self, states: Tensor, batch: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
@@ -133,8 +138,9 @@ class PairHead(nn.Module):
     def to_graph(self, graph: Graph, states: str) -> None:
         """Write the output ``scores``."""
         words = self.words.to_graph(graph, states)
-        upper = self.upper.to_graph(graph, words, "pair_lengths", prefix="upper.")[-1]
-        seen = pooled_to_graph(graph, graph.node("Transpose", upper, perm=[1, 0, 2]), self.wanted)
+        if self.upper is not None:
+            words = self.upper.to_graph(graph, words, "pair_lengths", prefix="upper.")[-1]
+        seen = pooled_to_graph(graph, graph.node("Transpose", words, perm=[1, 0, 2]), self.wanted)
         joined = graph.node("Relu", graph.linear("relations.join", self.join, seen))
         scores = graph.linear("relations.score", self.score, joined)
         graph.output("scores", scores, ("pairs", self.score.out_features))

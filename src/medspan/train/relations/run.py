@@ -15,7 +15,7 @@ from medspan.train.relations.data import read_relation_corpora
 from medspan.train.relations.export import RelationExport
 from medspan.train.relations.loop import RelationTrainer, strict_micro
 from medspan.train.relations.settings import load_relation_recipe
-from medspan.train.run import provenance_of, run_folder
+from medspan.train.run import find_hub, provenance_of, run_folder
 from medspan.train.scorer import pick_device
 from medspan.train.transfer import find_donor, licence_of
 
@@ -72,7 +72,8 @@ def train_relations(
     corpora = read_relation_corpora(recipe, path.parent)
     for corpus in corpora:
         tell(corpus.line())
-    trainer = RelationTrainer(recipe, corpora, run, chosen, donor=donor)
+    hub = find_hub(recipe, path.parent, tell)
+    trainer = RelationTrainer(recipe, corpora, run, chosen, donor=donor, hub=hub)
     for line in trainer.transferred.lines() if trainer.transferred else []:
         tell(line)
     if (licence := licence_of(recipe.licence, donor)) != recipe.licence:
@@ -92,6 +93,8 @@ def _export(
     provenance = provenance_of(recipe, path, command)
     if trainer.donor:
         provenance = msgspec.structs.replace(provenance, start=trainer.donor.spec, texts=trainer.donor.texts)
+    elif trainer.public:
+        provenance = msgspec.structs.replace(provenance, start=trainer.public)
     finished = RelationExport(
         recipe, trainer.network, trainer.vocab, corpora=trainer.corpora, provenance=provenance
     )

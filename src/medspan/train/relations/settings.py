@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from medspan.config import Count, HeadConfig, NonNegativeFloat, Positive, Rate, Recipe, Strict, Transformer
+from medspan.config import Count, HeadConfig, NonNegativeFloat, Positive, Rate, Recipe, Strict
 from medspan.errors import ConfigError
 from medspan.features.views import ViewSpec
 from medspan.toml import convert, read_toml
@@ -31,6 +31,8 @@ class RelationsConfig(Strict, frozen=True):
     """Share of the unrelated pairs that is drawn for an epoch."""
     none_weight: NonNegativeFloat = 1.0
     """Weight of the loss of an unrelated pair."""
+    upper: bool = True
+    """Whether an LSTM reads the words of a pair before they are pooled; a transformer can do without."""
     width: Positive = 128
     """Width of words in the upper layer; of the decoder's states where the head points."""
     hidden_width: Positive = 96
@@ -75,14 +77,14 @@ def parse_relation_recipe(raw: dict[str, Any], where: str) -> RelationRecipe:
     relations = recipe.relations
     if recipe.heads or recipe.groups or recipe.distil:
         raise ConfigError(f"{where}: a recipe with [relations] has no [heads], [groups] or [distil]")
-    if isinstance(recipe.encoder, Transformer):
-        raise ConfigError(f"{where}: encoder.kind: relations are learnt over encoders that read words")
     if not relations.labels or len(set(relations.labels)) != len(relations.labels) or "" in relations.labels:
         raise ConfigError(f"{where}: relations.labels: give at least one label, none twice or empty")
     if relations.folds == 1 or (relations.folds and relations.fold >= relations.folds):
         raise ConfigError(f"{where}: relations.fold: must be below relations.folds, which is 0 or at least 2")
     if relations.kind == "pointers" and not relations.negatives:
         raise ConfigError(f"{where}: relations.negatives: a head that points stops by itself; leave it out")
+    if relations.kind == "pointers" and relations.views.marked:
+        raise ConfigError(f"{where}: relations.views.marked: marks one pair; a head that points reads many")
     for name, corpus in recipe.corpora.items():
         if corpus.labels is not None:
             raise ConfigError(
