@@ -120,8 +120,12 @@ def row(gold: Sequence[Document], found: Sequence[Document], head: str) -> dict[
     kept = [d.replace(entities=tuple(e for e in d.entities if e.label in wanted)) for d in found]
     report = medspan.evaluate(gold, kept, labels=wanted)
     labels = {
-        score.label: {"f1": round(score.f1, 4), **bounds(interval), "gold": score.support}
-        for score, interval in zip(report.labels, report.intervals.label_f1, strict=True)
+        each.label: {
+            "f1": round(each.score.f1, 4),
+            **bounds(each.f1_interval),
+            "gold": each.score.support,
+        }
+        for each in report.labels
     }
     return {**figures(report), "labels": labels}
 

@@ -129,7 +129,7 @@ def test_another_key_policy_or_input_is_refused(folder: Path, capfd: Any):
     assert deid(*resumed, "--policy", "surrogate", "--key-file", "key") == 1
     said = capfd.readouterr().err
     assert "the input is not the one the job was begun with" in said
-    assert "-o out/ --model none --part-documents 3 --policy surrogate --key-file key --resume" in said
+    assert "-o out/ --model deid --part-documents 3 --policy surrogate --key-file key --resume" in said
 
 
 @pytest.mark.usefixtures("folder")

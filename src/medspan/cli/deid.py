@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from medspan.types import Document
 
 PASSPHRASE = "MEDSPAN_VAULT_PASSPHRASE"  # noqa: S105 - the name of a variable
+SHIPPED = "deid"
+"""The model that comes with medspan, for English."""
 _CHUNK = 64
 
 Output = Annotated[
@@ -73,7 +75,8 @@ KeyFile = Annotated[
 Model = Annotated[
     str,
     typer.Option(
-        metavar="MODEL", help="A model that finds identifiers (folder or name); none: patterns alone."
+        metavar="MODEL",
+        help="A model that finds identifiers (folder or name); none: patterns and lists of names alone.",
     ),
 ]
 
@@ -84,7 +87,7 @@ def deid(  # noqa: PLR0917 - typer declares options as defaults
     format: Format = None,  # noqa: A002 - the word every verb uses
     read_as: ReadAs = None,
     policy: PolicyName = "redact",
-    model: Model = NO_MODEL,
+    model: Model = SHIPPED,
     vault: Vault = None,
     report: Report = None,
     key_file: KeyFile = None,

@@ -65,8 +65,14 @@ def pair_row(view: View, pair: Pair, spec: ViewSpec) -> Row:
     segments[words > high] = AFTER
     segments[np.array(tail.words) - first] = TAIL
     segments[np.array(head.words) - first] = HEAD
+    labels = _labels(view)
+    for mention in (
+        tail,
+        head,
+    ):  # two mentions can have the same words; a pair sees the labels of its own ends
+        labels[list(mention.words)] = mention.label + 1
     places = (_places(words, mention, spec.reach) for mention in (head, tail))
-    return Row(words, segments, _labels(view)[words], *places)
+    return Row(words, segments, labels[words], *places)
 
 
 def head_row(view: View, head: int, spec: ViewSpec) -> Row:
