@@ -179,3 +179,9 @@ def test_order_and_batches_change_nothing(index: Index, mentions: list[str]) -> 
     backwards = list(Resolver(index).annotate(documents[::-1]))[::-1]
     alone = [next(Resolver(index).annotate([document])) for document in documents]
     assert together == backwards == alone
+
+
+@pytest.mark.parametrize("sign", ["%", "+", "->", "\u2014", " "])
+def test_a_sign_alone_is_no_name(index: Index, sign: str) -> None:
+    assert Lookup(index, none_below=0.0)(sign) == ()
+    assert Lookup(index, none_below=0.0, deep=True)(f"{sign} and {sign}") == ()

@@ -16,6 +16,7 @@ from medspan.tasks.resolution.candidates import (
 )
 from medspan.tasks.resolution.terms import Kind
 from medspan.tasks.resolution.words import compare_words
+from medspan.text.name_keys import key_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +85,9 @@ class Evidence(NamedTuple):
         return bool(self.is_met.any())
 
 
+_NONE = Evidence(np.zeros(0, np.int64), np.zeros((0, len(FEATURES))), np.zeros(0, np.bool_))
+
+
 def evidence_of(
     index: Index, text: str, *, only_exact: bool, without: Mapping[int, int] = _NOTHING
 ) -> Evidence:
@@ -96,6 +100,8 @@ def evidence_of(
         without: annotated mentions that are not to count, how many of which names; names that are left
             without any are no candidates. So a ranking can learn from the mentions the index was built of.
     """
+    if not key_words(text):  # signs alone are no name
+        return _NONE
     plain = _kept(index, index.with_plain_key(text).astype(np.int64), without)
     exact = np.union1d(plain, _kept(index, index.with_bag_key(text).astype(np.int64), without))
     query = query_of(index, text)
@@ -107,7 +113,7 @@ def evidence_of(
         if len(near):
             parts.append(_rows(index, query, near, without))
     if not parts:
-        return Evidence(np.zeros(0, np.int64), np.zeros((0, len(FEATURES))), np.zeros(0, np.bool_))
+        return _NONE
     joined = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return Evidence(*joined)
 
