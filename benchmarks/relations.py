@@ -5,7 +5,7 @@
 A part whose model stands in FOLDER already is only measured; else it is trained first, in this process and
 with one thread. ChemProt and DDI start from MiniLM: `python -m tools.weights minilm -o
 weights/all-MiniLM-L6-v2` first. What is measured chose nothing: DDI is measured on its dev split, and a part
-of its training documents selects the checkpoint; ChemProt learns from nine tenths of train and dev, the rest
+of its training documents selects the checkpoint; ChemProt learns from 15/16 of train and dev, the rest
 selects; the others select on dev. All but DDI are measured on test.
 
 The parts named ``trial-`` are other ways that were tried on ChemProt: they learn from train, and only their

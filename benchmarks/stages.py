@@ -1,9 +1,9 @@
 """The pipeline of all stages beside the entities alone: words a second, one thread, clinical notes.
 
-    MEDSPAN_DATA=DIR python benchmarks/stages.py --index FOLDER [--model clinical]
+    MEDSPAN_DATA=DIR python benchmarks/stages.py --index FOLDER… [--model clinical]
 
-FOLDER is an index of `medspan terminology build`, asked for every entity with a label of ``CODED``. The notes
-are of unlabelled/mtsamples, others in each round: nothing is read twice. Time is that of the processor
+Each FOLDER is an index of `medspan terminology build --for LABELS`, asked for those labels. The notes are
+of unlabelled/mtsamples, others in each round: nothing is read twice. Time is that of the processor
 in this process; a round of the entities alone stands beside a round of the pipeline. ``ratio`` is of all
 rounds together, the first included, which opens the index. Writes stages.json beside this file, and its
 figures into docs/clinical.md.
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from medspan.tasks.protocols import Annotator
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "clinical.md"
-CODED = ("Problem", "Disease", "Medication", "Chemical", "Reason")
 PLAIN = ("sections", "assertion", "relations")
 
 
@@ -70,11 +69,10 @@ def counts(documents: Sequence[Document]) -> dict[str, int]:
     }
 
 
-def measure(model: str, index: Path, rounds: Sequence[Sequence[Document]]) -> dict[str, Any]:
+def measure(model: str, indexes: Sequence[Path], rounds: Sequence[Sequence[Document]]) -> dict[str, Any]:
     """The figures of some rounds, each of other documents."""
     recognizer = medspan.load(model, device="cpu", threads=1)
-    codes = [f"codes.{label}={index}" for label in CODED if label in recognizer.labels]
-    stages = stages_of([*PLAIN, *codes])
+    stages = stages_of([*PLAIN, *(f"codes={index}" for index in indexes)])
     list(recognizer.annotate([Document("first", "Started on metformin for diabetes.")]))
     rows: list[tuple[float, dict[str, float]]] = []
     found: list[Document] = []
@@ -116,7 +114,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="clinical")
-    parser.add_argument("--index", type=Path, required=True)
+    parser.add_argument("--index", type=Path, nargs="+", required=True)
     parser.add_argument("--documents", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()

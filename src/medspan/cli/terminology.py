@@ -44,7 +44,7 @@ Splits = Annotated[list[str] | None, typer.Option("--split", help="Of the mentio
 Labels = Annotated[list[str] | None, typer.Option("--label", help="Of the mentions; all otherwise.")]
 Serves = Annotated[
     list[str] | None,
-    typer.Option("--for", metavar="LABEL", help="Entities the index is for; repeatable; all otherwise."),
+    typer.Option("--for", metavar="A,B", help="Labels of the entities it is for; repeatable; all otherwise."),
 ]
 Prefix = Annotated[str, typer.Option(help="Put before ids that have none: MESH makes MESH:D003924.")]
 IndexName = Annotated[str, typer.Option("--name", help="Name of the index; the folder's otherwise.")]
@@ -88,7 +88,7 @@ def build(  # noqa: PLR0917 - typer declares options as defaults
         mentions=tuple(mentions or ()),
         splits=tuple(splits or ("train",)),
         labels=tuple(labels or ()),
-        serves=tuple(serves or ()),
+        serves=tuple(label.strip() for each in serves or () for label in each.split(",") if label.strip()),
         prefix=prefix,
         name=name,
         licence=licence,
