@@ -1,6 +1,7 @@
 """Assertion beside medspacy and negspacy, and what sections and assertion cost.
 
-    MEDSPAN_DATA=DIR python benchmarks/assertion.py [--medspacy PYTHON] [--negspacy PYTHON] [--split test|dev]
+    MEDSPAN_DATA=DIR python benchmarks/assertion.py [--medspacy PYTHON] [--negspacy PYTHON] [--network MODEL]
+        [--split test|dev]
 
 All systems get the same texts and mentions and say of each mention whether it is absent. NegEx kit: the
 sentence with its condition, as the kit gives it (a condition the corpus could not locate is left out: 11 of
@@ -30,11 +31,13 @@ import medspan
 from medspan import formats
 from medspan.corpora import load
 from medspan.tasks.assertion import Assertion
+from medspan.tasks.assertion.network import NetworkAssertion
 from medspan.tasks.sections import Sections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from medspan.tasks.protocols import Annotator
     from medspan.types import Document, Entity
 
 METHODS = ("rules", "head", "both")
@@ -83,13 +86,17 @@ def bioscope(split: str) -> Set:
     return Set(found, gold)
 
 
-def judged(data: Set, method: str) -> list[Document]:
-    """What medspan says of the mentions, with sections found first."""
-    annotators = (Sections(), Assertion(method=method))  # type: ignore[arg-type]
-    documents: Any = map(bare, data.documents)
-    for annotator in annotators:
-        documents = annotator.annotate(documents)
-    return list(documents)
+def systems_of(network: Path | None) -> dict[str, Annotator]:
+    """What medspan says it with, by name."""
+    found: dict[str, Annotator] = {f"medspan {m}": Assertion(method=m) for m in METHODS}  # type: ignore[arg-type]
+    if network:
+        found["medspan network"] = NetworkAssertion(network, device="cpu", threads=1)
+    return found
+
+
+def judged(data: Set, annotator: Annotator) -> list[Document]:
+    """What it says of the mentions, with sections found first."""
+    return list(annotator.annotate(list(Sections().annotate(map(bare, data.documents)))))
 
 
 def peer(name: str, python: Path, data: Set) -> tuple[list[list[bool]], dict[str, Any]]:
@@ -175,18 +182,20 @@ def other_accuracy(data: Set, said: list[Document]) -> dict[str, Any]:
     }
 
 
-def measure(data: Set, peers: dict[str, Path], *, is_kit: bool) -> dict[str, Any]:
+def measure(
+    data: Set, systems: dict[str, Annotator], peers: dict[str, Path], *, is_kit: bool
+) -> dict[str, Any]:
     """All systems on one set."""
     result: dict[str, Any] = {
         "sentences": len(data.documents),
         "mentions": sum(map(len, data.gold)),
         "absent": sum(map(sum, data.gold)),
     }
-    for method in METHODS:
-        found = judged(data, method)
+    for name, annotator in systems.items():
+        found = judged(data, annotator)
         said = [[attributes(e)["assertion"] == "absent" for e in d.entities] for d in found]
-        result[f"medspan {method}"] = scores(data.gold, said) | (
-            other_accuracy(data, found) if is_kit else {}
+        result[name] = scores(data.gold, said) | (
+            other_accuracy(data, found) if is_kit and isinstance(annotator, Assertion) else {}
         )
     for name, python in peers.items():
         said, more = peer(name, python, data)
@@ -204,7 +213,7 @@ def seconds_of(work: Callable[[], object]) -> float:
     return best
 
 
-def speed() -> dict[str, Any]:
+def speed(systems: dict[str, Annotator]) -> dict[str, Any]:
     """Words a second of the shipped model in one thread, and what share of its time the others take."""
     source = Path(os.environ["MEDSPAN_DATA"]) / "unlabelled/mtsamples.jsonl.gz"
     notes = [medspan.Document(d.id, d.text) for d, _ in zip(formats.read(source), range(NOTES), strict=False)]
@@ -215,9 +224,9 @@ def speed() -> dict[str, Any]:
     marked = list(sections.annotate(found))
     words = sum(len(note.text.split()) for note in notes)
     share = {"sections": seconds_of(lambda: list(sections.annotate(found))) / recognizing}
-    for method in METHODS:
-        annotator = Assertion(method=method)  # type: ignore[arg-type]
-        share[f"assertion {method}"] = seconds_of(lambda a=annotator: list(a.annotate(marked))) / recognizing  # type: ignore[misc]
+    for name, annotator in systems.items():
+        seconds = seconds_of(lambda a=annotator: list(a.annotate(marked)))  # type: ignore[misc]
+        share[name.replace("medspan", "assertion")] = seconds / recognizing
     return {
         "words": words,
         "entities": sum(len(document.entities) for document in found),
@@ -233,6 +242,7 @@ def options_of() -> argparse.Namespace:
     )
     parser.add_argument("--medspacy", type=Path, help="the Python of an environment with medspacy")
     parser.add_argument("--negspacy", type=Path, help="the Python of an environment with negspacy")
+    parser.add_argument("--network", type=Path, help="a model of recipes/assertion.toml")
     parser.add_argument("--split", choices=("test", "dev"), default="test", help="dev writes nothing")
     parser.add_argument("--only", nargs="+", choices=("negex", "whole", "bioscope", "speed"))
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
@@ -242,12 +252,13 @@ def options_of() -> argparse.Namespace:
 def main() -> int:
     """Measure and write."""
     options = options_of()
+    systems = systems_of(options.network)
     peers = {name: path for name in ("medspacy", "negspacy") if (path := getattr(options, name))}
     parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "negex": lambda: measure(negex([options.split]), peers, is_kit=True),
-        "whole": lambda: measure(negex(["train", "dev", "test"]), peers, is_kit=True),
-        "bioscope": lambda: measure(bioscope(options.split), peers, is_kit=False),
-        "speed": speed,
+        "negex": lambda: measure(negex([options.split]), systems, peers, is_kit=True),
+        "whole": lambda: measure(negex(["train", "dev", "test"]), systems, peers, is_kit=True),
+        "bioscope": lambda: measure(bioscope(options.split), systems, peers, is_kit=False),
+        "speed": lambda: speed(systems),
     }
     results = dict(read_json(options.output).get("assertion", {})) if options.only else {}
     for name in options.only or parts:

@@ -48,7 +48,7 @@ class ViewSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     pairs: tuple[tuple[str, str], ...]
-    """Labels of head and tail of the pairs that may be related."""
+    """Labels of head and tail of the pairs that may be related; of a mention by itself its label twice."""
     shown: dict[str, str] = {}
     """What a label is seen as, where not as itself: labels can be hidden behind a common one."""
     symmetric: bool = False
@@ -61,6 +61,9 @@ class ViewSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether two mentions of equal text may be related."""
     lists: bool = True
     """Whether two mentions of one list may be related: between them are only mentions and `LIST_WORDS`."""
+    alone: bool = False
+    """Whether each mention is read by itself, the head and the tail of its pair: what is told of it is a
+    relation with itself, such as absent."""
     context: Annotated[int, Meta(ge=1)] = 12
     """Words a pair sees before its first and behind its second mention."""
     reach: Annotated[int, Meta(ge=1)] = 20
@@ -69,6 +72,8 @@ class ViewSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not self.pairs:
             raise ConfigError("relations.pairs: give at least one pair of entity labels")
+        if self.alone and (self.marked or self.symmetric or not self.lists):
+            raise ConfigError("relations.alone: a mention by itself is not marked, symmetric or of a list")
 
     @property
     def mention_labels(self) -> tuple[str, ...]:
@@ -151,6 +156,10 @@ def _mentions(document: Document, unit: Unit, spec: ViewSpec, labels: dict[str, 
 
 def _pairs(document: Document, mentions: Sequence[Mention], spec: ViewSpec) -> Iterator[Pair]:
     allowed = set(spec.pairs)
+    if spec.alone:
+        labels = [document.entities[mention.entity].label for mention in mentions]
+        yield from (Pair(i, i) for i, label in enumerate(labels) if (label, label) in allowed)
+        return
     entities = [document.entities[mention.entity] for mention in mentions]
     texts = [document.text_of(entity).lower() for entity in entities] if not spec.same_text else []
     for i, head in enumerate(entities):
