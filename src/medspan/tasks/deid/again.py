@@ -71,7 +71,7 @@ def find_again(text: str, found: Iterable[Candidate]) -> list[Candidate]:
         return []
     ordered = sorted(by_text, key=len, reverse=True)
     # Names of people and places keep their case (or are all capitals); a code is the same in any.
-    choices = re.compile("|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in ordered))
+    choices = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, ordered))})(?!\w)")
     return [
         Candidate(match.start(), match.end(), by_text[match[0]].label, AGAIN_RANK)
         for match in choices.finditer(text)

@@ -9,6 +9,8 @@ stay apart.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,31 +19,32 @@ if TYPE_CHECKING:
     from medspan.tasks.deid.patterns import Candidate
 
 
+_start = attrgetter("start")
+
+
 def merge(text: str, candidates: Iterable[Candidate]) -> list[Candidate]:
     """Disjoint candidates, ascending, that cover every letter and digit the given ones cover."""
-    taken: list[Candidate] = []
+    taken: list[Candidate] = []  # disjoint and ascending all the time
     ordered = sorted(candidates, key=lambda c: (-c.rank, c.start - c.end, c.start, c.label))
     for candidate in ordered:
-        taken += [piece for part in _free(candidate, taken) if (piece := trimmed(text, part))]
-    return sorted(taken)
+        for part in _free(candidate, taken):
+            if piece := trimmed(text, part):
+                insort(taken, piece)
+    return taken
 
 
 def _free(candidate: Candidate, taken: list[Candidate]) -> list[Candidate]:
     """The parts of a candidate that nothing taken covers."""
-    parts = [candidate]
-    for other in taken:
-        if other.end <= candidate.start or candidate.end <= other.start:
-            continue
-        parts = [
-            piece
-            for part in parts
-            for piece in (
-                part._replace(end=min(part.end, other.start)),
-                part._replace(start=max(part.start, other.end)),
-            )
-            if piece.start < piece.end
-        ]
-    return parts
+    place = bisect_left(taken, candidate.start, key=_start)
+    if place and taken[place - 1].end > candidate.start:
+        place -= 1
+    parts, start = [], candidate.start
+    while place < len(taken) and taken[place].start < candidate.end:
+        parts.append(candidate._replace(start=start, end=taken[place].start))
+        start = taken[place].end
+        place += 1
+    parts.append(candidate._replace(start=start))
+    return [part for part in parts if part.start < part.end]
 
 
 def trimmed(text: str, candidate: Candidate) -> Candidate | None:
