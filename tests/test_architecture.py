@@ -24,8 +24,8 @@ LEVELS = {
     "weak": 2,
     **dict.fromkeys(("model", "train"), 3),
     "tasks": 4,
-    **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report", "study", "suggest"), 5),
-    **dict.fromkeys(("cli", "spark", "__main__", "__init__"), 6),
+    **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report", "study", "suggest", "project"), 5),
+    **dict.fromkeys(("cli", "serve", "spark", "__main__", "__init__"), 6),
 }
 VERBS_THAT_TRAIN = (
     *("train", "finetune", "distil", "export", "selftrain", "pretrain", "study", "terminology_learn"),
@@ -57,6 +57,8 @@ ONLY_IN = {
         "bench",
         "cli/",
     ),
+    **dict.fromkeys(("starlette", "uvicorn", "anyio"), ("serve/",)),
+    "sqlite3": ("project/",),
     **dict.fromkeys(
         ("urllib.request", "http", "socket", "ssl", "ftplib", "requests", "httpx", "urllib3"),
         ("corpora/get",),
