@@ -1,0 +1,51 @@
+"""A project over invented documents, and a small model with arbitrary weights to start from."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from medspan.project import Project
+from medspan.project.documents import digest_of, marks_of
+from medspan.project.learning import Effort
+from tiny_training import exported, tiny_corpus, tiny_document, tiny_recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from medspan.project.structs import Run
+
+EFFORT = Effort(epochs=8, learning_rate=0.02, encoder_rate=1.0, batch_words=120)
+LABELS = ("Disease", "Drug")
+
+
+def tiny_model(folder: Path) -> Path:
+    """A model folder without ``model.safetensors``, as shipped ones are."""
+    recipe = tiny_recipe("blstm_cnn")
+    recipe = msgspec.structs.replace(
+        recipe, export=msgspec.structs.replace(recipe.export, keep_weights=False)
+    )
+    exported(recipe, tiny_corpus(recipe, size=10)).save(folder, {}, "card")
+    return folder
+
+
+def tiny_project(folder: Path, *, documents: int = 40, done: int = 30) -> Project:
+    """A project in which anna has corrected the first documents to their gold."""
+    project = Project(folder / "tiny.medspan", labels=LABELS)
+    gold = {digest_of(d.text): marks_of(d) for d in map(tiny_document, range(documents * 2))}
+    blank = [tiny_document(number).replace(entities=()) for number in range(documents * 2)]
+    project.documents.add(blank[:documents], "documents")
+    for row in project.documents.all()[:done]:
+        marks = gold[digest_of(row.text)]
+        project.annotations.save(str(row.number), "anna", marks=marks, state="done", revision=0)
+    return project
+
+
+def wait_for(project: Project, number: int, seconds: float = 240) -> Run:
+    """A run when it has come to its end."""
+    until = time.monotonic() + seconds
+    while (run := project.runs.get(number)).is_going and time.monotonic() < until:
+        time.sleep(0.1)
+    return run
