@@ -14,6 +14,7 @@ from medspan.formats import WRITERS, read
 from medspan.project.exporting import SUFFIXES, export
 from medspan.project.structs import Mark, NotFoundError
 from medspan.project.suggesting import rate
+from tiny_training import tiny_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +40,6 @@ def test_unsure_ones_come_first_and_every_fifth_is_of_the_sample(tmp_path: Path)
 
 
 def test_what_was_imported_stays_suggested(tmp_path: Path):
-    from tiny_training import tiny_document
-
     project = tiny_project(tmp_path, documents=2, done=0)
     project.documents.add([tiny_document(500)], "documents")
     before = project.documents.all()[-1].suggestions

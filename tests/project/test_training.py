@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tiny_project import EFFORT, LABELS, tiny_model, tiny_project, wait_for
 
@@ -72,7 +74,7 @@ def test_a_new_label_begins_as_the_one_that_covers_it():
     assert likeness_of(gold, found, labels, ["Disease", "Cell"]) == {"Effect": "Disease"}
 
 
-def test_the_recipe_goes_on_from_the_start(tmp_path: Path):
+def test_the_recipe_goes_on_from_the_start():
     """The default model narrowed, one of its labels, and two it does not have."""
     folder = shipped_models()["default"]
     recipe = project_recipe(
@@ -94,14 +96,11 @@ def test_the_recipe_goes_on_from_the_start(tmp_path: Path):
     assert recipe.heads["new-adverse-effect"].begins_as == {"Adverse effect": "Disease"}
     assert recipe.corpora["replay"].weight == 1.0
     assert recipe.licence == start.licence
-    (tmp_path / RECIPE).write_text("")
 
 
 def test_a_transformer_or_a_model_without_recipe_is_refused(tmp_path: Path):
     model = tiny_model(tmp_path / "model")
     config = (model / "config.json").read_text()
-    import json
-
     raw = json.loads(config)
     raw["files"].pop("recipe.toml")
     (model / "config.json").write_text(json.dumps(raw))
@@ -153,11 +152,11 @@ def test_annotate_train_accept(tmp_path: Path):
     project.close()
     again = Project(tmp_path / "tiny.medspan")
     assert again.model() == ("project-1", again.runs.model_folder(1))
-    assert again.runs.get(1) == project_run_accepted(run)
+    assert again.runs.get(1) == msgspec.structs.replace(run, accepted=True)
     again.close()
 
 
-def project_run_accepted(run):
+def msgspec.structs.replace(run, accepted=True):
     import msgspec
 
     return msgspec.structs.replace(run, accepted=True)

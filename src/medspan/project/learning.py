@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -228,9 +228,8 @@ def _heads(
 def _head_name(label: str, taken: Collection[str]) -> str:
     """A name for the head of a label: its letters and digits, and a number where another head has these."""
     plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-") or "label"
-    return next(
-        name for name in (f"new-{plain}", *(f"new-{plain}-{i}" for i in count(2))) if name not in taken
-    )
+    names = chain([f"new-{plain}"], (f"new-{plain}-{number}" for number in count(2)))
+    return next(name for name in names if name not in taken)
 
 
 def _training(effort: Effort, *, is_narrow: bool) -> TrainConfig:
