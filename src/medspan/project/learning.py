@@ -34,13 +34,15 @@ from medspan.project.documents import as_document, digest_of
 from medspan.toml import read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from medspan.project.documents import Row
     from medspan.project.structs import Mark, Start
     from medspan.types import Document
 
+TRUSTED_F1 = 0.5
+"""Strict F1 on the corrected documents from which on a label of the present model is rehearsed."""
 DEV_EVERY = 5
 """One annotated document in so many chooses the epoch; the others are learnt from."""
 FEWEST_SENTENCES = 5
@@ -50,6 +52,7 @@ LIKE_SHARE = 1 / 3
 """Share of the mentions of a new label that a label of the start must cover to be what it begins as."""
 TRAIN, DEV, REPLAY, TEST = "train.jsonl", "dev.jsonl", "replay.jsonl", "test.jsonl"
 RECIPE, MODEL = "recipe.toml", "model"
+_GOLD, _REHEARSED = "corrected", "replay"
 
 
 class Parts(NamedTuple):
@@ -114,6 +117,7 @@ def project_recipe(
     folder: Path,
     *,
     likeness: Mapping[str, str],
+    trusted: Collection[str],
     replay: int,
     gold: int,
     effort: Effort,
@@ -126,6 +130,7 @@ def project_recipe(
         start: what to start from.
         folder: of the present model.
         likeness: for labels the present model lacks, the label of it they begin as.
+        trusted: labels of which what the present model finds is good enough to rehearse.
         replay: how many documents are rehearsed.
         gold: how many documents are learnt from.
         effort: how it learns.
@@ -133,14 +138,14 @@ def project_recipe(
     Raises:
         ModelError: if the present model is damaged.
     """
-    corpora = {"corrected": CorpusConfig(TRAIN, train=TRAIN, dev=DEV, may_lack=True)}
-    if replay:
+    shape = _shape(folder) if start == "model" else _fresh_shape()
+    heads = _heads(labels, shape, likeness, trusted if replay and effort.replay_share else ())
+    corpora = {_GOLD: CorpusConfig(TRAIN, train=TRAIN, dev=DEV, may_lack=True)}
+    if any(_REHEARSED in head.corpora for head in heads.values()):
         weight = effort.replay_share * gold / replay
-        corpora["replay"] = CorpusConfig(
+        corpora[_REHEARSED] = CorpusConfig(
             REPLAY, train=REPLAY, dev=DEV, may_lack=True, weight=weight, judges=False
         )
-    shape = _shape(folder) if start == "model" else _fresh_shape()
-    heads = _heads(labels, shape, tuple(corpora), likeness)
     groups = {head.group for head in heads.values()}
     return Recipe(
         name=name,
@@ -198,17 +203,22 @@ def _shape(folder: Path) -> _Shape:
 
 
 def _heads(
-    labels: Sequence[str], shape: _Shape, corpora: tuple[str, ...], likeness: Mapping[str, str]
+    labels: Sequence[str], shape: _Shape, likeness: Mapping[str, str], trusted: Collection[str]
 ) -> dict[str, HeadConfig]:
     """The heads of the start without the labels the project lacks, and a head for each label that is new.
 
-    A text that nobody has looked at says nothing about a new label, for the present model does not know it.
+    A head rehearses where all its labels are trusted: of a new label, or one it finds badly, the present
+    model says nothing worth rehearsing.
     """
     heads: dict[str, HeadConfig] = {}
+
+    def sources(names: Iterable[str]) -> tuple[str, ...]:
+        return (_GOLD, _REHEARSED) if set(names) <= set(trusted) else (_GOLD,)
+
     for name, head in shape.heads.items():
         kept = tuple(label for label in head.labels if label in labels)
         if kept:
-            heads[name] = msgspec.structs.replace(head, labels=kept, corpora=corpora, begins_as={})
+            heads[name] = msgspec.structs.replace(head, labels=kept, corpora=sources(kept), begins_as={})
     known = {label for head in heads.values() for label in head.labels}
     for label in labels:
         if label in known:
@@ -217,7 +227,7 @@ def _heads(
         origin = next((head for head in shape.heads.values() if like in head.labels), None)
         heads[_head_name(label, {*heads, *shape.heads})] = HeadConfig(
             labels=(label,),
-            corpora=corpora[:1],
+            corpora=sources([label]),
             level=origin.level if origin else -1,
             group=origin.group if origin else None,
             begins_as={label: like} if like and origin else {},

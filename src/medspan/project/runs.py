@@ -189,12 +189,12 @@ class Runs:
             raise NotFoundError("there is no run in this project")
         if not last.is_going:
             raise ConflictError(f"run {last.number} is over: it is {last.state}")
-        self._stop.set()
+        self.enter(last.number, "stopped", detail="stopped by the user")
+        self._stop.set()  # only now: the run's thread, which sees its child end, writes no other end
         with self._lock:
             child = self._child
         if child is not None:
             _end(child)
-        self.enter(last.number, "stopped", detail="stopped by the user")
         return self.get(last.number)
 
     def stop_all(self) -> None:

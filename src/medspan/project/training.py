@@ -11,6 +11,7 @@ from medspan.pipeline import load
 from medspan.project.learning import (
     MOST_REPLAY,
     RECIPE,
+    TRUSTED_F1,
     Effort,
     Parts,
     likeness_of,
@@ -100,12 +101,13 @@ def prepare(folder: Path, order: Order, parts: Parts, labels: Sequence[str], *, 
     """
     recognizer = load(order.model, threads=1)
     known = [label for label in recognizer.labels if label in labels]
-    chosen = parts.other[:: max(1, -(-len(parts.other) // MOST_REPLAY))] if known else []
+    gold = [*parts.train, *parts.dev]
+    predicted = list(recognizer.annotate(document.replace(entities=()) for document in gold))
+    trusted = trusted_of(gold, predicted, known)
+    chosen = parts.other[:: max(1, -(-len(parts.other) // MOST_REPLAY))] if trusted else []
     replay = [_only(document, known) for document in recognizer.annotate(chosen)]
-    likeness = {}
-    if order.start == "model":
-        predicted = list(recognizer.annotate(document.replace(entities=()) for document in parts.train))
-        likeness = likeness_of(parts.train, predicted, labels, recognizer.spec.labels)
+    is_continued = order.start == "model"
+    likeness = likeness_of(gold, predicted, labels, recognizer.labels) if is_continued else {}
     write_corpus(folder, parts, replay)
     recipe = project_recipe(
         name,
@@ -113,11 +115,22 @@ def prepare(folder: Path, order: Order, parts: Parts, labels: Sequence[str], *, 
         order.start,
         order.model,
         likeness=likeness,
+        trusted=trusted,
         replay=len(replay),
         gold=len(parts.train),
         effort=order.effort,
     )
     (folder / RECIPE).write_text(recipe_toml(recipe), encoding="utf-8")
+
+
+def trusted_of(
+    gold: Sequence[Document], predicted: Sequence[Document], labels: Sequence[str]
+) -> frozenset[str]:
+    """Labels that a model finds well enough, by the corrected documents, for its word to be rehearsed."""
+    if not labels:
+        return frozenset()
+    report = evaluate(gold, predicted, labels=labels, resamples=0)
+    return frozenset(each.label for each in report.labels if each.score.f1 >= TRUSTED_F1)
 
 
 def _only(document: Document, labels: Sequence[str]) -> Document:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from medspan.types import Document
 
 Offsets = Literal["codepoint", "utf16"]
+_KEYS = {"id", "text", "entities", "relations", "sentences", "sections", "meta"}
 _MOST_BYTES = 64 << 20
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 _Known = TypeVar("_Known", bound=str)
@@ -171,8 +172,11 @@ def document_of(value: dict[str, Any], place: int, unit: Offsets) -> Document:
     """A document of a body; its offsets may count UTF-16 code units.
 
     Raises:
+        UsageError: if it has a key that no document has.
         DataError: if the value does not describe a document.
     """
+    if not value.keys() <= _KEYS:
+        raise UsageError(f"documents[{place}]: has an unknown key; known: {', '.join(sorted(_KEYS))}")
     text = value.get("text")
     if unit == "utf16" and isinstance(text, str):
         move = from_utf16(text)

@@ -6,11 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 import msgspec
+import torch
 
 from medspan.project import Project
 from medspan.project.documents import digest_of, marks_of
 from medspan.project.learning import Effort
-from tiny_training import exported, tiny_corpus, tiny_document, tiny_recipe
+from medspan.train.export import Export
+from medspan.train.loop import Trainer
+from tiny_training import PROVENANCE, Silent, exported, tiny_corpus, tiny_document, tiny_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,13 +24,22 @@ EFFORT = Effort(epochs=8, learning_rate=0.02, encoder_rate=1.0, batch_words=120)
 LABELS = ("Disease", "Drug")
 
 
-def tiny_model(folder: Path) -> Path:
-    """A model folder without ``model.safetensors``, as shipped ones are."""
-    recipe = tiny_recipe("blstm_cnn")
-    recipe = msgspec.structs.replace(
-        recipe, export=msgspec.structs.replace(recipe.export, keep_weights=False)
-    )
-    exported(recipe, tiny_corpus(recipe, size=10)).save(folder, {}, "card")
+def tiny_model(folder: Path, *, epochs: int = 0) -> Path:
+    """A model folder without ``model.safetensors``, as shipped ones are.
+
+    Its weights are arbitrary, or those of a few epochs on few documents.
+    """
+    recipe = tiny_recipe("blstm_cnn", epochs=max(1, epochs))
+    export = msgspec.structs.replace(recipe.export, keep_weights=False)
+    recipe = msgspec.structs.replace(recipe, export=export)
+    corpus = tiny_corpus(recipe, size=30)
+    if not epochs:
+        exported(recipe, corpus).save(folder, {}, "card")
+        return folder
+    trainer = Trainer(recipe, [corpus], folder.parent, torch.device("cpu"))
+    trainer.run(Silent())
+    made = Export(recipe, trainer.network, trainer.vocab, corpora=[corpus], provenance=PROVENANCE)
+    made.save(folder, {}, "card")
     return folder
 
 
