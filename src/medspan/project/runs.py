@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from medspan.project.structs import RunState
 
 LOG = "log.txt"
-_CHECKPOINT = "checkpoint.safetensors"
 _PATIENCE_SECONDS = 10.0
 _LONGEST_REASON = 500
 _OWN_MESSAGE = "medspan: "
@@ -174,7 +173,6 @@ class Runs:
             code = self._child.wait()
         with self._lock:
             self._child = None
-        (folder / f"{MODEL}.run" / _CHECKPOINT).unlink(missing_ok=True)  # a hundred megabytes nobody needs
         return "" if code == 0 else _reason(folder / LOG, code)
 
     def stop(self) -> Run:

@@ -60,7 +60,7 @@ def begin_training(project: Project, order: Order) -> Run:
         raise UsageError(f"minutes: give a number above 0 and up to {MOST_MINUTES:g}")
     labels = project.labels()
     parts = parts_of(project.documents.all(), project.annotations.done(order.annotator), labels)
-    number = project.runs.begin(len(parts.train) + len(parts.dev), len(parts.test))
+    number = project.runs.begin(len(parts.gold), len(parts.test))
     work = Thread(
         target=_work, args=(project, number, order, parts, labels), name=f"run {number}", daemon=True
     )
@@ -101,7 +101,7 @@ def prepare(folder: Path, order: Order, parts: Parts, labels: Sequence[str], *, 
     """
     recognizer = load(order.model, threads=1)
     known = [label for label in recognizer.labels if label in labels]
-    gold = [*parts.train, *parts.dev]
+    gold = parts.gold
     predicted = list(recognizer.annotate(document.replace(entities=()) for document in gold))
     trusted = trusted_of(gold, predicted, known)
     chosen = parts.other[:: max(1, -(-len(parts.other) // MOST_REPLAY))] if trusted else []
@@ -117,7 +117,7 @@ def prepare(folder: Path, order: Order, parts: Parts, labels: Sequence[str], *, 
         likeness=likeness,
         trusted=trusted,
         replay=len(replay),
-        gold=len(parts.train),
+        gold=len(gold),
         effort=order.effort,
     )
     (folder / RECIPE).write_text(recipe_toml(recipe), encoding="utf-8")
