@@ -235,3 +235,12 @@ def test_odd_minutes_are_refused(tmp_path: Path, minutes: float):
         begin_training(project, Order(tmp_path, minutes=minutes))
     assert project.runs.last() is None
     project.close()
+
+
+def test_a_folder_that_is_there_is_not_written_over(tmp_path: Path):
+    project = tiny_project(tmp_path)
+    project.runs.folder(1).mkdir(parents=True)
+    with pytest.raises(ConflictError, match="is there already"):
+        project.runs.begin(10, 2)
+    assert project.runs.last() is None
+    project.close()

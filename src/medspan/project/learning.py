@@ -54,6 +54,7 @@ LIKE_SHARE = 1 / 3
 """Share of the mentions of a new label that a label of the start must cover to be what it begins as."""
 TRAIN, REPLAY, TEST = "train.jsonl", "replay.jsonl", "test.jsonl"
 RECIPE, MODEL = "recipe.toml", "model"
+_FRESH_FACTOR = 2  # to the rate recipes have: a network that begins anew has further to go
 _GOLD, _REHEARSED = "corrected", "replay"
 
 
@@ -152,7 +153,7 @@ def project_recipe(
         corpora=corpora,
         heads=heads,
         groups={group: config for group, config in shape.groups.items() if group in groups},
-        train=_training(effort, is_narrow=start == "model" and bool(shape.export.input_rank)),
+        train=_training(effort, start, is_narrow=bool(shape.export.input_rank)),
         window=shape.window,
         export=shape.export,
         transfer=_transfer(start, effort),
@@ -184,6 +185,10 @@ def _fresh_shape() -> _Shape:
 def _shape(folder: Path) -> _Shape:
     model = open_model(folder)
     spec = model.spec
+    if spec.encoder.kind == "transformer":
+        raise ModelError(
+            f"{folder}: is a transformer, which a project cannot go on from; choose another start"
+        )
     if "recipe.toml" not in spec.files:
         raise ModelError(
             f"{folder}: has no recipe.toml, so that no training can go on from it; choose another start"
@@ -192,7 +197,7 @@ def _shape(folder: Path) -> _Shape:
     is_narrow = spec.forms is not None and bool(recipe.export.input_rank)
     export = msgspec.structs.replace(
         recipe.export,
-        keep_weights=spec.encoder.kind == "transformer",
+        keep_weights=False,
         input_rank=spec.forms.width if is_narrow and spec.forms else 0,
         most_words=0,
         beside="",
@@ -241,12 +246,12 @@ def _head_name(label: str, taken: Collection[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def _training(effort: Effort, *, is_narrow: bool) -> TrainConfig:
+def _training(effort: Effort, start: Start, *, is_narrow: bool) -> TrainConfig:
     return TrainConfig(
         epochs=effort.epochs,
         patience=effort.epochs,
         batch_words=effort.batch_words,
-        learning_rate=effort.learning_rate,
+        learning_rate=effort.learning_rate * (1 if start == "model" else _FRESH_FACTOR),
         average=effort.average,
         head_dropout=effort.head_dropout,
         word_dropout=effort.word_dropout,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from medspan.errors import UsageError
 from medspan.project.annotations import now
 from medspan.project.learning import MODEL, RECIPE
 from medspan.project.structs import GOING, ConflictError, CurvePoint, NotFoundError, Run, RunScores
@@ -98,7 +99,8 @@ class Runs:
         """Enter a new run; its number.
 
         Raises:
-            ConflictError: if one goes on.
+            ConflictError: if one goes on, or its folder is there already.
+            UsageError: if its folder cannot be made.
         """
         with self._database.writing() as connection:
             last = self.last()
@@ -108,11 +110,22 @@ class Runs:
                 "INSERT INTO runs (state, sentences, held_back, started) VALUES ('preparing', ?, ?, ?)",
                 (sentences, held_back, now()),
             ).lastrowid
+            self._make_folder(self.folder(number or 0))
         self._stop.clear()
-        place = self.folder(number or 0)
-        place.parent.mkdir(mode=0o700, exist_ok=True)
-        place.mkdir(mode=0o700)
         return number or 0
+
+    @staticmethod
+    def _make_folder(place: Path) -> None:
+        """A folder that only its owner may read, for it holds documents."""
+        try:
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            place.mkdir(mode=0o700)
+        except FileExistsError:
+            raise ConflictError(
+                f"{place}: is there already, from another copy of the project; move it"
+            ) from None
+        except OSError as error:
+            raise UsageError(f"{place}: cannot be made: {error.strerror}") from None
 
     def enter(
         self, number: int, state: RunState, *, detail: str = "", scores: RunScores | None = None

@@ -84,6 +84,8 @@ def _work(project: Project, number: int, order: Order, parts: Parts, labels: Seq
         runs.enter(number, "done", scores=scores)
     except MedspanError as error:
         runs.enter(number, "failed", detail=str(error))
+    except OSError as error:
+        runs.enter(number, "failed", detail=error.strerror or "the system refused to read or write a file")
     except Exception as error:  # noqa: BLE001 - a thread's last frame: a run never stays "training" for ever
         runs.enter(number, "failed", detail=f"unexpected: {type(error).__name__}; this is a bug in medspan")
 
