@@ -52,10 +52,10 @@ def notes(data: Path) -> list[str]:
 
 
 @contextmanager
-def service(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
+def service(folder: Path, workers: int, *more: str) -> Iterator[tuple[int, int]]:
     """A service for as long as it is needed: its process and port."""
     log = folder / "service.log"
-    process = start(["serve", "--port", "0", "--workers", str(workers)], log)
+    process = start(["serve", "--port", "0", "--workers", str(workers), *more], log)
     try:
         for _ in range(600):
             found = re.search(rb"serves http://127\.0\.0\.1:(\d+)", log.read_bytes())
