@@ -24,8 +24,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from facts import facts, merge_json
-from processes import children, is_alive
+from facts import facts, fill_page, merge_json
+from processes import ROOT, children, is_alive
 from serving import service
 
 if TYPE_CHECKING:
@@ -249,6 +249,18 @@ async def run(port: int, process: int, options: argparse.Namespace) -> tuple[Cou
     return statuses, len(killed), metrics
 
 
+def page_text(found: dict[str, Any]) -> str:
+    """The figures for docs/serve.md."""
+    answers = ", ".join(f"{count:,} × {status}" for status, count in found["statuses"].items())
+    told = ", ".join(found["canary_found_in"]) or "neither log nor metrics"
+    return (
+        f"{found['bodies']:,} malformed and strange bodies ({found['date']}, seed {found['seed']}), while "
+        f"{found['workers_killed']} workers were killed: {found['server_errors']} answers of 5xx, "
+        f"{found['well_formed_without_answer']} requests without an answer; a word that stood in every body was "
+        f"found in {told}. Answers: {answers} (closed: HTTP itself was broken).\n"
+    )
+
+
 def _loop() -> Callable[..., tuple[Counter[str], int, str]]:
     """What runs the clients: uvloop where it is there, for they should take little of the machine."""
     try:
@@ -297,7 +309,9 @@ def main() -> int:
     print(json.dumps(found, indent=1))
     if "Traceback" in said:
         print(said[said.index("Traceback") :][:2000], file=sys.stderr)
-    merge_json(options.output, "bodies", facts(options.seed, **found))
+    result = merge_json(options.output, "bodies", facts(options.seed, **found))
+    if options.output == OUTPUT:
+        fill_page(ROOT / "docs" / "serve.md", OUTPUT, page_text(result["bodies"]))
     return int(bool(errors or told or statuses["no answer"] or not is_there))
 
 

@@ -65,7 +65,7 @@ class Service:
         self.metrics = Metrics()
         workers = settings.workers or available_cores()
         setup = Setup(model="", more=msgspec.msgpack.encode(self.offers.offer))
-        self._pool = Pool(setup, workers, command=worker_command(WORKER))
+        self._pool = Pool(setup, workers, command=worker_command(WORKER), seconds=settings.limits.seconds)
         self.queue = Queue(self._pool, workers, settings.limits.waiting, self.metrics)
         keys = None if settings.keys is None else read_keys(settings.keys)
         self._document = msgspec.json.encode(openapi.document(self.offers, has_keys=keys is not None))
