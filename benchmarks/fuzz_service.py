@@ -251,13 +251,13 @@ async def run(port: int, process: int, options: argparse.Namespace) -> tuple[Cou
 
 def page_text(found: dict[str, Any]) -> str:
     """The figures for docs/serve.md."""
-    answers = ", ".join(f"{count:,} × {status}" for status, count in found["statuses"].items())
+    answers = ", ".join(f"{count:,} of {status}" for status, count in found["statuses"].items())
     told = ", ".join(found["canary_found_in"]) or "neither log nor metrics"
     return (
         f"{found['bodies']:,} malformed and strange bodies ({found['date']}, seed {found['seed']}), while "
         f"{found['workers_killed']} workers were killed: {found['server_errors']} answers of 5xx, "
-        f"{found['well_formed_without_answer']} requests without an answer; a word that stood in every body was "
-        f"found in {told}. Answers: {answers} (closed: HTTP itself was broken).\n"
+        f"{found['well_formed_without_answer']} requests without an answer; a word that stood in the bodies "
+        f"was found in {told}. Answers: {answers} (closed: HTTP itself was broken).\n"
     )
 
 

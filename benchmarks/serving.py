@@ -174,11 +174,11 @@ def page_text(result: dict[str, Any]) -> str:
     steady, many, after = (
         found[key] for key in (f"{RATE}_requests_per_second", f"{TENFOLD}_clients", "after_them")
     )
+    shares = found["share_of_bulk"]
+    share = f"{shares['median']:.2f} of it ({min(shares['all']):.2f} to {max(shares['all']):.2f})"
     shed = many["statuses"].get("429", 0)
     lines = [
-        f"Notes of {WORDS} words, {found['workers']} workers, clients on the same "
-        f"{found['hardware']['cores']} cores ({found['hardware']['cpu']}; `benchmarks/serving.py`, "
-        f"{found['date']}):",
+        f"Notes of {WORDS} words, {found['workers']} workers, clients on the same cores ({_where(found)}):",
         "",
         "| load | requests/s | words/s | median, 95th percentile | errors |",
         "|---|---|---|---|---|",
@@ -187,19 +187,24 @@ def page_text(result: dict[str, Any]) -> str:
         _row(f"{TENFOLD} clients: {shed:,} requests were turned away (429)", many),
         _row(f"{CLIENTS} clients after them", after),
         "",
-        f"A bulk job on the same texts in the same runs: {bulk:,.0f} words/s; the service does "
-        f"{found['share_of_bulk']['median']:.2f} of it "
-        f"({min(found['share_of_bulk']['all']):.2f} to {max(found['share_of_bulk']['all']):.2f}).",
+        f"A bulk job on the same texts in the same runs: {bulk:,.0f} words/s; the service does {share}.",
     ]
     if soaked := result.get("soak"):
-        kept = soaked["memory_mb"]
-        lines += [
-            "",
-            f"{soaked['requests']:,} requests in a row ({soaked['seconds'] / 60:.0f} minutes, {soaked['date']}): "
-            f"{_errors(soaked):,} errors; all processes together had {kept['after_warm_up']:.0f} MB after a "
-            f"warm-up of a fifth, {kept['at_the_end']:.0f} MB at the end ({100 * kept['growth']:+.1f} %).",
-        ]
+        lines += ["", _soaked(soaked)]
     return "\n".join(lines) + "\n"
+
+
+def _where(found: dict[str, Any]) -> str:
+    return f"{found['hardware']['cpu']}, {found['hardware']['cores']} cores, {found['date']}"
+
+
+def _soaked(found: dict[str, Any]) -> str:
+    kept = found["memory_mb"]
+    return (
+        f"{found['requests']:,} requests in a row ({found['seconds'] / 60:.0f} minutes, {found['date']}): "
+        f"{_errors(found):,} errors; all processes together had {kept['after_warm_up']:.0f} MB after a "
+        f"warm-up of a fifth, {kept['at_the_end']:.0f} MB at the end ({100 * kept['growth']:+.1f} %)."
+    )
 
 
 def _row(load: str, found: dict[str, Any]) -> str:
