@@ -169,8 +169,8 @@ def serving_lines(result: dict[str, Any]) -> list[str]:
     served = sorted((each["served"] for each in found["rounds"]), key=lambda each: each["words_per_second"])
     middle = served[len(served) // 2]
     sentence = (
-        f"The service answers {middle['requests_per_second']:,.0f} requests of 200 words a second from 32 clients "
-        f"on the same cores (95 % within {middle['milliseconds']['p95']:.0f} ms), "
+        f"The service answers {middle['requests_per_second']:,.0f} requests of 200 words a second from 32 "
+        f"clients on the same cores (95 % within {middle['milliseconds']['p95']:.0f} ms), "
         f"{found['share_of_bulk']['median']:.2f} of what a bulk job does there "
         f"(`benchmarks/serving.py`, {found['date']})."
     )
