@@ -6,8 +6,8 @@ Notes of 200 words are cut from the texts of NCBI-disease and BC5CDR (train); wo
 blanks. A round is the bulk job (its start taken off by a job of a note a worker), then 32 clients at once,
 who ask again when they have their answer. Then 150 requests a second on an otherwise idle service; 320
 clients at once, which must be turned away in part and harm nobody; 32 again. The clients run on the same
-cores. With ``--soak``, so many requests in a row, and the resident memory of the service and its workers all
-along. Writes serving.json beside this file.
+cores. With ``--soak``, so many requests of 50 words in a row, and the resident memory of the service and its
+workers all along. Writes serving.json beside this file.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
 OUTPUT = Path(__file__).with_suffix(".json")
 WORDS = 200
 CLIENTS, TENFOLD, RATE = 32, 320, 150
-STEP = 200
+SOAK_WORDS = 50
 _SAMPLE_SECONDS = 5
 _WARM = 0.2
 """The part of a soak after which memory should no longer grow."""
 
 
-def notes(data: Path) -> list[str]:
-    """Notes of 200 words, no two the same."""
+def notes(data: Path, length: int = WORDS) -> list[str]:
+    """Notes of so many words, no two the same."""
     found = []
     for name in ("ner/NCBI-disease", "ner/BC5CDR"):
         words = " ".join(document.text for document in load(data / name, "train")).split()
-        found += [" ".join(words[at : at + WORDS]) for at in range(0, len(words) - WORDS, STEP)]
+        found += [" ".join(words[at : at + length]) for at in range(0, len(words) - length, length)]
     return found
 
 
@@ -201,7 +201,7 @@ def _where(found: dict[str, Any]) -> str:
 def _soaked(found: dict[str, Any]) -> str:
     kept = found["memory_mb"]
     return (
-        f"{found['requests']:,} requests in a row ({found['seconds'] / 60:.0f} minutes, {found['date']}): "
+        f"{found['requests']:,} requests of {SOAK_WORDS} words in a row ({found['seconds'] / 60:.0f} minutes, {found['date']}): "
         f"{_errors(found):,} errors; all processes together had {kept['after_warm_up']:.0f} MB after a "
         f"warm-up of a fifth, {kept['at_the_end']:.0f} MB at the end ({100 * kept['growth']:+.1f} %)."
     )
@@ -233,7 +233,7 @@ def main() -> int:
     parser.add_argument("--soak", type=int)
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
-    texts = notes(Path(os.environ["MEDSPAN_DATA"]))
+    texts = notes(Path(os.environ["MEDSPAN_DATA"]), SOAK_WORDS if options.soak else WORDS)
     with TemporaryDirectory() as name:
         if options.soak:
             found = soak(texts, Path(name), options.soak, options.workers)
