@@ -61,7 +61,9 @@ _LISTS = (
 def main() -> None:
     """Write the file."""
     if unicodedata.unidata_version != UNICODE:
-        sys.exit(f"this Python knows Unicode {unicodedata.unidata_version}; use one of {UNICODE} (Python 3.11)")
+        sys.exit(
+            f"this Python knows Unicode {unicodedata.unidata_version}; use one of {UNICODE} (Python 3.11)"
+        )
     FILE.write_text(json.dumps(tables(), indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
 
 

@@ -4,8 +4,8 @@
  *
  *     node annotate.mjs MODEL [FILE ...] [--utf16] [--labels A,B] [--min-score 0.5] [--beside FOLDER] [--threads N]
  *
- * A FILE ending in .jsonl holds `{"id", "text"}` a line, any other is one document; without one, JSON lines
- * are read from standard input.
+ * A FILE ending in .jsonl holds `{"id", "text"}` a line (and `sentences` where they are known), any other is
+ * one document; without one, JSON lines are read from standard input.
  */
 
 import { createReadStream } from "node:fs";
@@ -55,7 +55,7 @@ async function* linesOf(stream, name) {
 function documentOf(line, id) {
   const value = JSON.parse(line);
   if (typeof value?.text !== "string") throw new Error(`${id}: has no text`);
-  return { id: String(value.id ?? id), text: value.text };
+  return { id: String(value.id ?? id), text: value.text, sentences: value.sentences };
 }
 
 async function main() {

@@ -9,7 +9,7 @@ import { Tagger } from "./src/tagger.mjs";
 
 /**
  * @typedef {{id: string, label: string, start: number, end: number, text: string, score: number}} Entity
- * @typedef {{id: string, text: string, entities: Entity[]}} Document
+ * @typedef {{id: string, text: string, entities: Entity[], sentences?: [number, number][]}} Document
  */
 
 /** Finds entities; made by `loadModel`. */
@@ -25,7 +25,8 @@ export class EntityRecognizer {
 
   /**
    * Find the entities of some documents.
-   * @param {{id?: string, text: string}[]} documents
+   * @param {{id?: string, text: string, sentences?: [number, number][]}[]} documents `sentences`, in code
+   *   points, where they are known; else they are found
    * @param {object} [options]
    * @param {"codepoint" | "utf16"} [options.offsets] what offsets count; `utf16` is what JavaScript's
    *   strings count
@@ -39,30 +40,33 @@ export class EntityRecognizer {
     if (offsets !== "codepoint" && offsets !== "utf16") {
       throw new Error(`offsets are "codepoint" or "utf16", not ${offsets}`);
     }
-    const texts = documents.map((document) => document.text);
     const versions = [];
     for (const tagger of this.taggers) {
-      if (tagger.finds(labels)) versions.push(await tagger.find(texts, labels));
+      if (tagger.finds(labels)) versions.push(await tagger.find(documents, labels));
     }
-    return documents.map(({ id = String(index), text }, index) => {
+    return documents.map(({ id, text, sentences = [] }, index) => {
       const found = versions.flatMap((version) => version[index]);
       const merged = versions.length > 1 ? resolveOverlaps(found, "all") : found;
       const isWanted = ({ label, score }) => (!labels || labels.includes(label)) && score >= minScore;
-      return { id, text, entities: entitiesOf(merged, text, offsets, isWanted) };
+      const places = new Places(text);
+      const unit = offsets === "utf16" ? (point) => places.step(0, point) : (point) => point;
+      const document = { id: id ?? String(index), text };
+      document.entities = entitiesOf(merged, isWanted, unit, (start, end) =>
+        text.slice(places.step(0, start), places.step(0, end)),
+      );
+      if (sentences.length) document.sentences = sentences.map((span) => span.map(unit));
+      return document;
     });
   }
 }
 
 /** What was found as entities, numbered in text order before some are left out, as medspan does. */
-function entitiesOf(found, text, offsets, isWanted) {
-  const places = new Places(text);
+function entitiesOf(found, isWanted, unit, textOf) {
   return found
     .map((entity, i) => ({ ...entity, id: `T${i + 1}` }))
     .filter(isWanted)
     .map(({ id, label, start, end, score }) => {
-      const [first, stop] = [places.step(0, start), places.step(0, end)];
-      const [from, to] = offsets === "utf16" ? [first, stop] : [start, end];
-      return { id, label, start: from, end: to, text: text.slice(first, stop), score };
+      return { id, label, start: unit(start), end: unit(end), text: textOf(start, end), score };
     });
 }
 

@@ -37,16 +37,16 @@ export class Tagger {
   }
 
   /**
-   * What the model finds in some texts.
-   * @param {string[]} texts
+   * What the model finds in some documents.
+   * @param {{text: string, sentences?: [number, number][]}[]} documents
    * @param {string[] | undefined} labels heads with none of these are left out; all are used where undefined
-   * @returns {Promise<import("./overlaps.mjs").Found[][]>} of each text; offsets are code points, scores
+   * @returns {Promise<import("./overlaps.mjs").Found[][]>} of each; offsets are code points, scores
    *   rounded
    */
-  async find(texts, labels) {
-    const found = texts.map(() => []);
+  async find(documents, labels) {
+    const found = documents.map(() => []);
     const heads = this.config.heads.filter((head) => wants(labels, head));
-    const units = texts.flatMap((text, index) => this.unitsOf(text, index));
+    const units = documents.flatMap((document, index) => this.unitsOf(document, index));
     for (const members of groupByWords(units.map((unit) => unit.words.length), BATCH_WORDS)) {
       await this.findInBatch(members.map((i) => units[i]), heads, found);
     }
@@ -62,11 +62,11 @@ export class Tagger {
     return this.config.heads.some((head) => wants(labels, head));
   }
 
-  /** The units of a text with the forms of their words. */
-  unitsOf(text, index) {
+  /** The units of a document with the forms of their words. */
+  unitsOf({ text, sentences }, index) {
     const places = new Places(text);
     const window = { words: 200, overlap: 40, ...this.config.window };
-    return unitsOf(text, places, window).map((unit) => ({
+    return unitsOf(text, places, window, sentences).map((unit) => ({
       ...unit,
       index,
       places,

@@ -14,11 +14,14 @@ import { tokenize } from "./tokenize.mjs";
  * @param {string} text
  * @param {import("./characters.mjs").Places} places of the text
  * @param {{words: number, overlap: number}} window of the model
+ * @param {[number, number][]} [sentences] in code points, where the document marks them
  * @returns {Unit[]}
  */
-export function unitsOf(text, places, window) {
+export function unitsOf(text, places, window, sentences = []) {
   const words = tokenize(text);
-  const edges = wordEdges(words, splitSentences(text, places).flat());
+  const marked = sentences.flat().map((offset) => places.step(0, offset));
+  const borders = marked.length ? marked.sort((a, b) => a - b) : splitSentences(text, places).flat();
+  const edges = wordEdges(words, borders);
   const units = [];
   for (let i = 1; i < edges.length; i += 1) {
     const sentence = words.slice(edges[i - 1], edges[i]);

@@ -5,6 +5,7 @@
  * it. Illegal starts, transitions and ends are minus infinity.
  */
 
+const NEGLIGIBLE = -45; // the logarithm of what is lost in rounding when added to 1
 const PREFIXES = ["B", "I", "E", "S"];
 
 /** All IOBES tags of some labels: `O`, then B I E S of each label. @param {string[]} labels */
@@ -41,9 +42,32 @@ export class TagDecoder {
     this.transitions = masked(parts.transitions, count * count, legal);
     this.start = masked(parts.start, count, (i) => isOneOf(tags[i], "OBS"));
     this.end = masked(parts.end, count, (i) => isOneOf(tags[i], "OES"));
-    /** For each tag those that may stand before it: most pairs are illegal. */
-    this.before = tags.map((_, to) => tags.map((__, from) => from).filter((from) => legal(from * count + to)));
-    this.after = tags.map((_, from) => tags.map((__, to) => to).filter((to) => legal(from * count + to)));
+    const every = tags.map((_, tag) => tag);
+    /** For each tag those that may stand before it, and behind it: most pairs are illegal. */
+    this.before = every.map((to) => Int32Array.from(every.filter((from) => legal(from * count + to))));
+    this.after = every.map((from) => Int32Array.from(every.filter((to) => legal(from * count + to))));
+    this.margins = this.outsideMargins();
+  }
+
+  /** How far `O` must lead each other tag at every word for all-O to be provably best: as medspan says why. */
+  outsideMargins() {
+    const { count, transitions, start, end } = this;
+    const stay = transitions[0];
+    return Float64Array.from({ length: count }, (_, tag) => {
+      let wayIn = start[tag] - start[0];
+      for (const from of this.before[tag]) wayIn = Math.max(wayIn, transitions[from * count + tag] - stay);
+      return wayIn + Math.max(transitions[tag * count] - stay, end[tag] - end[0], 0);
+    });
+  }
+
+  /** Whether the all-O path is not provably the best one. */
+  mayHaveChunks(values, words) {
+    for (let at = 0; at < words * this.count; at += this.count) {
+      for (let tag = 1; tag < this.count; tag += 1) {
+        if (!(values[at + tag] + this.margins[tag] < values[at])) return true;
+      }
+    }
+    return false;
   }
 
   /**
@@ -57,6 +81,7 @@ export class TagDecoder {
     if (!values.every(Number.isFinite)) {
       throw new Error("the model computed emissions that are not finite; its weights are damaged");
     }
+    if (!this.mayHaveChunks(values, words)) return [];
     const chunks = this.chunksOf(this.bestPath(values, words));
     return chunks.length ? this.withScores(chunks, values, words) : [];
   }
@@ -110,7 +135,7 @@ export class TagDecoder {
     const forward = this.pathSums(scaled, words, true);
     const backward = this.pathSums(scaled, words, false);
     const ends = Array.from(this.end, (end, tag) => forward[(words - 1) * count + tag] + end / this.temperature);
-    const partition = logSum(ends);
+    const partition = logSum(ends, count);
     return chunks.map(({ first, stop, index }) => {
       const begin = 1 + PREFIXES.length * index;
       const tagAt = (word) => {
@@ -131,29 +156,38 @@ export class TagDecoder {
 
   /** Log sums over all parts of paths up to each word, or from it on, with the word's own emission. */
   pathSums(scaled, words, isForward) {
-    const { count, temperature } = this;
+    const { count } = this;
     const sums = Float64Array.from(scaled);
     const from = isForward ? this.start : this.end;
+    const neighbours = isForward ? this.before : this.after;
+    const steps = this.transitions.map((value) => value / this.temperature);
+    const [own, other] = isForward ? [1, count] : [count, 1]; // strides of `steps`
     const edge = isForward ? 0 : (words - 1) * count;
-    for (let tag = 0; tag < count; tag += 1) sums[edge + tag] += from[tag] / temperature;
+    for (let tag = 0; tag < count; tag += 1) sums[edge + tag] += from[tag] / this.temperature;
+    const ways = new Float64Array(count);
     for (let step = 1; step < words; step += 1) {
       const at = (isForward ? step : words - 1 - step) * count;
       const near = isForward ? at - count : at + count;
       for (let tag = 0; tag < count; tag += 1) {
-        const ways = (isForward ? this.before : this.after)[tag].map((other) => {
-          const pair = isForward ? other * count + tag : tag * count + other;
-          return sums[near + other] + this.transitions[pair] / temperature;
-        });
-        sums[at + tag] += logSum(ways);
+        const others = neighbours[tag];
+        for (let i = 0; i < others.length; i += 1) {
+          ways[i] = sums[near + others[i]] + steps[tag * own + others[i] * other];
+        }
+        sums[at + tag] += logSum(ways, others.length);
       }
     }
     return sums;
   }
 }
 
-/** `log(sum(exp(values)))`; minus infinity where all values are. */
-function logSum(values) {
-  const top = values.reduce((most, value) => Math.max(most, value), -Infinity);
+/** `log(sum(exp(values)))` of the first values; minus infinity where all are. */
+function logSum(values, count) {
+  let top = -Infinity;
+  for (let i = 0; i < count; i += 1) top = Math.max(top, values[i]);
   if (top === -Infinity) return top;
-  return top + Math.log(values.reduce((sum, value) => sum + Math.exp(value - top), 0));
+  let sum = 0;
+  for (let i = 0; i < count; i += 1) {
+    if (values[i] - top > NEGLIGIBLE) sum += Math.exp(values[i] - top);
+  }
+  return top + Math.log(sum);
 }
