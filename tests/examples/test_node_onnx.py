@@ -9,7 +9,6 @@ import shutil
 import sys
 import unicodedata
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import onnx
@@ -257,7 +256,7 @@ def test_the_tables_are_those_of_the_rules() -> None:
     assert written == current, "run: python tools/node_tables.py"
 
 
-def load_tool(name: str) -> ModuleType:
+def load_tool(name: str):
     spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
