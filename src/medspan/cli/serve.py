@@ -11,58 +11,74 @@ import typer
 from medspan.cli.annotate import names
 from medspan.errors import MissingExtraError, UsageError
 
+Models = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MODEL", help="A model folder or name; may be repeated. The first is the default."),
+]
+Stages = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B", help="What is added to entities: sections, assertion, relations, codes=INDEX."
+    ),
+]
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen at.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for a free one.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes; one a core otherwise.")]
+KeysFile = Annotated[
+    Path | None, typer.Option("--keys", metavar="FILE", help="Only those with a key of this file may ask.")
+]
+NewKey = Annotated[
+    str | None,
+    typer.Option("--add-key", metavar="NAME", help="Make a key, write its digest to --keys, print it, end."),
+]
+Hosts = Annotated[
+    list[str] | None,
+    typer.Option("--allow-host", metavar="NAME", help="A name by which it may be called; may be repeated."),
+]
+DeidModel = Annotated[
+    str, typer.Option(metavar="MODEL", help="A model that finds identifiers; none: patterns alone.")
+]
+Policies = Annotated[
+    list[str] | None,
+    typer.Option("--policy", metavar="FILE", help="A policy of deid, by name or file; may be repeated."),
+]
+Secret = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-file", metavar="FILE", help="Secret of surrogates; else MEDSPAN_DEID_KEY, or random."
+    ),
+]
+ProjectFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--project", metavar="FILE", help="A project (NAME.medspan) to annotate in; made if absent."
+    ),
+]
+BodyMb = Annotated[int, typer.Option(min=1, help="Megabytes of the largest body of a request.")]
+MostDocuments = Annotated[int, typer.Option(min=1, help="Documents of a JSON request.")]
+MostCharacters = Annotated[int, typer.Option(min=1, help="Characters of a document.")]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds for an answer.")]
+Waiting = Annotated[int, typer.Option("--queue", min=1, help="Documents that may wait; more get 429.")]
+
 
 def serve(  # noqa: PLR0917 - options of a verb
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODEL", help="A model folder or name; may be repeated, the first is the default."
-        ),
-    ] = None,
-    pipeline: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B", help="What is added to entities: sections, assertion, relations, codes=INDEX."
-        ),
-    ] = None,
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for a free one.")] = 8080,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes; one a core otherwise.")
-    ] = None,
-    keys: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Only those with a key of this file may ask.")
-    ] = None,
-    add_key: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Make a key, write its digest to --keys, print it, and end."),
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="A name by which it may be called; may be repeated."),
-    ] = None,
-    deid_model: Annotated[
-        str, typer.Option(metavar="MODEL", help="A model that finds identifiers; none: patterns alone.")
-    ] = "deid",
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE", help="A policy of deid, by name or file; may be repeated."),
-    ] = None,
-    key_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Secret of surrogates; else MEDSPAN_DEID_KEY, else random."),
-    ] = None,
-    project: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="A project file (NAME.medspan) to annotate and learn in; made if absent."
-        ),
-    ] = None,
-    max_body_mb: Annotated[int, typer.Option(min=1, help="The largest body of a request.")] = 16,
-    max_documents: Annotated[int, typer.Option(min=1, help="Documents of a JSON request.")] = 1000,
-    max_document_chars: Annotated[int, typer.Option(min=1, help="Characters of a document.")] = 1_000_000,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for an answer.")] = 60.0,
-    queue: Annotated[int, typer.Option(min=1, help="Documents that may wait; more get 429.")] = 128,
+    model: Models = None,
+    pipeline: Stages = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    workers: Workers = None,
+    keys: KeysFile = None,
+    add_key: NewKey = None,
+    allow_host: Hosts = None,
+    deid_model: DeidModel = "deid",
+    policy: Policies = None,
+    key_file: Secret = None,
+    project: ProjectFile = None,
+    max_body_mb: BodyMb = 16,
+    max_documents: MostDocuments = 1000,
+    max_document_chars: MostCharacters = 1_000_000,
+    timeout: Timeout = 60.0,
+    queue: Waiting = 128,
 ) -> None:
     """Serve models over HTTP, with a page to look, correct and learn.
 
