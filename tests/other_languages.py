@@ -47,7 +47,7 @@ def run(
         [str(word) for word in words],
         cwd=cwd,
         input=given,
-        env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
+        env={**os.environ, "LC_ALL": "C.UTF-8", "NO_PROXY": "127.0.0.1", **(environment or {})},
         capture_output=True,
         encoding="utf-8",
         timeout=LONGEST,

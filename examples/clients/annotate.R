@@ -80,8 +80,8 @@ annotate <- function(service, text) {
   part <- function(name, kind) vapply(entities, function(entity) entity[[name]], kind)
   start <- part("start", 0L)
   end <- part("end", 0L)
-  mentions <- substring(text, start + 1L, end)
-  data.frame(start = start, end = end, label = part("label", ""), mention = mentions[seq_along(start)])
+  mention <- if (length(entities) > 0L) substring(text, start + 1L, end) else character()
+  data.frame(start = start, end = end, label = part("label", ""), mention = mention)
 }
 
 # A text without what identifies people.
