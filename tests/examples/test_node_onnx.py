@@ -241,6 +241,14 @@ def test_what_cannot_be_run_is_refused(example: Path, tmp_path: Path, change: di
     assert done.stdout == ""
 
 
+def test_nothing_is_kept_in_the_users_folders(example: Path, tmp_path: Path) -> None:
+    """onnxruntime would make an id of this machine and a list of events to send there."""
+    words = [node_program(), "annotate.mjs", shipped_models()["deid"]]
+    environment = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    assert output(words, cwd=example, given='{"text": "asthma"}\n', environment=environment)
+    assert list(tmp_path.rglob("*")) == []
+
+
 def test_long_texts_without_an_end_takes_linear_time(example: Path) -> None:
     documents = [Document(str(i), unit * 50_000) for i, unit in enumerate(("a.", "! ", "\n", "x" * 4))]
     found = by_node(example, "default", documents)

@@ -1,6 +1,8 @@
 /** An ONNX graph: named arrays in, named arrays out. The only module that imports onnxruntime. */
 
-import ort from "onnxruntime-node";
+// From 1.30 on onnxruntime tells its maker of each session, unless it is told not to before it is loaded.
+process.env.ORT_DISABLE_TELEMETRY ??= "1";
+const { default: ort } = await import("onnxruntime-node");
 
 /** A graph of a model folder. */
 export class Graph {
@@ -20,7 +22,7 @@ export class Graph {
     return new Graph(session);
   }
 
-  /** @param {ort.InferenceSession} session */
+  /** @param {import("onnxruntime-node").InferenceSession} session */
   constructor(session) {
     this.session = session;
   }
