@@ -40,14 +40,15 @@ def run(
     *,
     cwd: Path | None = None,
     given: str = "",
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str | None] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program, with UTF-8 in and out."""
+    """Run a program, with UTF-8 in and out; a variable of the environment that is None is not set."""
+    changed = {**os.environ, "LC_ALL": "C.UTF-8", "NO_PROXY": "127.0.0.1", **(environment or {})}
     return subprocess.run(
         [str(word) for word in words],
         cwd=cwd,
         input=given,
-        env={**os.environ, "LC_ALL": "C.UTF-8", "NO_PROXY": "127.0.0.1", **(environment or {})},
+        env={name: value for name, value in changed.items() if value is not None},
         capture_output=True,
         encoding="utf-8",
         timeout=LONGEST,

@@ -244,7 +244,8 @@ def test_what_cannot_be_run_is_refused(example: Path, tmp_path: Path, change: di
 def test_nothing_is_kept_in_the_users_folders(example: Path, tmp_path: Path) -> None:
     """onnxruntime would make an id of this machine and a list of events to send there."""
     words = [node_program(), "annotate.mjs", shipped_models()["deid"]]
-    environment = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    home = str(tmp_path)
+    environment = {"HOME": home, "XDG_CACHE_HOME": home, "ORT_DISABLE_TELEMETRY": None}
     assert output(words, cwd=example, given='{"text": "asthma"}\n', environment=environment)
     assert list(tmp_path.rglob("*")) == []
 
