@@ -65,12 +65,10 @@ class Service:
         self.metrics = Metrics()
         workers = settings.workers or available_cores()
         setup = Setup(model="", more=msgspec.msgpack.encode(self.offers.offer))
-        self._pool = Pool(setup, workers, command=worker_command(WORKER))
+        self._pool = Pool(setup, workers, command=worker_command(WORKER), seconds=settings.limits.seconds)
         self.queue = Queue(self._pool, workers, settings.limits.waiting, self.metrics)
         keys = None if settings.keys is None else read_keys(settings.keys)
-        self._document = msgspec.json.encode(
-            openapi.document(self.offers, settings.limits, has_keys=keys is not None)
-        )
+        self._document = msgspec.json.encode(openapi.document(self.offers, has_keys=keys is not None))
         hosts = None
         if settings.is_local or settings.hosts:
             hosts = frozenset({*_LOCAL_NAMES, settings.host.lower(), *map(str.lower, settings.hosts)})
