@@ -17,20 +17,21 @@ LONGEST = 120
 """Seconds a program may take: far above what it needs, so that one that hangs is a failure."""
 
 
-def program(name: str, how: str, *, is_optional: bool = False) -> str:
-    """The path of a program; where it is missing the test is skipped.
+CLIENTS, BROWSER = "MEDSPAN_REQUIRE_CLIENTS", "MEDSPAN_REQUIRE_BROWSER"
+"""Variables that CI sets to 1: what they name must be there."""
 
-    With MEDSPAN_REQUIRE_CLIENTS=1, as in CI, a missing one fails the test unless it is optional.
-    """
+
+def program(name: str, how: str, *, required: str | None = CLIENTS) -> str:
+    """The path of a program; where it is missing the test is skipped, or fails (`missing`)."""
     found = shutil.which(name)
     if found is None:
-        missing(f"there is no {name} on this machine; {how}", is_optional=is_optional)
+        missing(f"there is no {name} on this machine; {how}", required=required)
     return str(found)
 
 
-def missing(reason: str, *, is_optional: bool = False) -> None:
-    """Skip the test, or fail it where nothing may be missing."""
-    if os.environ.get("MEDSPAN_REQUIRE_CLIENTS") == "1" and not is_optional:
+def missing(reason: str, *, required: str | None = CLIENTS) -> None:
+    """Skip the test, or fail it where a variable says that what it needs must be there."""
+    if required and os.environ.get(required) == "1":
         pytest.fail(reason)
     pytest.skip(reason)
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import re
+import shutil
+import subprocess
 import threading
 import time
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -18,10 +23,9 @@ from medspan.formats.jsonl import as_json
 from medspan.serve.keys import add_key
 from medspan.tasks.deid.annotator import Deidentifier
 from medspan.tasks.deid.policy import load_policy
-from other_languages import missing, output, program, run
+from other_languages import BROWSER, missing, output, program, run
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
 
     from live_service import Live
@@ -66,9 +70,9 @@ def javascript(_: Path | None = None) -> Client:
 def r(_: Path) -> Client:
     """R with two packages, which no CI needs to have."""
     how = "Debian: apt install r-base-core r-cran-curl r-cran-jsonlite"
-    found = program("Rscript", how, is_optional=True)
+    found = program("Rscript", how, required=None)
     if run([found, "-e", "stopifnot(requireNamespace('curl'), requireNamespace('jsonlite'))"]).returncode:
-        missing(f"R lacks the package curl or jsonlite; {how}", is_optional=True)
+        missing(f"R lacks the package curl or jsonlite; {how}", required=None)
     return Client([found, str(EXAMPLES / "annotate.R")], "codepoint")
 
 
@@ -197,6 +201,51 @@ def test_a_wrong_key_is_told(client: Client, guarded: tuple[Live, str], tmp_path
     assert done.stdout == ""
 
 
+IN_A_PAGE = """async ([url, key, text]) => {
+  SOURCE
+  const client = new MedspanClient(url, { key });
+  const mentions = ({ entities }) => entities.map(({ start, end }) => text.slice(start, end));
+  const streamed = [];
+  for await (const document of client.stream([{ id: "a", text }, { id: "b", text }])) streamed.push(document.id);
+  const refused = await new MedspanClient(url).annotate(text).catch((error) => `${error.status} ${error.requestId}`);
+  return [mentions(await client.annotate(text)), streamed, (await client.deidentify(text)).text, refused];
+}"""
+
+
+def test_the_javascript_client_runs_in_a_browser(guarded: tuple[Live, str]) -> None:
+    """In a page of the same origin; the service lets no other one ask."""
+    live, key = guarded
+    source = (EXAMPLES / "medspan-client.mjs").read_text(encoding="utf-8").replace("export class", "class")
+    text = TEXTS["strange.txt"] + " of Mr. John Smith"
+    with browser() as found:
+        page = found.new_page()
+        page.goto(f"{live.url}/healthz")
+        mentions, streamed, new, refused = page.evaluate(
+            IN_A_PAGE.replace("SOURCE", source), [live.url, key, text]
+        )
+    document = medspan.load(threads=1)(text)
+    assert mentions == [document.text_of(each) for each in document.entities]
+    assert streamed == ["a", "b"]
+    assert new == text.replace("John Smith", "[NAME]")
+    assert re.fullmatch("401 [0-9a-f]{16}", refused)
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """A Chromium of the system; skips where there is none, fails where MEDSPAN_REQUIRE_BROWSER=1."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None or importlib.util.find_spec("playwright") is None:
+        reason = "needs playwright (pip install 'medspan[dev]') and a browser (Debian: apt install chromium)"
+        missing(reason, required=BROWSER)
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - tests of other clients need none
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
 class Busy:
     """A service that is busy for the first requests, then answers; it notes when each came."""
 
@@ -255,6 +304,41 @@ def test_a_refused_stream_begins_anew(busy: tuple[Busy, str], files: list[Path])
     printed = answer(javascript(), url, "stream", files[0])
     assert json.loads(printed) == {"id": "text", "text": "a", "entities": []}
     assert len(state.times) == 2
+
+
+def test_answers_of_a_stream_are_there_as_they_come(client: Client, tmp_path: Path) -> None:
+    """The first line is printed though the service has not sent the second."""
+    has_first, waited_in_vain = threading.Event(), threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"id": "1", "text": "a", "entities": []}\n')
+            self.wfile.flush()
+            if not has_first.wait(20):
+                waited_in_vain.set()
+            self.wfile.write(b'{"id": "2", "text": "b", "entities": []}\n')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    file = tmp_path / "documents.jsonl"
+    file.write_text('{"text": "a"}\n{"text": "b"}\n', encoding="utf-8")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        words = [*client.words, f"http://127.0.0.1:{server.server_port}", "stream", str(file)]
+        with subprocess.Popen(
+            words, stdout=subprocess.PIPE, env={**os.environ, "NO_PROXY": "127.0.0.1"}
+        ) as process:
+            assert process.stdout is not None
+            first = json.loads(process.stdout.readline())
+            has_first.set()
+            second = json.loads(process.stdout.read())
+        server.shutdown()
+    assert (first["id"], second["id"], process.returncode) == ("1", "2", 0)
+    assert not waited_in_vain.is_set()
 
 
 @pytest.mark.parametrize("busy", [(99, "0")], indirect=True)

@@ -1,6 +1,6 @@
 /** An ONNX graph: named arrays in, named arrays out. The only module that imports onnxruntime. */
 
-// From 1.30 on onnxruntime tells its maker of each session, unless it is told not to before it is loaded.
+// onnxruntime tells its maker of each session unless it is told not to before it is loaded.
 process.env.ORT_DISABLE_TELEMETRY ??= "1";
 const { default: ort } = await import("onnxruntime-node");
 

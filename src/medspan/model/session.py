@@ -218,7 +218,7 @@ class _Graph:
 
 
 def _runtime() -> Any:  # noqa: ANN401 - onnxruntime ships no types
-    """onnxruntime, told to send nothing to anyone: from 1.30 on it tells its maker of each session.
+    """onnxruntime, told to send nothing to anyone: 1.30 and 1.31 tell their maker of each session.
 
     It decides when it is imported; ``ORT_DISABLE_TELEMETRY`` in the environment, if set, stands as it is.
     """
