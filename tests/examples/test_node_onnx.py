@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import medspan
 from medspan.corpora.load import load
+from medspan.features.cut import cut
 from medspan.features.vocab import build_vocab
 from medspan.formats.jsonl import as_json
 from medspan.model.golden import read_golden
@@ -123,7 +124,7 @@ def strange_texts(count: int) -> list[str]:
 @pytest.mark.parametrize("model", MODELS)
 def test_golden_texts_of_shipped_models_and_strange_ones(example: Path, model: str) -> None:
     golden = read_golden(open_model(shipped_models()[model]).read("golden.json"))
-    texts = [*(each.text for each in golden), *strange_texts(300)]
+    texts = [*(each.text for each in golden), *strange_texts(200)]
     documents = [Document(str(place), text) for place, text in enumerate(texts)]
     compared = assert_same(by_node(example, model, documents), by_python(model, documents))
     assert compared > {"deid": 50}.get(model, 1000)
@@ -250,10 +251,28 @@ def test_nothing_is_kept_in_the_users_folders(example: Path, tmp_path: Path) -> 
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_long_texts_without_an_end_takes_linear_time(example: Path) -> None:
-    documents = [Document(str(i), unit * 50_000) for i, unit in enumerate(("a.", "! ", "\n", "x" * 4))]
-    found = by_node(example, "default", documents)
-    assert [len(each["text"]) for each in found] == [len(each.text) for each in documents]
+CUT = """
+import { Places } from "./src/characters.mjs";
+import { unitsOf } from "./src/units.mjs";
+const counts = JSON.parse(process.argv[1]).map(([part, times]) => {
+  const text = part.repeat(times);
+  const units = unitsOf(text, new Places(text), { words: 200, overlap: 40 });
+  return [units.length, units.reduce((sum, unit) => sum + unit.words.length, 0)];
+});
+console.log(JSON.stringify(counts));
+"""
+
+
+def test_a_long_text_without_an_end_is_cut_as_medspan_cuts_it() -> None:
+    """In linear time: with its square the program would be ended before it is done."""
+    parts = ["a", ".", "! ", "\n", "(", "a\u0301", "\U0001f600", "\u3002", "\u200d", "a.) ", "0. ", "1.\n"]
+    texts = [(part, 200_000 // len(part)) for part in parts]
+    words = [node_program(), "--input-type=module", "--eval", CUT, json.dumps(texts)]
+    expected = []
+    for part, times in texts:
+        units = list(cut(Document("a", part * times)))
+        expected.append([len(units), sum(len(unit.words) for unit in units)])
+    assert json.loads(output(words, cwd=EXAMPLE)) == expected
 
 
 def test_the_tables_are_those_of_the_rules() -> None:
