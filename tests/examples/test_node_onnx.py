@@ -9,6 +9,7 @@ import shutil
 import sys
 import unicodedata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -30,6 +31,9 @@ from medspan.text.tokenize import TOKENIZER_ID
 from medspan.types import Document, Span
 from other_languages import missing, output, program, run
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "node-onnx"
 MODELS = ("default", "clinical", "deid")
@@ -37,7 +41,7 @@ SCORE_TOLERANCE = 1e-3
 
 
 @pytest.fixture(scope="session")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the example with what its lock file names."""
     node_program()
     npm = program("npm", "it comes with Node, from nodejs.org or with: apt install npm")
@@ -46,7 +50,8 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run([npm, "ci", "--prefer-offline"], cwd=folder)
     if done.returncode:
         missing(f"npm ci could not install what {EXAMPLE.name} needs: {done.stderr.strip()[-500:]}")
-    return folder
+    yield folder
+    shutil.rmtree(folder)  # 290 MB, which pytest would keep
 
 
 def node_program() -> str:
