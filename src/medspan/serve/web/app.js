@@ -1,7 +1,11 @@
 /** The page: asks what the service offers, then shows the view that the address names. */
 
+import * as annotate from "./annotate.js";
 import { call, connect } from "./api.js";
+import * as compare from "./compare.js";
+import * as deid from "./deid.js";
 import { fill, find, h } from "./dom.js";
+import * as files from "./files.js";
 import { askKey, say, showError } from "./notices.js";
 import * as read from "./read.js";
 import { createStore } from "./store.js";
@@ -9,6 +13,10 @@ import { startTheme } from "./theme.js";
 
 const VIEWS = [
   { name: "read", title: "Read", mount: read.mount, isOffered: () => true },
+  { name: "files", title: "Files", mount: files.mount, isOffered: () => true },
+  { name: "deid", title: "De-identify", mount: deid.mount, isOffered: ({ policies }) => policies?.length > 0 },
+  { name: "compare", title: "Compare", mount: compare.mount, isOffered: () => true },
+  { name: "annotate", title: "Annotate", mount: annotate.mount, isOffered: ({ project }) => project === true },
 ];
 
 /** Views that stand in the page already, by name. @type {Map<string, HTMLElement>} */

@@ -11,15 +11,19 @@ const GAP = 6;
 export function createCard(id) {
   const element = h("div", { id, class: "card", role: "tooltip", hidden: true });
   document.body.append(element);
+  let beside = null;
   const hide = () => {
     element.hidden = true;
+    beside = null;
   };
   const show = (mark, content) => {
     fill(element, ...content);
     element.hidden = false;
+    beside = mark;
     placeAt(element, mark);
   };
-  document.addEventListener("scroll", hide, { capture: true, passive: true });
+  const follow = () => beside && placeAt(element, beside);
+  document.addEventListener("scroll", follow, { capture: true, passive: true });
   addEventListener("hashchange", hide);
   addEventListener("keydown", (event) => event.key === "Escape" && hide());
   return { element, show, hide };

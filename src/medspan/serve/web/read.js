@@ -51,8 +51,8 @@ class ReadView {
       "div",
       { class: "read" },
       h("section", { class: "pane give", "aria-label": "Given text" }, h("h2", {}, "Text"), editor.element, settings),
-      h("section", { class: "pane result", "aria-label": "Entities in the text" }, this.head(), this.error, this.stage, this.below),
       h("aside", { class: "pane side", "aria-label": "Filters and legend" }, this.sidebar()),
+      h("section", { class: "pane result", "aria-label": "Entities in the text" }, this.head(), this.error, this.stage, this.below),
     );
   }
 
@@ -66,9 +66,9 @@ class ReadView {
       h("li", {}, h("mark", { class: `entity sample ${look}`, style: { "--h": 210, "--l": 0 } }, "mention"), ` ${words}`),
     );
     return h(
-      "div",
-      {},
-      h("h2", {}, "Show"),
+      "details",
+      { open: matchMedia("(min-width: 52rem)").matches },
+      h("summary", {}, h("h2", {}, "Show")),
       this.filters.element,
       checkbox("Arcs of relations", true, (isOn) => {
         this.hasArcs = isOn;
@@ -135,7 +135,9 @@ class ReadView {
     const shown = this.shown();
     this.view.draw(shown);
     fill(this.stage, this.text, this.layer);
-    fill(this.below, shown.relations.length > 0 && relationTable(shown.relations, shown.entities, (entity) => this.textOf(entity), (index) => this.view.markOf(index).focus()));
+    const goTo = (index) => this.view.markOf(index).focus();
+    const table = shown.relations.length > 0 && relationTable(shown.relations, shown.entities, (entity) => this.textOf(entity), goTo);
+    fill(this.below, table);
     this.arcs();
   }
 

@@ -131,7 +131,7 @@ export class TextView {
     const part = spans.findIndex(([start]) => start <= piece.start && piece.end <= entity.end) + 1;
     const number = spans.length > 1 ? ` ${spans.findIndex(([, end]) => end === piece.end) + 1 || part}/${spans.length}` : "";
     const said = unusual(entity);
-    return h("b", {}, `${words(entity.label)}${number}`, said.length > 0 && h("em", {}, ` ${said.join(", ")}`));
+    return h("b", {}, entity.tag && h("i", { class: "tag" }, entity.tag), `${words(entity.label)}${number}`, said.length > 0 && h("em", {}, ` ${said.join(", ")}`));
   }
 
   #point(event) {
