@@ -25,7 +25,7 @@ LEVELS = {
     **dict.fromkeys(("model", "train"), 3),
     "tasks": 4,
     **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report", "study", "suggest"), 5),
-    **dict.fromkeys(("cli", "spark", "__main__", "__init__"), 6),
+    **dict.fromkeys(("cli", "serve", "spark", "__main__", "__init__"), 6),
 }
 VERBS_THAT_TRAIN = (
     *("train", "finetune", "distil", "export", "selftrain", "pretrain", "study", "terminology_learn"),
@@ -44,6 +44,7 @@ ONLY_IN = {
     "py4j": (),
     "zstandard": ("formats/packing",),
     "typer": ("cli/",),
+    **dict.fromkeys(("starlette", "uvicorn", "anyio", "prometheus_client"), ("serve/",)),
     "rich": ("cli/",),
     "numpy": (
         "features/",
@@ -58,9 +59,10 @@ ONLY_IN = {
         "cli/",
     ),
     **dict.fromkeys(
-        ("urllib.request", "http", "socket", "ssl", "ftplib", "requests", "httpx", "urllib3"),
+        ("urllib.request", "http.client", "ssl", "ftplib", "requests", "httpx", "urllib3"),
         ("corpora/get",),
     ),
+    "socket": ("corpora/get", "serve/server"),
 }
 FORBIDDEN_MODULES = {"pickle", "cPickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 FORBIDDEN_CALLS = {"print", "eval", "exec", "torch.load", "__import__"}

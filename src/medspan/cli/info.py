@@ -27,6 +27,7 @@ EXTRAS = {
     "transformer": ("tokenizers",),
     "arrow": ("pyarrow", "zstandard"),
     "deid": ("cryptography", "faker"),
+    "serve": ("starlette", "uvicorn", "httptools", "uvloop", "prometheus-client"),
     "spark": ("pyspark", "pyarrow", "pandas"),
 }
 

@@ -45,6 +45,7 @@ __all__ = [
     "Losses",
     "ReadOptions",
     "WriteOptions",
+    "extension_of",
     "guess_format",
     "read",
     "write",
@@ -123,6 +124,11 @@ def guess_format(path: Path | str) -> str:
         f"several formats fit ({', '.join(found)})" if found else f"no format is known by it; known: {known}"
     )
     raise UsageError(f"{path}: {problem}; name the format")
+
+
+def extension_of(name: str) -> str:
+    """The extension of a format's files; that of a plain table where it has none of its own."""
+    return _EXTENSIONS[name][0] if name in _EXTENSIONS else ".csv"
 
 
 def _formats_of(suffixes: set[str]) -> list[str]:

@@ -1,0 +1,1 @@
+"""The service: documents over HTTP, and the page."""

@@ -1,0 +1,193 @@
+"""The OpenAPI 3.1 document of the service, made from the structs that read requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from medspan import __version__
+from medspan.serve import schema
+from medspan.serve.bodies import JSON, LINES
+from medspan.serve.problems import MEDIA_TYPE, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from medspan.serve.offers import Offers
+    from medspan.serve.settings import Limits
+
+_NOTE = "No sign of lithium toxicity; her father had asthma."
+_LETTER = "Dear Dr Anna Berg, I saw Mr John Smith on 03/04/2021."
+_STRUCTS = (
+    schema.AnnotateRequest,
+    schema.DeidentifyRequest,
+    schema.ConvertRequest,
+    schema.AnnotateAnswer,
+    schema.DeidentifyAnswer,
+    schema.ModelsAnswer,
+    schema.StatusAnswer,
+    schema.Given,
+    Problem,
+)
+_REF = "#/components/schemas/{name}"
+_LINES_SHAPE = {"type": "string", "description": 'A document a line: {"id": ..., "text": ...}.'}
+_WRONG = {
+    "400": "The body is not JSON.",
+    "401": "A key is needed.",
+    "403": "A page of another site asked.",
+    "408": "The body did not come.",
+    "413": "Too large.",
+    "415": "Not of a known media type.",
+    "421": "The service is not called so.",
+    "422": "Not of the right form, or not offered.",
+    "429": "Too much waits already; Retry-After says when to come again.",
+    "504": "It took too long.",
+}
+_READ = ("401", "421")
+_POSTED = tuple(_WRONG)
+
+
+def document(offers: Offers, limits: Limits, *, has_keys: bool) -> dict[str, Any]:
+    """The OpenAPI document.
+
+    Args:
+        offers: what can be asked for; its names stand in it.
+        limits: of requests.
+        has_keys: whether requests need a key.
+    """
+    _, components = msgspec.json.schema_components(_STRUCTS, ref_template=_REF)
+    _with_limits(components, offers, limits)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "medspan",
+            "version": __version__,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "description": "Entities in biomedical and clinical text; no text is kept or logged.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": _paths(offers),
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+        **({"security": [{"key": []}]} if has_keys else {}),
+    }
+
+
+def _with_limits(components: dict[str, Any], offers: Offers, limits: Limits) -> None:
+    """Say in the schemas what this service refuses."""
+    for name in ("AnnotateRequest", "DeidentifyRequest"):
+        asked = components[name]
+        fields = asked["properties"]
+        texts = {"type": "string", "maxLength": limits.characters}
+        fields["text"] = {**texts, "description": "The text, exactly as offsets shall point into it."}
+        fields["documents"] = {
+            "type": "array",
+            "items": {"$ref": _REF.format(name="Given")},
+            "maxItems": limits.documents,
+            "description": "Many documents, instead of text.",
+        }
+        asked["oneOf"] = [{"required": ["text"]}, {"required": ["documents"]}]
+    components["Given"]["properties"]["text"]["maxLength"] = limits.characters
+    annotate = components["AnnotateRequest"]["properties"]
+    annotate["model"] = _one_of(offers.models, annotate["model"])
+    annotate["stages"] = _some_of(offers.stages, annotate["stages"])
+    deidentify = components["DeidentifyRequest"]["properties"]
+    deidentify["policy"] = _one_of(offers.policies, deidentify["policy"])
+
+
+def _one_of(names: Any, field: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - any collection of names
+    return {"description": field.get("description", ""), "enum": [*names, None], "default": None}
+
+
+def _some_of(names: Any, field: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - any collection of names
+    items = {"type": "array", "items": {"enum": list(names)}} if names else {"type": "array", "maxItems": 0}
+    return {"description": field.get("description", ""), "anyOf": [items, {"type": "null"}], "default": None}
+
+
+def _paths(offers: Offers) -> dict[str, Any]:
+    paths = {
+        "/v1/models": {"get": _read("What this service offers.", "ModelsAnswer")},
+        "/v1/annotate": {
+            "post": _post(
+                "Find entities, and what follows from them.",
+                "AnnotateRequest",
+                "AnnotateAnswer",
+                {"text": _NOTE, "labels": offers.models[offers.default].labels[:2]},
+            )
+        },
+        "/v1/convert": {"post": _convert()},
+        "/healthz": {"get": _read("Whether the process lives.", "StatusAnswer", is_open=True)},
+        "/readyz": {"get": _read("Whether it takes requests.", "StatusAnswer", is_open=True, can_wait=True)},
+        "/metrics": {"get": _answered("Counters, for Prometheus.", "text/plain", {"type": "string"})},
+    }
+    if offers.policies:
+        paths["/v1/deidentify"] = {
+            "post": _post(
+                "Take out what identifies people.",
+                "DeidentifyRequest",
+                "DeidentifyAnswer",
+                {"text": _LETTER, "policy": offers.policies[0]},
+            )
+        }
+    return paths
+
+
+def _problems(codes: tuple[str, ...]) -> dict[str, Any]:
+    content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}}
+    return {code: {"description": _WRONG[code], "content": content} for code in codes}
+
+
+def _answered(summary: str, kind: str, shape: Mapping[str, Any]) -> dict[str, Any]:
+    answer = {"description": "Done.", "content": {kind: {"schema": shape}}}
+    return {"summary": summary, "responses": {"200": answer, **_problems(_READ)}}
+
+
+def _read(summary: str, answer: str, *, is_open: bool = False, can_wait: bool = False) -> dict[str, Any]:
+    found = _answered(summary, JSON, {"$ref": _REF.format(name=answer)})
+    if is_open:
+        found["security"] = []
+    if can_wait:
+        found["responses"]["503"] = {
+            **found["responses"]["200"],
+            "description": "Not yet, or not any more.",
+        }
+    return found
+
+
+def _post(summary: str, body: str, answer: str, example: dict[str, Any]) -> dict[str, Any]:
+    many = {"documents": [{"id": "a", "text": example["text"]}, {"id": "b", "text": "A second text."}]}
+    lines = "".join(msgspec.json.encode(each).decode() + "\n" for each in many["documents"])
+    found = _answered(summary, JSON, {"$ref": _REF.format(name=answer)})
+    found["responses"]["200"]["content"][LINES] = {
+        "schema": {"type": "string", "description": 'A document a line, or {"error": ...} in its place.'}
+    }
+    found["responses"] |= _problems(_POSTED)
+    found["requestBody"] = {
+        "required": True,
+        "content": {
+            JSON: {
+                "schema": {"$ref": _REF.format(name=body)},
+                "examples": {"one": {"value": example}, "many": {"value": many}},
+            },
+            LINES: {
+                "schema": _LINES_SHAPE,
+                "example": lines,
+            },
+        },
+    }
+    return found
+
+
+def _convert() -> dict[str, Any]:
+    found = _answered(
+        "Annotated documents in another format.", "application/octet-stream", {"type": "string"}
+    )
+    found["responses"] |= _problems(tuple(code for code in _POSTED if code not in {"429", "504"}))
+    found["requestBody"] = {
+        "required": True,
+        "content": {JSON: {"schema": {"$ref": _REF.format(name="ConvertRequest")}}},
+    }
+    return found
