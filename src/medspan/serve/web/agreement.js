@@ -3,13 +3,14 @@
 import { fill, h } from "./dom.js";
 import { words } from "./labels.js";
 import { errorBox, showError } from "./notices.js";
-import { readAgreement } from "./project.js";
+import { readAgreement, readDocument } from "./project.js";
 
 const MOST = 300;
+const MOST_READ = 40;
 const fixed = (number) => (number === null || number === undefined ? "–" : number.toFixed(3));
 
 export class AgreementPart {
-  /** @param {{open: (id: string) => void}} owner */
+  /** @param {{annotator: () => string, open: (id: string) => void}} owner */
   constructor(owner) {
     this.owner = owner;
     this.error = errorBox();
@@ -19,13 +20,25 @@ export class AgreementPart {
 
   async show() {
     try {
-      this.draw(await readAgreement());
+      const { pairs, disagreements } = await readAgreement();
+      this.draw(pairs, await this.withTexts(disagreements.slice(0, MOST)));
     } catch (error) {
       showError(this.error, error);
     }
   }
 
-  draw({ pairs, disagreements }) {
+  /** With the name and the words of each place, for as many documents as is quick. */
+  async withTexts(disagreements) {
+    const ids = [...new Set(disagreements.map(({ id }) => id))].slice(0, MOST_READ);
+    const documents = new Map();
+    for (const id of ids) documents.set(id, await readDocument(id, this.owner.annotator()));
+    return disagreements.map((one) => {
+      const document = documents.get(one.id);
+      return document ? { ...one, name: document.name, text: document.text.slice(one.start, one.end) } : one;
+    });
+  }
+
+  draw(pairs, disagreements) {
     if (!pairs.length) {
       fill(this.body, h("p", { class: "empty" }, "Once two people are done with the same text, F1 and kappa of each pair, and every mark that only one of them made, stand here."));
       return;
@@ -42,7 +55,7 @@ export class AgreementPart {
 
   disagreementTable(disagreements) {
     if (!disagreements.length) return h("p", {}, "They agree on every mark.");
-    const rows = disagreements.slice(0, MOST).map((one) =>
+    const rows = disagreements.map((one) =>
       h(
         "tr",
         {},

@@ -58,7 +58,8 @@ export class Queue {
   draw() {
     this.told.textContent = counted(this.total, "text");
     const more = this.total > this.documents.length && h("li", {}, h("button", { type: "button", onclick: () => this.more() }, "More"));
-    fill(this.list, this.documents.map((document) => this.item(document)), more);
+    const most = Math.max(1e-9, ...this.documents.map(({ uncertainty }) => uncertainty ?? 0));
+    fill(this.list, this.documents.map((document) => this.item(document, most)), more);
   }
 
   more() {
@@ -66,16 +67,24 @@ export class Queue {
     return this.load();
   }
 
-  item({ id, name, state, preview, uncertainty, is_held_back: isHeldBack }) {
-    const sure = uncertainty === undefined || uncertainty === null ? null : h("meter", { min: 0, max: 1, value: uncertainty, title: `uncertainty ${uncertainty.toFixed(2)}`, "aria-label": "Uncertainty" });
+  /** @param {number} most the largest uncertainty of the list: bars are drawn relative to it */
+  item({ id, name, state, preview, uncertainty, is_held_back: isHeldBack }, most) {
+    const bar = { min: 0, max: most, value: uncertainty, title: `uncertainty ${uncertainty?.toFixed(2)}`, "aria-label": "Uncertainty" };
     return h(
       "li",
       {},
       h(
         "button",
         { type: "button", class: "document", "aria-current": id === this.current ? "true" : null, onclick: () => this.owner.open(id) },
-        h("span", { class: "row" }, h("b", {}, name ?? id), state !== "open" && h("span", { class: `state ${state}` }, state), isHeldBack && h("span", { class: "state" }, "held back"), h("span", { class: "push" }), sure),
-        h("span", { class: "preview quiet" }, preview),
+        h("span", { class: "preview" }, preview),
+        h(
+          "span",
+          { class: "about" },
+          h("span", { class: "quiet name" }, name ?? id),
+          state !== "open" && h("span", { class: `state ${state}` }, state),
+          isHeldBack && h("span", { class: "state", title: "Nothing is learnt from it; it scores the model" }, "held back"),
+          typeof uncertainty === "number" && h("meter", bar),
+        ),
       ),
     );
   }

@@ -36,7 +36,7 @@ class AnnotateView {
     this.queue = new Queue({ annotator: () => this.name, open: (id) => this.open(id), files: "#annotate/files" });
     this.work = h("div", { class: "pane text-pane" });
     this.parts = {
-      agreement: new AgreementPart({ open: (id) => this.openFrom(id) }),
+      agreement: new AgreementPart({ annotator: () => this.name, open: (id) => this.openFrom(id) }),
       train: new TrainPart({ annotator: () => this.name, project: () => this.project, store }),
       files: new FilesPart({ store, project: () => this.project, changed: () => this.refresh(true) }),
     };

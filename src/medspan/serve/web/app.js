@@ -45,7 +45,8 @@ function begin(service) {
   const show = () => route(views, store);
   addEventListener("hashchange", () => {
     show();
-    find("#main").focus();
+    find("#main").focus({ preventScroll: true });
+    scrollTo(0, 0);
   });
   show();
 }

@@ -56,7 +56,6 @@ class CompareView {
       { class: "stack" },
       this.giver,
       h("section", { class: "pane text-pane", "aria-label": "Differences" }, h("div", { class: "row head" }, h("h2", {}, "Differences"), models), this.error, this.kinds, this.body),
-      this.table,
     );
   }
 
@@ -95,8 +94,8 @@ class CompareView {
     const shown = this.pairs.filter(({ kind }) => this.wanted.has(kind));
     const entities = shown.flatMap((pair) => marksOf(pair));
     this.view.draw({ text: this.given, entities });
-    fill(this.body, this.text);
     fill(this.table, this.tableOf(shown));
+    fill(this.body, h("div", { class: "compared" }, this.text, this.table));
     this.giver.open = false;
   }
 
@@ -112,11 +111,7 @@ class CompareView {
   tableOf(shown) {
     if (!shown.length) return null;
     const rows = shown.map((pair) => h("tr", {}, h("td", {}, KINDS.find(({ kind }) => kind === pair.kind).words), h("td", {}, this.cell(pair.a)), h("td", {}, this.cell(pair.b))));
-    return h(
-      "section",
-      { class: "pane", "aria-label": "Differences as a table" },
-      h("table", { class: "list" }, h("caption", {}, "What differs"), h("thead", {}, h("tr", {}, ["Kind", "A", "B"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows)),
-    );
+    return h("table", { class: "list" }, h("caption", {}, "What differs"), h("thead", {}, h("tr", {}, ["Kind", "A", "B"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows));
   }
 
   cell(entity) {
@@ -142,7 +137,6 @@ class CompareView {
   drawEmpty() {
     showError(this.error, null);
     fill(this.kinds);
-    fill(this.table);
     fill(this.body, emptyState(this.store, "Both models read the same text; what only one of them finds is marked."));
     this.giver.open = true;
   }

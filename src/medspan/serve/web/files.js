@@ -28,7 +28,7 @@ class FilesView {
     this.cancelButton = h("button", { type: "button", onclick: () => this.controller?.abort() }, "Cancel");
     this.told = h("p", { class: "summary" });
     this.bar = h("div", { class: "bar", hidden: true }, this.told, this.progress, this.cancelButton);
-    this.results = h("div", {});
+    this.results = h("div", { class: "results" });
     this.element = this.build();
   }
 
@@ -123,7 +123,7 @@ class FilesView {
   async annotateChunk(path, chunk) {
     const body = chunk.map(({ id, text }) => JSON.stringify({ id, text })).join("\n");
     for await (const line of lines(path, { body, type: "application/x-ndjson", signal: this.controller.signal })) {
-      if (line.error) this.bad.push({ id: line.id ?? "?", reason: reasonOf(line.error) });
+      if (line.error) this.bad.push({ id: line.error.id ?? "–", reason: line.error.reason ?? "it could not be annotated" });
       else this.done.push(line);
       this.drawProgress();
     }
@@ -194,8 +194,6 @@ class FilesView {
     location.hash = "#read";
   }
 }
-
-const reasonOf = (error) => (typeof error === "string" ? error : (error.reason ?? error.detail ?? "it could not be annotated"));
 
 function labelsOf({ entities }) {
   const counts = new Map();
