@@ -80,7 +80,7 @@ def serve(  # noqa: PLR0917 - options of a verb
     timeout: Timeout = 60.0,
     queue: Waiting = 128,
 ) -> None:
-    """Serve models over HTTP, with a page to look, correct and learn.
+    """Serve models over HTTP, and a page to look and correct on.
 
     One process, worker processes beside it; no text is kept or logged. Only this machine can reach it, unless
     --host says otherwise, which needs --keys.

@@ -37,7 +37,7 @@ _KINDS = {
     ".xml": "text/xml",
     ".zip": "application/zip",
 }
-FOLDERS = frozenset({"brat", "i2b2-2009", "hf"})
+FOLDERS = frozenset({"brat", "i2b2-2009", "hf", "text"})
 """Formats of several files; they come as a zip."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -53,6 +54,8 @@ def run(settings: Settings) -> None:
         backlog=_BACKLOG,
     )
     server = _Server(config, f"medspan serves http://{host}:{port}")
+    # The server raises the signal again once it has ended well; that is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     server.run(sockets=[listening])
     if not server.started:
         raise service.failure or MedspanError("the service could not start")
