@@ -39,7 +39,7 @@ async function start() {
 function begin(service) {
   const model = service.default ?? service.models[0]?.name;
   const other = service.models.find(({ name }) => name !== model)?.name ?? model;
-  const store = createStore({ service, text: "", model, other, stages: service.stages ?? [], policy: service.policies?.[0] });
+  const store = createStore({ service, text: "", model, modelA: model, modelB: other, stages: service.stages ?? [], policy: service.policies?.[0] });
   const views = VIEWS.filter(({ isOffered }) => isOffered(service));
   find("#version").textContent = `medspan ${service.version ?? ""} · nothing you type leaves this service`;
   const show = () => route(views, store);

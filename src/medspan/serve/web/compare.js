@@ -44,13 +44,13 @@ class CompareView {
     this.element = this.build();
     const stale = () => store.get("view") === "compare" && this.ask();
     store.on(["text"], debounced(stale, WAIT));
-    store.on(["model", "other", "view"], stale);
+    store.on(["modelA", "modelB", "view"], stale);
   }
 
   build() {
     const editor = createEditor(this.store, { rows: 8 });
     this.giver = h("details", { class: "pane giver", open: !this.store.get("text") }, h("summary", {}, h("h2", {}, "Text")), editor.element);
-    const models = h("div", { class: "row models" }, modelChoice(this.store, "model", "A"), modelChoice(this.store, "other", "B"));
+    const models = h("div", { class: "row models" }, modelChoice(this.store, "modelA", "A"), modelChoice(this.store, "modelB", "B"));
     return h(
       "div",
       { class: "stack" },
@@ -60,7 +60,7 @@ class CompareView {
   }
 
   async ask() {
-    const [text, model, other] = ["text", "model", "other"].map((name) => this.store.get(name));
+    const [text, modelA, modelB] = ["text", "modelA", "modelB"].map((name) => this.store.get(name));
     if (!text.trim()) {
       this.pairs = null;
       await this.run(async () => null);
@@ -69,7 +69,7 @@ class CompareView {
     }
     const asked = (name, signal) => call("/v1/annotate", { json: { text, model: name, offsets: "utf16" }, signal });
     try {
-      const answers = await this.run((signal) => Promise.all([asked(model, signal), asked(other, signal)]));
+      const answers = await this.run((signal) => Promise.all([asked(modelA, signal), asked(modelB, signal)]));
       if (answers) this.take(answers, text);
     } catch (error) {
       showError(this.error, error);
@@ -109,7 +109,7 @@ class CompareView {
   }
 
   tableOf(shown) {
-    if (!shown.length) return null;
+    if (!shown.length) return h("p", { class: "quiet" }, "No difference of the kinds shown.");
     const rows = shown.map((pair) => h("tr", {}, h("td", {}, KINDS.find(({ kind }) => kind === pair.kind).words), h("td", {}, this.cell(pair.a)), h("td", {}, this.cell(pair.b))));
     return h("table", { class: "list" }, h("caption", {}, "What differs"), h("thead", {}, h("tr", {}, ["Kind", "A", "B"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows));
   }
