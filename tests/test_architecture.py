@@ -24,7 +24,7 @@ LEVELS = {
     "weak": 2,
     **dict.fromkeys(("model", "train"), 3),
     "tasks": 4,
-    **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report", "study", "suggest"), 5),
+    **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report", "study", "suggest", "project"), 5),
     **dict.fromkeys(("cli", "serve", "spark", "__main__", "__init__"), 6),
 }
 VERBS_THAT_TRAIN = (
@@ -58,6 +58,7 @@ ONLY_IN = {
         "bench",
         "cli/",
     ),
+    "sqlite3": ("project/",),
     **dict.fromkeys(
         ("urllib.request", "http.client", "ssl", "ftplib", "requests", "httpx", "urllib3"),
         ("corpora/get",),

@@ -146,6 +146,11 @@ class CorpusConfig(Strict, frozen=True):
     """Split, or a path, that selects the checkpoint."""
     weight: PositiveFloat = 1.0
     """How often its sentences are seen in an epoch; 0.5 = every second epoch."""
+    may_lack: bool = False
+    """Whether its training split may hold no span of a label its heads predict: that nobody found one is then
+    what they learn."""
+    judges: bool = True
+    """Whether its dev split chooses the checkpoint, as far as heads that learn from it ship."""
 
 
 class HeadConfig(Strict, frozen=True):
@@ -163,6 +168,9 @@ class HeadConfig(Strict, frozen=True):
     """Whether the exported model keeps this head; a corpus that teaches none such chooses nothing on dev."""
     group: str | None = None
     """The entity type whose layer stands between the encoder and this head; none where absent."""
+    begins_as: dict[str, str] = {}
+    """Of labels the start does not have, the label of the start whose weights they begin with, where
+    `transfer.heads` copies heads: a label that is another name, or another view, of a known one."""
 
 
 class GroupConfig(Strict, frozen=True):
@@ -262,14 +270,14 @@ class TransferConfig(Strict, frozen=True):
     """Where the encoder starts: tensors of another model are copied by name."""
 
     source: str = msgspec.field(name="from")
-    """A folder `medspan pretrain` wrote, or a model folder that holds model.safetensors."""
+    """A folder `medspan pretrain` wrote, a model folder, or the name of a model, such as `default`."""
     encoder_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 1.0
     """Learning rate of copied tensors, as a factor; 0 never changes them."""
     word_rate: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.3
     """The same for a copied table of words, on top of `encoder_rate`: words of the training text that move
     far leave those it lacks behind."""
     heads: bool = False
-    """Copy heads and layers of entity types that have the same names, too."""
+    """Copy layers of entity types that have the same names, and heads by their labels, too."""
     freeze_epochs: Count = 0
     """Epochs before the top copied layer learns; each layer below waits as many more (gradual unfreezing)."""
 

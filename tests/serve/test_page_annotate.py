@@ -113,8 +113,8 @@ def test_suggestions_of_the_model_are_accepted_one_by_one(annotator: Watched) ->
 def test_spans_are_made_changed_and_deleted_by_keys(annotator: Watched) -> None:
     page = opened(annotator.page, "one")
     clear(page)
-    page.keyboard.press("Escape")
-    for _ in range(3):  # the first shows the cursor: He, has, asthma
+    page.keyboard.press("Home")
+    for _ in range(2):  # He, has, asthma
         page.keyboard.press("ArrowRight")
     page.keyboard.press("1")
     assert marks(page) == ["Disease:asthma"]
@@ -124,9 +124,9 @@ def test_spans_are_made_changed_and_deleted_by_keys(annotator: Watched) -> None:
     assert marks(page) == ["Disease:has asthma and"]
     page.keyboard.press("2")
     assert marks(page) == ["Chemical:has asthma and"]
-    page.keyboard.press("Escape")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("End")
+    for _ in range(4):  # . today 😀 gout and
+        page.keyboard.press("ArrowLeft")
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("1")
     eventually(annotator, "one", marks(page))
@@ -204,7 +204,7 @@ def test_another_window_is_noticed(annotator: Watched) -> None:
         assert client.put(path, params={"annotator": who}, json=body).status_code == 200
     page.keyboard.press("Control+ArrowRight")
     page.keyboard.press("Delete")
-    expect(page.locator("#view-annotate .error")).to_contain_text("Changed in another window")
+    expect(page.locator("#view-annotate .text-pane .error")).to_contain_text("Changed in another window")
     assert marks(page) == ["Gene:Lithium"]
 
 

@@ -16,6 +16,7 @@ from medspan.errors import MedspanError
 from medspan.jobs.pool import COMMAND, Pool
 from medspan.jobs.wire import Setup
 from medspan.model.session import available_cores
+from medspan.project import Project
 from medspan.serve import openapi
 from medspan.serve.bodies import JSON
 from medspan.serve.convert import Converter, known_formats
@@ -25,6 +26,7 @@ from medspan.serve.metrics import Metrics
 from medspan.serve.offers import Offers
 from medspan.serve.orders import pack
 from medspan.serve.problems import HttpError, problem_response
+from medspan.serve.project_routes import project_routes, status_of
 from medspan.serve.queue import Queue
 from medspan.serve.schema import LimitsAnswer, ModelsAnswer, StatusAnswer
 from medspan.serve.static import Page
@@ -32,6 +34,7 @@ from medspan.serve.texts import Texts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from starlette.requests import Request
     from starlette.types import ASGIApp
@@ -58,15 +61,14 @@ class Service:
         self.failure: MedspanError | None = None
         """Why it could not start."""
         self.offers = Offers(settings)
+        self._project = _project_of(settings, self.offers)
         self.metrics = Metrics()
         workers = settings.workers or available_cores()
         setup = Setup(model="", more=msgspec.msgpack.encode(self.offers.offer))
         self._pool = Pool(setup, workers, command=worker_command(WORKER))
         self.queue = Queue(self._pool, workers, settings.limits.waiting, self.metrics)
         keys = None if settings.keys is None else read_keys(settings.keys)
-        self._document = msgspec.json.encode(
-            openapi.document(self.offers, settings.limits, has_keys=keys is not None)
-        )
+        self._document = msgspec.json.encode(openapi.document(self.offers, has_keys=keys is not None))
         hosts = None
         if settings.is_local or settings.hosts:
             hosts = frozenset({*_LOCAL_NAMES, settings.host.lower(), *map(str.lower, settings.hosts)})
@@ -86,12 +88,18 @@ class Service:
             Route("/assets/{name}", page.asset, methods=["GET"]),
             Route("/", page.index, methods=["GET"]),
         ]
+        if self._project is not None:
+            routes += project_routes(self._project, _Services(self.offers))
         if self.offers.policies:
             routes.insert(1, Route("/v1/deidentify", texts.deidentify, methods=["POST"]))
         app = Starlette(
             routes=routes,
             lifespan=self._lifespan,
-            exception_handlers={HttpError: _problem, HTTPException: _problem_of_starlette},
+            exception_handlers={
+                HttpError: _problem,
+                HTTPException: _problem_of_starlette,
+                MedspanError: _problem_of_ours,
+            },
         )
         app.router.redirect_slashes = False
         return app
@@ -103,6 +111,8 @@ class Service:
             yield
         finally:
             await self.queue.stop()
+            if self._project is not None:
+                self._project.close()
 
     async def _start(self) -> None:
         try:
@@ -120,7 +130,7 @@ class Service:
                 list(self.offers.stages),
                 list(self.offers.policies),
                 known_formats(),
-                self.settings.project is not None,
+                self._project is not None,
                 LimitsAnswer(limits.body_bytes, limits.documents, limits.characters),
                 __version__,
             )
@@ -141,6 +151,29 @@ class Service:
         return Response(self._document, media_type=JSON)
 
 
+class _Services:
+    """What routes of a project ask of the app."""
+
+    def __init__(self, offers: Offers) -> None:
+        self._offers = offers
+        self._first = offers.default
+
+    def default_model(self) -> tuple[str, Path]:
+        """Name and folder of the model that stands before a run of the project was accepted."""
+        return self._first, self._offers.folder(self._first)
+
+    def add_model(self, name: str, folder: Path) -> None:
+        """Offer a model by name; one of the same name is replaced."""
+        self._offers.add(folder, name)
+
+
+def _project_of(settings: Settings, offers: Offers) -> Project | None:
+    """The project of a service, opened; a new one has the labels of the model."""
+    if settings.project is None:
+        return None
+    return Project(settings.project, labels=offers.models[offers.default].labels)
+
+
 def worker_command(module: str) -> tuple[str, ...]:
     """How a worker process of a module is started."""
     return (*COMMAND[:-1], module)
@@ -153,6 +186,11 @@ def _json(answer: msgspec.Struct, status: int = 200) -> Response:
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HttpError)  # noqa: S101 - for the type checker
     return problem_response(error, request.state.request_id)
+
+
+async def _problem_of_ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, MedspanError)  # noqa: S101 - for the type checker
+    return problem_response(HttpError(status_of(error), str(error)), request.state.request_id)
 
 
 async def _problem_of_starlette(request: Request, error: Exception) -> Response:

@@ -37,6 +37,9 @@ _KINDS = {
     ".xml": "text/xml",
     ".zip": "application/zip",
 }
+_OTHER = "application/octet-stream"
+FILE_KINDS = (_OTHER, *sorted({kind.partition(";")[0] for kind in _KINDS.values()}))
+"""Media types of what is sent."""
 FOLDERS = frozenset({"brat", "i2b2-2009", "hf", "text"})
 """Formats of several files; they come as a zip."""
 
@@ -64,7 +67,7 @@ class Converter:
             raise HttpError(422, f"format: no such format; {did_you_mean(asked.format, formats.WRITERS)}")
         documents = [_document(value, place) for place, value in enumerate(asked.documents)]
         name, data = await to_thread.run_sync(partial(packed, documents, asked.format))
-        kind = _KINDS.get(Path(name).suffix, "application/octet-stream")
+        kind = _KINDS.get(Path(name).suffix, _OTHER)
         return Response(
             data, headers={"Content-Disposition": f'attachment; filename="{name}"', "Content-Type": kind}
         )

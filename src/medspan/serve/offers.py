@@ -74,6 +74,10 @@ class Offers:
             name, list(labels_of(models)), spec.description, spec.licence, spec.language
         )
 
+    def folder(self, name: str) -> Path:
+        """The folder of a model that is offered."""
+        return self._folders[name]
+
     def annotate(self, asked: AnnotateRequest, *, echo: bool) -> tuple[Annotate, str]:
         """The order of a request, and the name of its model.
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
 from medspan import __version__
 from medspan.serve import schema
 from medspan.serve.bodies import JSON, LINES
+from medspan.serve.convert import FILE_KINDS, known_formats
 from medspan.serve.problems import MEDIA_TYPE, Problem
+from medspan.tasks.deid.labels import LABELS
+from medspan.tasks.deid.policy import GENERALISED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from medspan.serve.offers import Offers
-    from medspan.serve.settings import Limits
 
 _NOTE = "No sign of lithium toxicity; her father had asthma."
 _LETTER = "Dear Dr Anna Berg, I saw Mr John Smith on 03/04/2021."
@@ -31,7 +33,11 @@ _STRUCTS = (
     Problem,
 )
 _REF = "#/components/schemas/{name}"
-_LINES_SHAPE = {"type": "string", "description": 'A document a line: {"id": ..., "text": ...}.'}
+_LINES_SHAPE = {
+    "type": "array",
+    "items": {"$ref": _REF.format(name="Given")},
+    "description": "A document a line; the array stands for the lines.",
+}
 _WRONG = {
     "400": "The body is not JSON.",
     "401": "A key is needed.",
@@ -48,23 +54,23 @@ _READ = ("401", "421")
 _POSTED = tuple(_WRONG)
 
 
-def document(offers: Offers, limits: Limits, *, has_keys: bool) -> dict[str, Any]:
+def document(offers: Offers, *, has_keys: bool) -> dict[str, Any]:
     """The OpenAPI document.
 
     Args:
         offers: what can be asked for; its names stand in it.
-        limits: of requests.
         has_keys: whether requests need a key.
     """
     _, components = msgspec.json.schema_components(_STRUCTS, ref_template=_REF)
-    _with_limits(components, offers, limits)
+    _with_offers(components, offers)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "medspan",
             "version": __version__,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            "description": "Entities in biomedical and clinical text; no text is kept or logged.",
+            "description": "Entities in biomedical and clinical text; no text is kept or logged. How large "
+            "a request may be stands in /v1/models; a larger one gets 413.",
         },
         "servers": [{"url": "/"}],
         "paths": _paths(offers),
@@ -76,26 +82,40 @@ def document(offers: Offers, limits: Limits, *, has_keys: bool) -> dict[str, Any
     }
 
 
-def _with_limits(components: dict[str, Any], offers: Offers, limits: Limits) -> None:
-    """Say in the schemas what this service refuses."""
+def _with_offers(components: dict[str, Any], offers: Offers) -> None:
+    """Say in the schemas what can be asked for here."""
     for name in ("AnnotateRequest", "DeidentifyRequest"):
         asked = components[name]
         fields = asked["properties"]
-        texts = {"type": "string", "maxLength": limits.characters}
-        fields["text"] = {**texts, "description": "The text, exactly as offsets shall point into it."}
+        fields["text"] = {"type": "string", "description": fields["text"].get("description", "")}
         fields["documents"] = {
             "type": "array",
             "items": {"$ref": _REF.format(name="Given")},
-            "maxItems": limits.documents,
             "description": "Many documents, instead of text.",
         }
         asked["oneOf"] = [{"required": ["text"]}, {"required": ["documents"]}]
-    components["Given"]["properties"]["text"]["maxLength"] = limits.characters
     annotate = components["AnnotateRequest"]["properties"]
     annotate["model"] = _one_of(offers.models, annotate["model"])
     annotate["stages"] = _some_of(offers.stages, annotate["stages"])
+    annotate["labels"] = _some_of(offers.models[offers.default].labels, annotate["labels"])
     deidentify = components["DeidentifyRequest"]["properties"]
     deidentify["policy"] = _one_of(offers.policies, deidentify["policy"])
+    every = get_args(schema.Action)
+    convert = components["ConvertRequest"]["properties"]
+    convert["format"]["enum"] = known_formats()
+    convert["documents"]["items"] = {
+        "type": "object",
+        "required": ["text"],
+        "properties": {"text": {"type": "string"}},
+        "description": "As /v1/annotate answers, with offsets in code points.",
+    }
+    deidentify["actions"] |= {
+        "properties": {
+            label: {"enum": [a for a in every if a != "generalise" or label in GENERALISED]}
+            for label in LABELS
+        },
+        "additionalProperties": False,
+    }
 
 
 def _one_of(names: Any, field: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401 - any collection of names
@@ -159,7 +179,6 @@ def _read(summary: str, answer: str, *, is_open: bool = False, can_wait: bool = 
 
 def _post(summary: str, body: str, answer: str, example: dict[str, Any]) -> dict[str, Any]:
     many = {"documents": [{"id": "a", "text": example["text"]}, {"id": "b", "text": "A second text."}]}
-    lines = "".join(msgspec.json.encode(each).decode() + "\n" for each in many["documents"])
     found = _answered(summary, JSON, {"$ref": _REF.format(name=answer)})
     found["responses"]["200"]["content"][LINES] = {
         "schema": {"type": "string", "description": 'A document a line, or {"error": ...} in its place.'}
@@ -174,7 +193,7 @@ def _post(summary: str, body: str, answer: str, example: dict[str, Any]) -> dict
             },
             LINES: {
                 "schema": _LINES_SHAPE,
-                "example": lines,
+                "example": many["documents"],
             },
         },
     }
@@ -182,9 +201,8 @@ def _post(summary: str, body: str, answer: str, example: dict[str, Any]) -> dict
 
 
 def _convert() -> dict[str, Any]:
-    found = _answered(
-        "Annotated documents in another format.", "application/octet-stream", {"type": "string"}
-    )
+    found = _answered("Annotated documents in another format.", JSON, {})
+    found["responses"]["200"]["content"] = {kind: {} for kind in FILE_KINDS}
     found["responses"] |= _problems(tuple(code for code in _POSTED if code not in {"429", "504"}))
     found["requestBody"] = {
         "required": True,

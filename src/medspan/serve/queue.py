@@ -1,6 +1,8 @@
 """Documents of all requests, waiting for workers: batched across requests, bounded, in the order they came.
 
-Nobody waits for a batch to fill: a worker that is free takes what is there, so batches grow with the load.
+A worker that is free takes what is there at once. Only while another one has much to do it waits some
+milliseconds for more to come: a batch of a few documents costs almost as much as one of many, and the answers
+that the other is about to give bring new requests.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import asyncio
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import msgspec
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 _MOST_DOCUMENTS, _MOST_CHARACTERS = 32, 200_000
 _WINDOW = 64
+_ENOUGH, _MUCH, _LINGER = 16, 8, 0.015
+"""Documents a worker does not wait to exceed, those of others that make it wait, and seconds that it does."""
 _SECONDS_KEPT = 0.9
 """Of the running mean of how long a document takes, how much stays with each batch."""
 
@@ -58,7 +63,7 @@ class Queue:
         self._pool, self._workers, self._most, self._metrics = pool, workers, most, metrics
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="medspan-worker")
         self._waiting: dict[bytes, deque[_Item]] = {}
-        self._count = self._number = self._batches = 0
+        self._count = self._number = self._batches = self._in_work = 0
         self._changed = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
         self._seconds = 0.01
@@ -137,10 +142,20 @@ class Queue:
         while True:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._count > 0)
+                await self._linger()
+                if not self._count:  # another worker was faster
+                    continue
                 order, items = self._take()
                 self._changed.notify_all()
             if items:
                 await self._do(order, items)
+
+    async def _linger(self) -> None:
+        """Let more documents come, where that costs less than it gains."""
+        if self._count < _ENOUGH and self._in_work >= _MUCH:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LINGER):
+                    await self._changed.wait_for(lambda: self._count >= _ENOUGH)
 
     def _take(self) -> tuple[bytes, list[_Item]]:
         """The documents of an order that have waited longest; those nobody waits for are dropped."""
@@ -166,6 +181,7 @@ class Queue:
         began = time.perf_counter()
         loop = asyncio.get_running_loop()
         self._batches += 1
+        self._in_work += len(items)
         try:
             found = await loop.run_in_executor(self._threads, self._ask, order, items)
         except Exception as error:  # noqa: BLE001 - this worker goes on with other requests
@@ -173,6 +189,7 @@ class Queue:
             answers = [Answer(b"", f"the service cannot do this: {reason_of(error)}")] * len(items)
         else:
             answers = _by_place(found, len(items))
+        self._in_work -= len(items)
         took = (time.perf_counter() - began) / len(items)
         self._seconds = self._seconds * _SECONDS_KEPT + took * (1 - _SECONDS_KEPT)
         self._metrics.batch(len(items))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from medspan.serve.orders import Offsets
 from medspan.serve.problems import HttpError
@@ -28,8 +28,8 @@ class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=None
 
 
 class _Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    text: _Text | None = None
-    documents: Annotated[list[Given], Meta(description="Many documents, instead of text.")] | None = None
+    text: _Text | UnsetType = UNSET
+    documents: Annotated[list[Given], Meta(description="Many, instead of text.")] | UnsetType = UNSET
     offsets: Annotated[Offsets, Meta(description="The unit of all offsets in the answer.")] = "codepoint"
 
     def given(self) -> list[Document]:
@@ -38,11 +38,11 @@ class _Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Raises:
             HttpError: 422 unless it has either a text or documents.
         """
-        if (self.text is None) == (self.documents is None):
-            raise HttpError(422, 'give either "text" or "documents"')
-        if self.text is not None:
+        if self.text is not UNSET and self.documents is UNSET:
             return [Document(DEFAULT_ID, self.text)]
-        return [as_document(each, place) for place, each in enumerate(self.documents or ())]
+        if self.text is UNSET and self.documents is not UNSET:
+            return [as_document(each, place) for place, each in enumerate(self.documents)]
+        raise HttpError(422, 'give either "text" or "documents"')
 
 
 class AnnotateRequest(_Request, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -109,7 +109,7 @@ class DocumentAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """An annotated document; what is empty is left out."""
 
     id: str
-    text: str | msgspec.UnsetType = msgspec.UNSET
+    text: str | UnsetType = UNSET
     entities: list[EntityAnswer]
     relations: list[RelationAnswer] = []
     sentences: list[tuple[int, int]] = []
@@ -130,7 +130,7 @@ class ChangeAnswer(msgspec.Struct, frozen=True):
 class DeidentifiedAnswer(DocumentAnswer, frozen=True, kw_only=True, omit_defaults=True):
     """A document without what identifies people; its entities are the marks in the new text."""
 
-    changes: list[ChangeAnswer] | msgspec.UnsetType = msgspec.UNSET
+    changes: list[ChangeAnswer] | UnsetType = UNSET
 
 
 class FailedDocument(msgspec.Struct, frozen=True):

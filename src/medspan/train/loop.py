@@ -35,7 +35,7 @@ from medspan.train.optim import Average, Optimizer, learning_rate
 from medspan.train.replicas import ALONE
 from medspan.train.sampler import Feeder, epoch_groups
 from medspan.train.scorer import TorchScorer, to_tensors
-from medspan.train.transfer import rate_factors, transfer
+from medspan.train.transfer import fit_first_layer, rate_factors, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -96,7 +96,8 @@ class Trainer:
         self.replicas = replicas
         self.recipe, self.corpora, self.folder, self.device = recipe, corpora, folder, device
         self.lesson = lesson
-        self.judged = [c for c in corpora if any(recipe.heads[name].ships for name in c.heads)]
+        judges = [c for c in corpora if c.name not in recipe.corpora or recipe.corpora[c.name].judges]
+        self.judged = [c for c in judges if any(recipe.heads[name].ships for name in c.heads)]
         config = recipe.train
         torch.manual_seed(config.seed)
         # Pieces are a vocabulary of their own; no word needs an id beside them.
@@ -107,8 +108,10 @@ class Trainer:
         self.vocab = extend_vocab(donor.vocab, self.own_vocab) if donor else self.own_vocab
         self.network = Network(recipe, self.vocab, hub)
         with_heads = recipe.transfer is not None and recipe.transfer.heads
+        if donor:
+            fit_first_layer(self.network, donor, recipe)
         self.transferred = transfer(self.network, donor, self.vocab, with_heads=with_heads) if donor else None
-        if config.narrow_first:
+        if config.narrow_first and not self._is_narrow():
             self._narrow()
         self.network.to(device)
         # A narrowed layer depends on the words that were read, and each process read others.
@@ -166,6 +169,11 @@ class Trainer:
             of_all += np.frombuffer(part, np.int64)
         counts: NDArray[np.int64] = np.maximum(of_all[UNKNOWN_WORD + 1 :], 1)
         return counts
+
+    def _is_narrow(self) -> bool:
+        """Whether the first layer was narrowed to fit that of the donor."""
+        features = self.network.features
+        return features is not None and features.project is not None
 
     def _narrow(self) -> None:
         recipe = self.recipe

@@ -20,18 +20,23 @@ from medspan.features.vocab import Vocab, read_vocab
 from medspan.model.pretrained import BUCKETS, HEAD, SUBWORDS, TENSORS, is_pretrained, open_pretrained
 from medspan.model.spec import CorpusSpec
 from medspan.model.store import open_model
+from medspan.packaged import model_names, named_model
 from medspan.shipped import shipped_starts
+from medspan.tags import iobes_tags
+from medspan.train.graph_weights import PROJECT, graph_tensors, widened
+from medspan.train.heads.tags import TagHead
 from medspan.train.pretrain.settings import LmRecipe
 from medspan.train.pretrain.subwords import Subwords
 from medspan.train.quantize import unpack_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor, nn
 
     from medspan.model.pretrained import PretrainedSpec
     from medspan.model.spec import ModelSpec
+    from medspan.train.network import Network
 
 _Recipe = TypeVar("_Recipe", Recipe, LmRecipe)
 WORDS = "encoder.features.words.weight"
@@ -53,7 +58,7 @@ class Donor(NamedTuple):
     """What is copied from.
 
     ``spec`` names it, ``tensors`` are by name, ``texts`` is what they were learnt from, ``subwords`` is there
-    where n-grams have vectors.
+    where n-grams have vectors, ``labels`` are those of its heads, by head.
     """
 
     spec: CorpusSpec
@@ -61,6 +66,7 @@ class Donor(NamedTuple):
     tensors: dict[str, Tensor]
     texts: tuple[CorpusSpec, ...]
     subwords: Subwords | None = None
+    labels: Mapping[str, tuple[str, ...]] = {}
 
 
 class Transferred(msgspec.Struct, frozen=True):
@@ -102,7 +108,8 @@ def open_donor(folder: Path, *, with_head: bool = False) -> Donor:
         with_head: read a language model's head too, for one that learns on.
 
     Raises:
-        ModelError: if the folder is neither a pretrained one nor a model with its weights, or is damaged.
+        ModelError: if the folder is neither a pretrained one nor a model, is damaged, or holds a transformer
+            without its ``model.safetensors``.
     """
     try:
         if is_pretrained(folder):
@@ -118,23 +125,25 @@ def open_donor(folder: Path, *, with_head: bool = False) -> Donor:
             spec = _spec_of(pretrained.spec, TENSORS)
             return Donor(spec, vocab, tensors, pretrained.spec.texts, subwords)
         model = open_model(folder)
-        if "model.safetensors" not in model.spec.files:
-            raise ModelError(
-                f"{folder}: has no model.safetensors to start from; train it with export.keep_weights = true"
-            )
-        tensors = unpack_bytes(load_tensors(model.read("model.safetensors")))
+        weights = "model.safetensors" if "model.safetensors" in model.spec.files else "model.onnx"
+        if weights == "model.onnx":
+            tensors = graph_tensors(model)
+        else:
+            tensors = unpack_bytes(load_tensors(model.read(weights)))
     except (SafetensorError, KeyError) as error:
         raise ModelError(f"{folder}: its tensors cannot be read ({error}); copy it again") from None
     texts = (*model.spec.provenance.texts, *model.spec.provenance.corpora)
-    spec = _spec_of(model.spec, "model.safetensors")
-    return Donor(spec, read_vocab(model.read("vocab.json")), tensors, texts)
+    labels = {head.name: head.labels for head in model.spec.heads}
+    spec = _spec_of(model.spec, weights)
+    return Donor(spec, read_vocab(model.read("vocab.json")), tensors, texts, labels=labels)
 
 
 def find_donor(recipe: _Recipe, base: Path, start: Path | None) -> tuple[_Recipe, Donor | None]:
     """What a recipe starts from, read, and the recipe that says so.
 
     Args:
-        recipe: its ``transfer`` may name a folder, or a pretrained encoder that comes with the package.
+        recipe: its ``transfer`` may name a folder, a pretrained encoder that comes with the package, or a
+            model by its name.
         base: folder that relative paths in it start from.
         start: what to start from instead; the recipe then keeps its name alone, since a path tells of the
             machine it was on.
@@ -160,9 +169,11 @@ def _find_start(start: Path, base: Path) -> Path:
         return base / start
     if str(start) in shipped:
         return shipped[str(start)]
+    if model := named_model(str(start)):
+        return model
     raise ModelError(
         f"nothing to start from: {base / start} is no folder, and {start.name!r} does not come with the "
-        f"package ({did_you_mean(start.name, shipped)})"
+        f"package ({did_you_mean(start.name, {*shipped, *model_names()})})"
     )
 
 
@@ -181,6 +192,26 @@ def _is_share_alike(licence: str) -> bool:
     return licence.upper().replace(" ", "-").startswith("CC-BY-SA")
 
 
+def fit_first_layer(network: Network, donor: Donor, recipe: Recipe) -> None:
+    """Narrow the first layer of a network in place where its recipe and its donor have narrowed theirs alike.
+
+    A recipe that narrows first (`train.narrow_first`) to as many directions of the word features as the donor
+    reads goes on with the donor's; for any other `transfer` widens the donor's first layer.
+
+    Args:
+        network: its weights are to be copied from the donor afterwards.
+        donor: as `open_donor` gives it.
+        recipe: the network's.
+    """
+    features = network.features
+    if PROJECT not in donor.tensors or features is None or not hasattr(network.encoder, "narrow"):
+        return
+    rank, width = donor.tensors[PROJECT].shape
+    if recipe.train.narrow_first and recipe.export.input_rank == rank and features.width == width:
+        # The moments do not matter: the transfer fills in the donor's directions.
+        network.encoder.narrow(rank, torch.eye(width, dtype=torch.float64))  # type: ignore[operator]
+
+
 def transfer(network: nn.Module, donor: Donor, vocab: Vocab, *, with_heads: bool = False) -> Transferred:
     """Copy the donor's encoder into a network whose vocabulary extends the donor's.
 
@@ -189,14 +220,19 @@ def transfer(network: nn.Module, donor: Donor, vocab: Vocab, *, with_heads: bool
             the donor brings one.
         donor: where the tensors come from.
         vocab: ``extend_vocab(donor.vocab, ...)``, which the network was built with.
-        with_heads: copy a tagger's heads and layers of entity types of the same names, too.
+        with_heads: copy a tagger's layers of entity types of the same names, and its heads by label, too.
 
     Raises:
         TrainingError: if no tensor fits.
     """
     copied = _COPIED_HEADS if with_heads else _COPIED
     own = {n: t for n, t in network.state_dict().items() if n.startswith(copied)}
+    if PROJECT in donor.tensors and PROJECT not in own:
+        donor = donor._replace(tensors=widened(donor.tensors))
     given = {n: t for n, t in donor.tensors.items() if n.startswith(copied)}
+    if with_heads and donor.labels:
+        given = {n: t for n, t in given.items() if not n.startswith("heads.")}
+        given |= dict(_head_tensors(network, donor))
     loaded = [name for name, tensor in own.items() if name in given and _fits(name, given[name], tensor)]
     if not loaded:
         raise TrainingError(
@@ -217,6 +253,49 @@ def transfer(network: nn.Module, donor: Donor, vocab: Vocab, *, with_heads: bool
         new_words,
         made,
     )
+
+
+def _head_tensors(network: nn.Module, donor: Donor) -> Iterator[tuple[str, Tensor]]:
+    """Tensors for the network's heads, with the rows of each label taken from the donor's head that has it.
+
+    Of several the head of the same name wins. Rows of labels that no head of the donor has stay as they are.
+    """
+    for name, head in network.named_modules():
+        if not isinstance(head, TagHead):
+            continue
+        plain = name.removeprefix("heads.")
+        wanted = {head.begins_as.get(label, label) for label in head.labels}
+        order = sorted(
+            donor.labels, key=lambda other: (other != plain, -len(wanted & {*donor.labels[other]}))
+        )
+        source = next((other for other in order if wanted & {*donor.labels[other]}), None)
+        if source is not None:
+            yield from _rows_by_tag(name, head, f"heads.{source}", donor, donor.labels[source])
+
+
+def _rows_by_tag(
+    name: str, head: TagHead, source: str, donor: Donor, labels: Sequence[str]
+) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a head where those of a donor's head are put in the rows of the tags both know."""
+    places = {tag: place for place, tag in enumerate(iobes_tags(labels))}
+    pairs = [
+        (place, places[former])
+        for place, former in enumerate(iobes_tags([head.begins_as.get(x, x) for x in head.labels]))
+        if former in places
+    ]
+    to, of = (torch.tensor(side) for side in zip(*pairs, strict=True))
+    for part, own in head.state_dict().items():
+        given = donor.tensors.get(f"{source}.{part}")
+        if given is None or own.ndim not in (1, 2) or given.ndim != own.ndim:
+            continue
+        filled = own.detach().clone()
+        if part == "crf.transitions":
+            filled[to[:, None], to] = given[of[:, None], of]
+        elif filled.shape[1:] == given.shape[1:]:
+            filled[to] = given[of]
+        else:
+            continue
+        yield f"{name}.{part}", filled
 
 
 def _fits(name: str, given: Tensor, own: Tensor) -> bool:

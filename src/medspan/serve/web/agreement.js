@@ -1,6 +1,6 @@
 /** How far the annotators agree, and where they do not. */
 
-import { fill, h } from "./dom.js";
+import { fill, h, table } from "./dom.js";
 import { words } from "./labels.js";
 import { errorBox, showError } from "./notices.js";
 import { readAgreement, readDocument } from "./project.js";
@@ -68,8 +68,4 @@ export class AgreementPart {
     );
     return table("Marks that not all made", [["Text"], ["Where"], ["Label"], ["Marked by"], ["Not by"]], rows);
   }
-}
-
-function table(caption, heads, rows) {
-  return h("table", { class: "list" }, h("caption", {}, caption), h("thead", {}, h("tr", {}, heads.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))), h("tbody", {}, rows));
 }

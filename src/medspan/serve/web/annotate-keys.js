@@ -6,6 +6,7 @@ import { h } from "./dom.js";
 export const HELP = [
   [["←", "→", "↑", "↓"], "go from word to word"],
   [["Shift", "← →"], "cover more words"],
+  [["Home", "End"], "go to the first or last word"],
   [["1", "…"], "label what is covered, or change the chosen mark"],
   [["Ctrl", "← →"], "choose the mark before or after"],
   [["Alt", "← →"], "move the end of the chosen mark"],
@@ -19,7 +20,16 @@ export const HELP = [
   [["Esc"], "choose nothing"],
 ];
 
-const PLAIN = { Delete: ["remove"], Backspace: ["remove"], Enter: ["done"], Escape: ["release"], a: ["accept"], s: ["skip"] };
+const PLAIN = {
+  Home: ["edge", -1],
+  End: ["edge", 1],
+  Delete: ["remove"],
+  Backspace: ["remove"],
+  Enter: ["done"],
+  Escape: ["release"],
+  a: ["accept"],
+  s: ["skip"],
+};
 
 /**
  * What a key means: a name and what it is given; null where it means nothing here.

@@ -137,6 +137,7 @@ export class AnnotatedText {
     const acts = {
       word: (by, isExtending) => this.goTo(() => this.cursor.step(by, isExtending)),
       line: (by, isExtending) => this.goTo(() => this.cursor.line(by, isExtending)),
+      edge: (by) => this.goTo(() => this.cursor.edge(by)),
       choose: (by) => this.choose(neighbour(this.marks, this.chosen, this.cursor.range?.[0] ?? 0, by)),
       border: (border, by) => this.border(border, by),
       label: (label) => this.setLabel(label),

@@ -71,6 +71,7 @@ class AnnotateView {
     fill(this.body, part ? part.element : this.texts());
     if (part) part.show();
     else if (!this.text.document) this.openFirst();
+    else this.text.draw();
   }
 
   drawBar() {

@@ -1,6 +1,6 @@
 /** Relations: arcs over the text for the eye, a table for everybody. */
 
-import { h, setStyle, svg } from "./dom.js";
+import { h, setStyle, svg, table } from "./dom.js";
 import { hue, percent, words } from "./labels.js";
 
 const FLATTEST = 9;
@@ -78,11 +78,5 @@ export function relationTable(relations, entities, textOf, goTo) {
   const rows = ordered.map((one) =>
     h("tr", {}, h("td", {}, mention(one.head)), h("td", {}, words(one.label)), h("td", {}, mention(one.tail)), h("td", { class: "number" }, percent(one.score))),
   );
-  return h(
-    "table",
-    { class: "list" },
-    h("caption", {}, "Relations"),
-    h("thead", {}, h("tr", {}, ["From", "Relation", "To", "Score"].map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, rows),
-  );
+  return table("Relations", [["From"], ["Relation"], ["To"], ["Score", "number"]], rows);
 }

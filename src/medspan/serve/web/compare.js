@@ -2,7 +2,7 @@
 
 import { call, latest } from "./api.js";
 import { createCard, entityDetails } from "./card.js";
-import { debounced, fill, h } from "./dom.js";
+import { debounced, fill, h, table } from "./dom.js";
 import { KINDS, countsOf, differences } from "./differences.js";
 import { createEditor, emptyState } from "./editor.js";
 import { words } from "./labels.js";
@@ -111,7 +111,7 @@ class CompareView {
   tableOf(shown) {
     if (!shown.length) return h("p", { class: "quiet" }, "No difference of the kinds shown.");
     const rows = shown.map((pair) => h("tr", {}, h("td", {}, KINDS.find(({ kind }) => kind === pair.kind).words), h("td", {}, this.cell(pair.a)), h("td", {}, this.cell(pair.b))));
-    return h("table", { class: "list" }, h("caption", {}, "What differs"), h("thead", {}, h("tr", {}, ["Kind", "A", "B"].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows));
+    return table("What differs", [["Kind"], ["A"], ["B"]], rows);
   }
 
   cell(entity) {

@@ -48,6 +48,13 @@ export function fill(element, ...children) {
 /** @param {string} selector */
 export const find = (selector, root = document) => root.querySelector(selector);
 
+/** A table with its caption and heads, in a frame that scrolls where it is too narrow; of a head: name and class. */
+export function table(caption, heads, rows) {
+  const cells = heads.map(([name, kind]) => (name ? h("th", { scope: "col", class: kind }, name) : h("td", {})));
+  const list = h("table", { class: "list" }, h("caption", {}, caption), h("thead", {}, h("tr", {}, cells)), h("tbody", {}, rows));
+  return h("div", { class: "frame", tabindex: 0, role: "region", "aria-label": caption }, list);
+}
+
 /** A number with its noun: "1 entity", "1,204 entities". */
 export function counted(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;

@@ -1,7 +1,7 @@
 /** Files: a folder in, annotated documents out, with progress and what could not be read. */
 
 import { lines, query } from "./api.js";
-import { counted, fill, h, saveAs } from "./dom.js";
+import { counted, fill, h, saveAs, table } from "./dom.js";
 import { downloadButtons, portions } from "./downloads.js";
 import { chosenFiles, documentsOf, droppedFiles, isKnown, withOwnIds } from "./file-reading.js";
 import { words } from "./labels.js";
@@ -164,7 +164,7 @@ class FilesView {
       "details",
       { open: true, class: "bad" },
       h("summary", {}, h("h3", {}, counted(this.bad.length, "document"), " not annotated")),
-      h("table", { class: "list" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Document"), h("th", { scope: "col" }, "Reason"))), h("tbody", {}, rows)),
+      table("What was wrong", [["Document"], ["Reason"]], rows),
       h("button", { type: "button", onclick: () => saveAs(new Blob([listed]), "not-annotated.jsonl") }, "Save this list"),
     );
   }
@@ -182,8 +182,8 @@ class FilesView {
     const heads = [["Document"], ["Characters", "number"], ["Entities", "number"], ["Most found"]];
     return h(
       "div",
-      { class: "scrolled", tabindex: 0, role: "region", "aria-label": "Annotated documents" },
-      h("table", { class: "list" }, h("caption", {}, "Documents"), h("thead", {}, h("tr", {}, heads.map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))), h("tbody", {}, rows)),
+      {},
+      table("Documents", heads, rows),
       h("p", { class: "quiet small" }, more),
     );
   }

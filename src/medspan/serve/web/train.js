@@ -1,6 +1,6 @@
 /** Train: a run from the annotated texts, watched while it goes, accepted when it is better. */
 
-import { fill, h, select } from "./dom.js";
+import { fill, h, select, table } from "./dom.js";
 import { curveFigure, scoreFigure } from "./curve.js";
 import { words } from "./labels.js";
 import { confirmed, errorBox, say, showError } from "./notices.js";
@@ -31,8 +31,7 @@ export class TrainPart {
     await this.guarded(async () => {
       const project = await readProject();
       this.drawPast(project.runs ?? []);
-      const run = await readTraining().catch((error) => (error.status === 404 ? null : Promise.reject(error)));
-      this.take(run);
+      this.take(project.runs?.length ? await readTraining() : null);
     });
   }
 
@@ -142,20 +141,20 @@ export class TrainPart {
       ),
     );
     const heads = [[""], ["F1", "number"], ["95 % interval", "number"], [""], ["Precision", "number"], ["Recall", "number"]];
-    return h("div", { class: "scrolled", tabindex: 0, role: "region", "aria-label": "Scores" }, h("table", { class: "list scores" }, h("caption", {}, "On the held-back part"), h("thead", {}, h("tr", {}, heads.map(([name, kind]) => (name ? h("th", { scope: "col", class: kind }, name) : h("td", {}))))), h("tbody", {}, rows)));
+    return table("On the held-back part", heads, rows);
   }
 
   labelTable(labels) {
     const f1 = (value) => (typeof value === "number" ? value : (value?.f1 ?? null));
     const shown = (value) => (value === null ? "–" : value.toFixed(3));
     const rows = Object.entries(labels).map(([label, { before, after }]) => h("tr", {}, h("th", { scope: "row" }, words(label)), h("td", { class: "number" }, shown(f1(before))), h("td", { class: "number" }, shown(f1(after)))));
-    return h("table", { class: "list narrow" }, h("caption", {}, "F1 by label"), h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Label"), h("th", { scope: "col", class: "number" }, "Before"), h("th", { scope: "col", class: "number" }, "After"))), h("tbody", {}, rows));
+    return table("F1 by label", [["Label"], ["Before", "number"], ["After", "number"]], rows);
   }
 
   drawPast(runs) {
     if (!runs.length) return;
     const rows = runs.toReversed().map((run) => h("tr", {}, h("td", {}, `Run ${run.number}`), h("td", {}, STATES[run.state] ?? run.state), h("td", { class: "number" }, run.before?.f1?.toFixed(3) ?? "–"), h("td", { class: "number" }, run.after?.f1?.toFixed(3) ?? "–"), h("td", {}, run.accepted ? "accepted" : "")));
-    fill(this.past, h("table", { class: "list" }, h("caption", {}, "All runs"), h("thead", {}, h("tr", {}, [["Run"], ["State"], ["F1 before", "number"], ["F1 after", "number"], ["Accepted"]].map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))), h("tbody", {}, rows)));
+    fill(this.past, table("All runs", [["Run"], ["State"], ["F1 before", "number"], ["F1 after", "number"], ["Accepted"]], rows));
   }
 
   async stop() {

@@ -64,6 +64,13 @@ export class WordCursor {
     this.#goTo(best ? best.at : by > 0 ? this.words.length - 1 : 0, isExtending);
   }
 
+  /** To the first or the last word. @param {1 | -1} by */
+  edge(by) {
+    this.exact = null;
+    this.isShown = true;
+    this.#goTo(by > 0 ? this.words.length - 1 : 0, false);
+  }
+
   #goTo(at, isExtending) {
     this.head = Math.max(0, Math.min(this.words.length - 1, at));
     if (!isExtending) this.anchor = this.head;

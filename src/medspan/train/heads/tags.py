@@ -30,6 +30,8 @@ class TagHead(nn.Module):
 
     def __init__(self, config: HeadConfig, width: int, dropout: float) -> None:
         super().__init__()
+        self.labels = config.labels
+        self.begins_as = config.begins_as
         self.tags = tuple(iobes_tags(config.labels))
         self.dropout = Dropout(dropout)
         self.emit = nn.Linear(width, len(self.tags))
