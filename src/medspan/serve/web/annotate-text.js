@@ -115,10 +115,10 @@ export class AnnotatedText {
       h("p", {}, h("b", {}, words(label)), ` “${this.document.text.slice(start, end)}”`, isSuggested && h("span", { class: "quiet" }, ` suggested${score === undefined ? "" : ` (${percent(score)})`}`)),
       h("span", { class: "push" }),
       isSuggested && button("Accept", "Accept the suggestion", () => this.accept()),
-      button("⇤", "Start one word earlier", () => this.border("start", -1)),
-      button("⇥", "Start one word later", () => this.border("start", 1)),
-      button("←", "End one word earlier", () => this.border("end", -1)),
-      button("→", "End one word later", () => this.border("end", 1)),
+      h("span", { class: "quiet small" }, "Start"),
+      h("span", { class: "group" }, button("←", "Start one word earlier", () => this.border("start", -1)), button("→", "Start one word later", () => this.border("start", 1))),
+      h("span", { class: "quiet small" }, "End"),
+      h("span", { class: "group" }, button("←", "End one word earlier", () => this.border("end", -1)), button("→", "End one word later", () => this.border("end", 1))),
       button("Delete", "Delete the mark", () => this.remove()),
     );
   }

@@ -1,4 +1,4 @@
-/** Elements without innerHTML: text becomes text nodes, styles go through the CSSOM (the CSP allows no others). */
+/** Elements made without markup: text becomes text nodes, styles go through the CSSOM (the CSP allows no others). */
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -47,6 +47,7 @@ export function piecesOf(entities) {
  * @returns {LayoutNode[]}
  */
 export function nested(pieces, start, end) {
+  if (start >= end) return [];
   const waiting = clipped(pieces, start, end).toReversed();
   const root = { kind: "root", piece: { end }, children: [] };
   const stack = [root];

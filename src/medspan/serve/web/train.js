@@ -162,7 +162,10 @@ export class TrainPart {
   }
 
   async accept(run) {
-    if (!(await confirmed(`Run ${run.number} becomes the project’s model: it suggests from now on, and answers in the other views.`, "Accept"))) return;
+    const isWorse = run.before && run.after && run.after.f1 < run.before.f1;
+    const warning = isWorse ? "On the held-back part it scores lower than the present model. " : "";
+    const question = `${warning}Run ${run.number} becomes the project’s model: it suggests from now on, and answers in the other views.`;
+    if (!(await confirmed(question, "Accept"))) return;
     await this.guarded(async () => {
       this.take(await acceptRun(run.number));
       const service = await call("/v1/models");
