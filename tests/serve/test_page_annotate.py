@@ -279,3 +279,58 @@ def test_axe_finds_no_serious_fault(
             assert faults(page, axe) == [], part
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), part
         watched.check()
+
+
+def corrected(service: Live, who: str, folder: Path) -> None:
+    """A text a line, annotated as the model suggests but for every disease, which becomes a `Symptom`."""
+    words = ("asthma", "gout", "fever", "cough", "mania", "anaemia", "migraine", "psoriasis", "hepatitis", "sepsis")
+    texts = [f"Case {n}: {a} was treated, {b} was not." for n, a in enumerate(words) for b in words[n + 1 :]][:30]
+    with service.client() as client:
+        given = [{"id": f"{folder.name}-{n}", "text": text} for n, text in enumerate(texts)]
+        assert client.post("/v1/project/documents", json={"documents": given, "split": "documents"}).is_success
+        listed = client.get("/v1/project/documents", params={"annotator": who, "limit": 200}).json()["documents"]
+        for one in listed:
+            path, query = f"/v1/project/documents/{one['id']}", {"annotator": who}
+            found = client.get(path, params=query).json()
+            marks = [{"label": mark["label"], "start": mark["start"], "end": mark["end"]} for mark in found["entities"]]
+            body = {"entities": marks, "state": "done", "revision": found["revision"]}
+            assert client.put(path, params=query, json=body).is_success
+
+
+def test_a_model_is_trained_watched_and_accepted(annotator: Watched, service: Live, tmp_path: Path) -> None:
+    page = annotator.page
+    corrected(service, "teacher", tmp_path)
+    annotator.open("annotate/train")
+    part = page.get_by_role("region", name="New run")
+    part.get_by_label("Minutes at most").fill("0.1")
+    part.get_by_label("Marks of").select_option("teacher")
+    part.get_by_role("button", name="Train", exact=True).click()
+    run = page.get_by_role("region", name="Run", exact=True)
+    expect(run.locator("#run-state")).to_have_text("Done", timeout=60_000)
+    expect(run.locator("svg.curve")).to_be_visible()
+    scores = run.get_by_role("region", name="On the held-back part")
+    expect(scores.locator("tr", has_text="Before")).to_contain_text("to")
+    expect(scores.locator("tr", has_text="After")).to_contain_text("to")
+    expect(run.get_by_role("region", name="F1 by label")).to_contain_text("Disease")
+    annotator.shot("train-wide-light")
+    run.get_by_role("button", name="Accept the new model").click()
+    page.get_by_role("dialog").get_by_role("button", name="Accept").click()
+    expect(run.locator(".head")).to_contain_text("accepted")
+    models = httpx.get(f"{annotator.url}/v1/models", trust_env=False).json()["models"]
+    name = httpx.get(f"{annotator.url}/v1/project", trust_env=False).json()["model"]
+    assert name in [one["name"] for one in models] and name != "default"
+    annotator.open("read")
+    page.locator("#view-read .settings select").select_option(name)
+    page.fill("#view-read textarea", "Case 3: asthma was treated.")
+    page.locator("#view-read .stage mark.entity", has_text="asthma").wait_for()
+
+
+def test_a_run_is_stopped(annotator: Watched, service: Live, tmp_path: Path) -> None:
+    page = annotator.page
+    corrected(service, "teacher", tmp_path)
+    annotator.open("annotate/train")
+    page.get_by_role("region", name="New run").get_by_role("button", name="Train", exact=True).click()
+    run = page.get_by_role("region", name="Run", exact=True)
+    run.get_by_role("button", name="Stop").click()
+    expect(run.locator("#run-state")).to_have_text("Stopped", timeout=30_000)
+    expect(page.get_by_role("region", name="New run").get_by_role("button", name="Train", exact=True)).to_be_enabled()

@@ -69,6 +69,16 @@ def test_a_folder_is_annotated_and_downloaded(watched: Watched, tmp_path: Path) 
     assert any(name.endswith("a.ann") for name in names)
 
 
+def test_a_folder_and_its_subfolders_are_chosen(watched: Watched, tmp_path: Path) -> None:
+    page = watched.open("files")
+    (tmp_path / "ward" / "inner").mkdir(parents=True)
+    (tmp_path / "ward" / "inner" / "a.txt").write_text("Asthma.", encoding="utf-8")
+    (tmp_path / "ward" / "scan.png").write_bytes(b"\x89PNG")
+    page.locator("#view-files input[webkitdirectory]").set_input_files(tmp_path / "ward")
+    expect(page.locator("#view-files table")).to_contain_text("ward/inner/a")
+    expect(page.locator("#view-files .summary")).to_contain_text("1 file of other kinds left out")
+
+
 def test_a_document_of_the_files_is_read(watched: Watched, tmp_path: Path) -> None:
     page = watched.open("files")
     annotated_files(page, folder_of_notes(tmp_path))

@@ -27,7 +27,8 @@ export class AnnotatedText {
     this.isWhole = true;
     this.saving = Promise.resolve();
     this.error = errorBox();
-    this.palette = h("div", { class: "palette", role: "group", "aria-label": "Labels" });
+    // A finger selects without a last pointerup in the text: what is selected is taken when a label is touched.
+    this.palette = h("div", { class: "palette", role: "group", "aria-label": "Labels", onpointerdown: () => this.takeSelection() });
     this.actions = h("div", { class: "row actions" });
     this.head = h("div", { class: "row head" });
     this.text = h("div", { class: "text", dir: "auto" });

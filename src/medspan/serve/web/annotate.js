@@ -69,7 +69,7 @@ class AnnotateView {
     }
     const part = this.parts[this.store.get("part")];
     fill(this.body, part ? part.element : this.texts());
-    if (part) part.show();
+    if (part) this.refresh().then(() => part.show());
     else if (!this.text.document) this.openFirst();
     else this.text.draw();
   }

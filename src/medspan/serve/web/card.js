@@ -3,20 +3,31 @@
 import { fill, h, setStyle } from "./dom.js";
 import { attributesOf, hue, percent, words } from "./labels.js";
 
-const GAP = 6;
+const GAP = 4;
+const LINGER = 160;
 
-/** @typedef {{element: HTMLElement, show: (mark: Element, content: Node[]) => void, hide: () => void}} Card */
+/** @typedef {{element: HTMLElement, show: (mark: Element, content: Node[]) => void, hide: () => void, hideSoon: () => void}} Card */
 
 /** A card; there is one a view. @returns {Card} */
 export function createCard(id) {
   const element = h("div", { id, class: "card", role: "tooltip", hidden: true });
   document.body.append(element);
   let beside = null;
+  let timer = 0;
   const hide = () => {
+    clearTimeout(timer);
     element.hidden = true;
     beside = null;
   };
+  // Some time to come from the mark to the card: a code in it can be selected.
+  const hideSoon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(hide, LINGER);
+  };
+  element.addEventListener("pointerenter", () => clearTimeout(timer));
+  element.addEventListener("pointerleave", hideSoon);
   const show = (mark, content) => {
+    clearTimeout(timer);
     fill(element, ...content);
     element.hidden = false;
     beside = mark;
@@ -26,7 +37,7 @@ export function createCard(id) {
   document.addEventListener("scroll", follow, { capture: true, passive: true });
   addEventListener("hashchange", hide);
   addEventListener("keydown", (event) => event.key === "Escape" && hide());
-  return { element, show, hide };
+  return { element, show, hide, hideSoon };
 }
 
 /** Below the first line of the mark, or above it where there is no room; never outside of the window. */

@@ -14,14 +14,29 @@ import { TextView } from "./textview.js";
 const WAIT = 400;
 
 export function mount(root, store) {
-  const { models } = store.get("service");
-  if (models.length < 2) {
-    root.append(h("div", { class: "pane empty" }, h("p", {}, "This service offers one model. Start it with two to compare them: ", h("code", {}, "medspan serve --model default --model MY_MODEL"))));
-    return;
-  }
-  const view = new CompareView(store);
-  root.append(view.element);
-  view.ask();
+  const place = h("div", {});
+  root.append(place);
+  const begin = () => {
+    const { models } = store.get("service");
+    if (models.length < 2) {
+      fill(place, oneModel());
+      return;
+    }
+    end();
+    if (store.get("modelA") === store.get("modelB")) {
+      store.set({ modelB: models.find(({ name }) => name !== store.get("modelA")).name });
+    }
+    const view = new CompareView(store);
+    fill(place, view.element);
+    view.ask();
+  };
+  const end = store.on(["service"], begin); // a model may be trained and accepted while the page is open
+  begin();
+}
+
+function oneModel() {
+  const words = "This service offers one model. Start it with two to compare them: ";
+  return h("div", { class: "pane empty" }, h("p", {}, words, h("code", {}, "medspan serve --model default --model MY_MODEL")));
 }
 
 class CompareView {
@@ -38,7 +53,7 @@ class CompareView {
     this.table = h("div", {});
     this.view = new TextView(this.text, {
       onShow: (mark, index) => this.show(mark, index),
-      onHide: () => this.card.hide(),
+      onHide: () => this.card.hideSoon(),
       dress: (mark, index) => this.dress(mark, index),
     });
     this.element = this.build();

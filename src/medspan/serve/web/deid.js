@@ -2,8 +2,7 @@
 
 import { mapped, marksOf } from "./align.js";
 import { call, latest } from "./api.js";
-import { createCard } from "./card.js";
-import { counted, debounced, fill, h } from "./dom.js";
+import { counted, debounced, fill, h, saveAs } from "./dom.js";
 import { createEditor, emptyState } from "./editor.js";
 import { hue, words } from "./labels.js";
 import { errorBox, say, showError } from "./notices.js";
@@ -24,7 +23,6 @@ class DeidView {
   constructor(store) {
     this.store = store;
     this.run = latest();
-    this.card = createCard("deid-card");
     this.error = errorBox();
     this.counts = h("ul", { class: "counts", "aria-label": "What was found" });
     this.body = h("div", {});
@@ -113,10 +111,12 @@ class DeidView {
     if (this.body.contains(this.given.frame)) return;
     this.given.frame.setAttribute("aria-label", "Given text");
     this.renewed.frame.setAttribute("aria-label", "New text");
-    const copy = h("button", { type: "button", onclick: () => this.copy() }, "Copy");
+    // There is no clipboard where the page comes over plain HTTP from another machine.
+    const copy = navigator.clipboard && h("button", { type: "button", onclick: () => this.copy() }, "Copy");
+    const save = h("button", { type: "button", onclick: () => saveAs(new Blob([this.newText], { type: "text/plain" }), "deidentified.txt") }, "Save");
     fill(
       this.body,
-      h("div", { class: "sides" }, h("div", {}, h("div", { class: "row head" }, h("h3", {}, "Given")), this.given.frame), h("div", {}, h("div", { class: "row head" }, h("h3", {}, "New"), h("span", { class: "push" }), copy), this.renewed.frame)),
+      h("div", { class: "sides" }, h("div", {}, h("div", { class: "row head" }, h("h3", {}, "Given")), this.given.frame), h("div", {}, h("div", { class: "row head" }, h("h3", {}, "New"), h("span", { class: "push" }), copy, save), this.renewed.frame)),
     );
     this.giver.open = false;
   }

@@ -96,6 +96,7 @@ export function csvRows(content) {
 export async function droppedFiles(transfer) {
   // Entries must be taken before the first await: the browser forgets them then.
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.length) return [...transfer.files].map((file) => ({ name: file.name, file }));
   const found = await Promise.all(entries.map((entry) => filesBelow(entry, "")));
   return found.flat();
 }

@@ -163,7 +163,7 @@ class ReadView {
   }
 
   hide() {
-    this.card.hide();
+    this.card.hideSoon();
     lightArcs(this.layer, null);
   }
 }

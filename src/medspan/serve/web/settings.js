@@ -3,20 +3,21 @@
 import { checkbox, fill, h, select } from "./dom.js";
 import { words } from "./labels.js";
 
-/** Choice of a model; tells what the model is. */
+/** Choice of a model; tells what the model is. Models that are offered later appear too. */
 export function modelChoice(store, name, title = "Model") {
-  const { models } = store.get("service");
-  const about = h("p", { class: "quiet small" });
-  const describe = () => {
+  const element = h("div", {});
+  const draw = () => {
+    const { models } = store.get("service");
     const model = models.find((one) => one.name === store.get(name));
-    fill(about, model ? [model.description, model.licence && `Licence: ${model.licence}`].filter(Boolean).join(" · ") : "");
+    const choice = select(title, models.map((one) => one.name), store.get(name), (value) => store.set({ [name]: value }));
+    const about = model && [model.description, model.licence && `Licence: ${model.licence}`].filter(Boolean).join(" · ");
+    const hadFocus = element.contains(document.activeElement);
+    fill(element, choice, h("p", { class: "quiet small" }, about));
+    if (hadFocus) element.querySelector("select").focus();
   };
-  const choice = select(title, models.map((model) => model.name), store.get(name), (value) => {
-    store.set({ [name]: value });
-    describe();
-  });
-  describe();
-  return h("div", {}, choice, about);
+  store.on(["service", name], draw);
+  draw();
+  return element;
 }
 
 /** Check boxes for the stages that follow the entities. */

@@ -29,7 +29,7 @@ export class TrainPart {
   async show() {
     this.drawForm();
     await this.guarded(async () => {
-      const project = await readProject();
+      const project = this.owner.project();
       this.drawPast(project.runs ?? []);
       this.take(project.runs?.length ? await readTraining() : null);
     });
@@ -46,7 +46,7 @@ export class TrainPart {
 
   drawForm(isRunning = false) {
     const project = this.owner.project();
-    const minutes = h("input", { type: "number", id: "minutes", min: 1, max: 600, value: this.minutes, onchange: (event) => (this.minutes = Number(event.target.value) || 5) });
+    const minutes = h("input", { type: "number", id: "minutes", min: 0.1, max: 600, step: "any", value: this.minutes, onchange: (event) => (this.minutes = Number(event.target.value) || 5) });
     const people = [["", "everybody"], ...project.annotators.map(({ name }) => [name, name])];
     fill(
       this.form,
