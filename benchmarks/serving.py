@@ -25,7 +25,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from facts import facts, merge_json
+from facts import facts, fill_page, merge_json
 from processes import ROOT, children, memory, start
 
 from medspan.corpora import load
@@ -52,10 +52,10 @@ def notes(data: Path) -> list[str]:
 
 
 @contextmanager
-def service(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
+def service(folder: Path, workers: int, *more: str) -> Iterator[tuple[int, int]]:
     """A service for as long as it is needed: its process and port."""
     log = folder / "service.log"
-    process = start(["serve", "--port", "0", "--workers", str(workers)], log)
+    process = start(["serve", "--port", "0", "--workers", str(workers), *more], log)
     try:
         for _ in range(600):
             found = re.search(rb"serves http://127\.0\.0\.1:(\d+)", log.read_bytes())
@@ -165,6 +165,62 @@ def soak(texts: list[str], folder: Path, count: int, workers: int) -> dict[str, 
     }
 
 
+def page_text(result: dict[str, Any]) -> str:
+    """The figures for docs/serve.md."""
+    found = result["load"]
+    served = [each["served"] for each in found["rounds"]]
+    bulk = statistics.median(each["bulk_words_per_second"] for each in found["rounds"])
+    middle = sorted(served, key=lambda each: each["words_per_second"])[len(served) // 2]
+    steady, many, after = (
+        found[key] for key in (f"{RATE}_requests_per_second", f"{TENFOLD}_clients", "after_them")
+    )
+    shares = found["share_of_bulk"]
+    share = f"{shares['median']:.2f} of it ({min(shares['all']):.2f} to {max(shares['all']):.2f})"
+    shed = many["statuses"].get("429", 0)
+    lines = [
+        f"Notes of {WORDS} words, {found['workers']} workers, clients on the same cores ({_where(found)}):",
+        "",
+        "| load | requests/s | words/s | median, 95th percentile | errors |",
+        "|---|---|---|---|---|",
+        _row(f"{CLIENTS} clients, {len(served)} times {middle['seconds']:.0f} s (the middle one)", middle),
+        _row(f"{RATE} requests a second", steady),
+        _row(f"{TENFOLD} clients: {shed:,} requests were turned away (429)", many),
+        _row(f"{CLIENTS} clients after them", after),
+        "",
+        f"A bulk job on the same texts in the same runs: {bulk:,.0f} words/s; the service does {share}.",
+    ]
+    if soaked := result.get("soak"):
+        lines += ["", _soaked(soaked)]
+    return "\n".join(lines) + "\n"
+
+
+def _where(found: dict[str, Any]) -> str:
+    return f"{found['hardware']['cpu']}, {found['hardware']['cores']} cores, {found['date']}"
+
+
+def _soaked(found: dict[str, Any]) -> str:
+    kept = found["memory_mb"]
+    return (
+        f"{found['requests']:,} requests in a row ({found['seconds'] / 60:.0f} minutes, {found['date']}): "
+        f"{_errors(found):,} errors; all processes together had {kept['after_warm_up']:.0f} MB after a "
+        f"warm-up of a fifth, {kept['at_the_end']:.0f} MB at the end ({100 * kept['growth']:+.1f} %)."
+    )
+
+
+def _row(load: str, found: dict[str, Any]) -> str:
+    took = found["milliseconds"]
+    return (
+        f"| {load} | {found['requests_per_second']:,.0f} | {found['words_per_second']:,} | "
+        f"{took['median']:.0f} ms, {took['p95']:.0f} ms | {_errors(found):,} |"
+    )
+
+
+def _errors(found: dict[str, Any]) -> int:
+    good = sum(found["statuses"].get(status, 0) for status in ("200", "429"))
+    errors: int = found["requests"] - good + found["broken_connections"]
+    return errors
+
+
 def main() -> int:
     """Measure and write."""
     parser = argparse.ArgumentParser(
@@ -185,7 +241,9 @@ def main() -> int:
             found = under_load(texts, Path(name), options)
     print(json.dumps({key: value for key, value in found.items() if key != "samples"}, indent=1))
     key = "soak" if options.soak else "load"
-    merge_json(options.output, key, facts(None, notes=len(texts), workers=options.workers, **found))
+    result = merge_json(options.output, key, facts(None, notes=len(texts), workers=options.workers, **found))
+    if options.output == OUTPUT and "load" in result:
+        fill_page(ROOT / "docs" / "serve.md", OUTPUT, page_text(result))
     return 0
 
 

@@ -6,12 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from live_service import Live
+from live_service import Live, serving
 
 HERE = Path(__file__).parent
 
@@ -39,12 +38,12 @@ def test_its_examples_work(document: dict[str, Any], live: Live) -> None:
                 assert answer.status_code == 200, answer.text
 
 
-def test_the_service_does_what_it_says(live: Live, tmp_path: Path) -> None:
-    words = ["--phases", "examples,coverage,fuzzing", "--max-examples", "8", "--seed", "8", "--no-color"]
+def run_schemathesis(live: Live, folder: Path, *words: str) -> None:
     program = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")]
+    options = ["--phases", "examples,coverage,fuzzing", "--max-examples", "8", "--seed", "8", "--no-color"]
     done = subprocess.run(
-        [*program, "run", f"{live.url}/openapi.json", *words],
-        cwd=tmp_path,
+        [*program, "run", f"{live.url}/openapi.json", *options, *words],
+        cwd=folder,
         env={**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_lines", "PYTHONPATH": str(HERE)},
         capture_output=True,
         text=True,
@@ -52,4 +51,17 @@ def test_the_service_does_what_it_says(live: Live, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "Tested: 7" in done.stdout
+    assert "Test cases:" in done.stdout
+    assert "Traceback" not in live.said()
+
+
+def test_the_service_does_what_it_says(live: Live, tmp_path: Path) -> None:
+    run_schemathesis(live, tmp_path)
+
+
+def test_a_project_does_what_it_says(tmp_path: Path) -> None:
+    words = ("--workers", "1", "--project", str(tmp_path / "p.medspan"), "--deid-model", "none")
+    with serving(tmp_path, *words) as live:
+        run_schemathesis(
+            live, tmp_path, "--include-path-regex", "project", "--exclude-path-regex", "train$|accept"
+        )

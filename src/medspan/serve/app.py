@@ -65,10 +65,12 @@ class Service:
         self.metrics = Metrics()
         workers = settings.workers or available_cores()
         setup = Setup(model="", more=msgspec.msgpack.encode(self.offers.offer))
-        self._pool = Pool(setup, workers, command=worker_command(WORKER))
+        self._pool = Pool(setup, workers, command=worker_command(WORKER), seconds=settings.limits.seconds)
         self.queue = Queue(self._pool, workers, settings.limits.waiting, self.metrics)
         keys = None if settings.keys is None else read_keys(settings.keys)
-        self._document = msgspec.json.encode(openapi.document(self.offers, has_keys=keys is not None))
+        self._document = msgspec.json.encode(
+            openapi.document(self.offers, has_keys=keys is not None, has_project=self._project is not None)
+        )
         hosts = None
         if settings.is_local or settings.hosts:
             hosts = frozenset({*_LOCAL_NAMES, settings.host.lower(), *map(str.lower, settings.hosts)})
@@ -188,6 +190,15 @@ async def _problem(request: Request, error: Exception) -> Response:
     return problem_response(error, request.state.request_id)
 
 
+def _methods(request: Request) -> list[str]:
+    """The methods of a path, which may be of several routes."""
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    path = request.scope["path"]
+    return sorted(
+        {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+    )
+
+
 async def _problem_of_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, MedspanError)  # noqa: S101 - for the type checker
     return problem_response(HttpError(status_of(error), str(error)), request.state.request_id)
@@ -196,7 +207,7 @@ async def _problem_of_ours(request: Request, error: Exception) -> Response:
 async def _problem_of_starlette(request: Request, error: Exception) -> Response:
     """404 and 405, which say nothing of the path that was asked for."""
     assert isinstance(error, HTTPException)  # noqa: S101 - for the type checker
-    headers = {"Allow": error.headers["Allow"]} if error.headers and "Allow" in error.headers else {}
+    headers = {"Allow": ", ".join(_methods(request))} if error.status_code == 405 else {}  # noqa: PLR2004 - HTTP
     told = {404: "there is nothing here; see /openapi.json", 405: "this method is not for this path"}
     return problem_response(
         HttpError(error.status_code, told.get(error.status_code, "this cannot be done"), headers),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 
 from medspan import __version__
-from medspan.serve import schema
+from medspan.serve import openapi_project, schema
 from medspan.serve.bodies import JSON, LINES
 from medspan.serve.convert import FILE_KINDS, known_formats
 from medspan.serve.problems import MEDIA_TYPE, Problem
@@ -42,7 +42,9 @@ _WRONG = {
     "400": "The body is not JSON.",
     "401": "A key is needed.",
     "403": "A page of another site asked.",
+    "404": "Not there.",
     "408": "The body did not come.",
+    "409": "It does not fit what is there.",
     "413": "Too large.",
     "415": "Not of a known media type.",
     "421": "The service is not called so.",
@@ -51,17 +53,19 @@ _WRONG = {
     "504": "It took too long.",
 }
 _READ = ("401", "421")
-_POSTED = tuple(_WRONG)
+_POSTED = tuple(code for code in _WRONG if code not in {"404", "409"})
 
 
-def document(offers: Offers, *, has_keys: bool) -> dict[str, Any]:
+def document(offers: Offers, *, has_keys: bool, has_project: bool = False) -> dict[str, Any]:
     """The OpenAPI document.
 
     Args:
         offers: what can be asked for; its names stand in it.
         has_keys: whether requests need a key.
+        has_project: whether there is a project.
     """
-    _, components = msgspec.json.schema_components(_STRUCTS, ref_template=_REF)
+    structs = (*_STRUCTS, *(openapi_project.STRUCTS if has_project else ()))
+    _, components = msgspec.json.schema_components(structs, ref_template=_REF)
     _with_offers(components, offers)
     return {
         "openapi": "3.1.0",
@@ -73,9 +77,9 @@ def document(offers: Offers, *, has_keys: bool) -> dict[str, Any]:
             "a request may be stands in /v1/models; a larger one gets 413.",
         },
         "servers": [{"url": "/"}],
-        "paths": _paths(offers),
+        "paths": _paths(offers) | (openapi_project.paths(_problems, _REF) if has_project else {}),
         "components": {
-            "schemas": components,
+            "schemas": components | (openapi_project.schemas() if has_project else {}),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
         **({"security": [{"key": []}]} if has_keys else {}),

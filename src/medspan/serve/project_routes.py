@@ -17,6 +17,7 @@ from starlette.routing import Route
 from medspan.errors import DataError, MedspanError, UsageError, did_you_mean
 from medspan.formats.jsonl import from_json
 from medspan.project.agreement import agreement
+from medspan.project.annotations import check_annotator
 from medspan.project.exporting import export
 from medspan.project.structs import (
     Agreement,
@@ -203,7 +204,7 @@ class _Site:
         ordering: Ordering = _one_of("order", query.get("order", "suggested"), ("suggested", "given"))
         limit = _number("limit", query.get("limit", "50"), 1, _MOST_LISTED)
         offset = _number("offset", query.get("offset", "0"), 0, 2**53)
-        annotator = query.get("annotator", "")
+        annotator = _annotator(query) if "annotator" in query else ""
         page = self._project.documents.page
         return _answer(
             await _apart(lambda: page(annotator, wanted=wanted, order=ordering, limit=limit, offset=offset))
@@ -398,6 +399,7 @@ def _offsets(query: dict[str, str]) -> Offsets:
 def _annotator(query: dict[str, str]) -> str:
     if "annotator" not in query:
         raise UsageError("annotator: say who annotates, with ?annotator=NAME")
+    check_annotator(query["annotator"])
     return query["annotator"]
 
 
