@@ -101,7 +101,9 @@ def axe_source() -> str:
 def faults(page: Page, script: str) -> list[str]:
     """What axe-core calls serious or critical, each with the first element it concerns."""
     page.evaluate(script)  # through the debugger: the CSP of the page lets no script in
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations'], preload: false, elementRef: false})")
+    found = page.evaluate(
+        "axe.run(document, {resultTypes: ['violations'], preload: false, elementRef: false})"
+    )
     return [
         f"{one['id']}: {one['nodes'][0]['html'][:160]} ({one['nodes'][0].get('failureSummary', '')[:160]})"
         for one in found["violations"]

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from live_service import Live
 
 LABELS = ["Disease", "Chemical", "Gene", "Species", "Anatomy", "Cell"]
-TEXTS = {"one": "He has asthma and gout 😀 today.", "two": "Lithium was given for mania.", "three": "No pain."}
+TEXTS = {
+    "one": "He has asthma and gout 😀 today.",
+    "two": "Lithium was given for mania.",
+    "three": "No pain.",
+}
 WORK = "#view-annotate .work"
 
 
@@ -74,7 +78,9 @@ def saved(watched: Watched, name: str) -> dict[str, object]:
     """What the service holds of a text for this annotator."""
     who = watched.page.evaluate("localStorage.getItem('medspan-annotator')")
     with httpx.Client(base_url=watched.url, trust_env=False) as client:
-        listed = client.get("/v1/project/documents", params={"annotator": who, "state": "all"}).json()["documents"]
+        listed = client.get("/v1/project/documents", params={"annotator": who, "state": "all"}).json()[
+            "documents"
+        ]
         number = next(one["id"] for one in listed if one["name"] == name)
         return client.get(f"/v1/project/documents/{number}", params={"annotator": who}).json()
 
@@ -130,7 +136,9 @@ def test_spans_are_made_changed_and_deleted_by_keys(annotator: Watched) -> None:
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("1")
     eventually(annotator, "one", ["Chemical:has asthma and", "Disease:and gout"])  # marks may overlap
-    assert marks(page) == ["Chemical:has asthma and", "Disease:and", "Disease: gout"], "the second is drawn in two pieces"
+    assert marks(page) == ["Chemical:has asthma and", "Disease:and", "Disease: gout"], (
+        "the second is drawn in two pieces"
+    )
     page.keyboard.press("Delete")
     eventually(annotator, "one", ["Chemical:has asthma and"])
 
@@ -199,7 +207,11 @@ def test_another_window_is_noticed(annotator: Watched) -> None:
     document = saved(annotator, "two")
     who = page.evaluate("localStorage.getItem('medspan-annotator')")
     with httpx.Client(base_url=annotator.url, trust_env=False) as client:
-        body = {"entities": [{"label": "Gene", "start": 0, "end": 7}], "state": "open", "revision": document["revision"]}
+        body = {
+            "entities": [{"label": "Gene", "start": 0, "end": 7}],
+            "state": "open",
+            "revision": document["revision"],
+        }
         path = f"/v1/project/documents/{document['id']}"
         assert client.put(path, params={"annotator": who}, json=body).status_code == 200
     page.keyboard.press("Control+ArrowRight")
@@ -283,16 +295,36 @@ def test_axe_finds_no_serious_fault(
 
 def corrected(service: Live, who: str, folder: Path) -> None:
     """A text a line, annotated as the model suggests but for every disease, which becomes a `Symptom`."""
-    words = ("asthma", "gout", "fever", "cough", "mania", "anaemia", "migraine", "psoriasis", "hepatitis", "sepsis")
-    texts = [f"Case {n}: {a} was treated, {b} was not." for n, a in enumerate(words) for b in words[n + 1 :]][:30]
+    words = (
+        "asthma",
+        "gout",
+        "fever",
+        "cough",
+        "mania",
+        "anaemia",
+        "migraine",
+        "psoriasis",
+        "hepatitis",
+        "sepsis",
+    )
+    texts = [f"Case {n}: {a} was treated, {b} was not." for n, a in enumerate(words) for b in words[n + 1 :]][
+        :30
+    ]
     with service.client() as client:
         given = [{"id": f"{folder.name}-{n}", "text": text} for n, text in enumerate(texts)]
-        assert client.post("/v1/project/documents", json={"documents": given, "split": "documents"}).is_success
-        listed = client.get("/v1/project/documents", params={"annotator": who, "limit": 200}).json()["documents"]
+        assert client.post(
+            "/v1/project/documents", json={"documents": given, "split": "documents"}
+        ).is_success
+        listed = client.get("/v1/project/documents", params={"annotator": who, "limit": 200}).json()[
+            "documents"
+        ]
         for one in listed:
             path, query = f"/v1/project/documents/{one['id']}", {"annotator": who}
             found = client.get(path, params=query).json()
-            marks = [{"label": mark["label"], "start": mark["start"], "end": mark["end"]} for mark in found["entities"]]
+            marks = [
+                {"label": mark["label"], "start": mark["start"], "end": mark["end"]}
+                for mark in found["entities"]
+            ]
             body = {"entities": marks, "state": "done", "revision": found["revision"]}
             assert client.put(path, params=query, json=body).is_success
 
@@ -333,4 +365,6 @@ def test_a_run_is_stopped(annotator: Watched, service: Live, tmp_path: Path) -> 
     run = page.get_by_role("region", name="Run", exact=True)
     run.get_by_role("button", name="Stop").click()
     expect(run.locator("#run-state")).to_have_text("Stopped", timeout=30_000)
-    expect(page.get_by_role("region", name="New run").get_by_role("button", name="Train", exact=True)).to_be_enabled()
+    expect(
+        page.get_by_role("region", name="New run").get_by_role("button", name="Train", exact=True)
+    ).to_be_enabled()

@@ -37,17 +37,17 @@ def test_entities_appear_as_the_text_is_typed(watched: Watched) -> None:
     assert words_of(page) == NOTE
     expect(page.locator(f"{STAGE} mark.entity", has_text="asthma")).to_have_count(1)
     expect(page.locator(f"{STAGE} mark.absent").first).to_contain_text("lithium")
-    expect(page.locator(f"{STAGE} mark.other").first).to_contain_text("someone else’s")
+    expect(page.locator(f"{STAGE} mark.other").first).to_contain_text("someone else")
     expect(page.locator("#status")).to_contain_text("found")
     page.fill(BOX, NOTE + " Also gout.")
     expect(page.locator(f"{STAGE} mark.entity", has_text="gout")).to_have_count(1)
 
 
 def test_places_after_an_emoji_are_right(watched: Watched) -> None:
-    page = given(watched, "😀😀 asthma 𝔘 and fever.")
+    page = given(watched, "😀😀 asthma 𠮷 and fever.")
     mark = page.locator(f"{STAGE} mark.entity").first
     assert mark.evaluate("(one) => one.firstChild.textContent") == "asthma"
-    assert words_of(page) == "😀😀 asthma 𝔘 and fever."
+    assert words_of(page) == "😀😀 asthma 𠮷 and fever."
 
 
 def test_markup_in_a_note_stays_text(watched: Watched) -> None:
@@ -144,7 +144,12 @@ def test_stages_can_be_left_out(watched: Watched) -> None:
 
 def test_an_error_is_shown_with_its_request_id(watched: Watched) -> None:
     watched.allowed = ("status of 422",)
-    problem = {"title": "Unprocessable", "status": 422, "detail": "the text is too long", "request_id": "abc123"}
+    problem = {
+        "title": "Unprocessable",
+        "status": 422,
+        "detail": "the text is too long",
+        "request_id": "abc123",
+    }
     page = watched.open("read")
     page.route("**/v1/annotate", lambda route: refuse(route, 422, problem))
     page.fill(BOX, NOTE)
@@ -205,7 +210,10 @@ def test_what_is_shown_can_be_downloaded(watched: Watched) -> None:
         page.locator("#view-read .result select").select_option("jsonl")
     (line,) = download.value.path().read_text(encoding="utf-8").splitlines()
     document = json.loads(line)
-    assert [document["text"][one["start"] : one["end"]] for one in document["entities"]] == ["asthma", "fever"]
+    assert [document["text"][one["start"] : one["end"]] for one in document["entities"]] == [
+        "asthma",
+        "fever",
+    ]
     with page.expect_download() as download:
         page.locator("#view-read .result select").select_option("html")
     assert b"<mark" in download.value.path().read_bytes()
@@ -235,7 +243,9 @@ def test_paper_holds_the_text_alone(watched: Watched) -> None:
 
 def test_nothing_typed_is_kept_in_the_browser(watched: Watched) -> None:
     page = given(watched)
-    kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, location.href, document.cookie])")
+    kept = page.evaluate(
+        "JSON.stringify([{...localStorage}, {...sessionStorage}, location.href, document.cookie])"
+    )
     assert "lithium" not in kept
     page.reload()
     expect(page.locator(BOX)).to_have_value("")

@@ -52,9 +52,16 @@ def test_pure_functions(tmp_path: Path) -> None:
     shutil.copytree(WEB, web)
     (web / "package.json").write_text('{"type": "module"}', encoding="utf-8")  # plain .js files are modules
     labels = ["Problem", "Lab_value", "NAME", "Gène", "疾患", "x"]
-    environment = {**os.environ, "PAGE_WEB": str(web), "PAGE_HUES": json.dumps([[one, hue(one)] for one in labels])}
+    environment = {
+        **os.environ,
+        "PAGE_WEB": str(web),
+        "PAGE_HUES": json.dumps([[one, hue(one)] for one in labels]),
+    }
     done = subprocess.run(
         [node, "--test", str(Path(__file__).parent / "page_units.mjs")],
-        env=environment, capture_output=True, text=True, check=False,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-4000:]

@@ -90,7 +90,7 @@ def test_a_document_of_the_files_is_read(watched: Watched, tmp_path: Path) -> No
 def test_a_long_job_is_cancelled(watched: Watched, tmp_path: Path) -> None:
     page = watched.open("files")
     held: list[Route] = []
-    page.route("**/v1/annotate*", lambda route: held.append(route))
+    page.route("**/v1/annotate*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks the function
     page.locator("#view-files input[type=file]").first.set_input_files(folder_of_notes(tmp_path))
     page.locator("#view-files").get_by_role("button", name="Cancel").click()
     expect(page.locator("#status")).to_contain_text("Cancelled: 0 documents")
@@ -102,7 +102,10 @@ def test_identifiers_side_by_side(watched: Watched) -> None:
     view = page.locator("#view-deid")
     expect(view.get_by_role("note")).to_contain_text("No program makes notes anonymous")
     view.locator("textarea").fill(NOTE)
-    given, new = view.get_by_role("region", name="Given text"), view.get_by_role("region", name="New text", exact=True)
+    given, new = (
+        view.get_by_role("region", name="Given text"),
+        view.get_by_role("region", name="New text", exact=True),
+    )
     expect(given.locator("mark.entity", has_text="5520184")).to_have_count(1)
     expect(new).to_contain_text("[MRN]")
     expect(new).not_to_contain_text("5520184")
@@ -121,7 +124,10 @@ def test_both_sides_scroll_together(watched: Watched) -> None:
     page = watched.open("deid")
     view = page.locator("#view-deid")
     view.locator("textarea").fill((NOTE + "\n") * 30)
-    given, new = view.get_by_role("region", name="Given text"), view.get_by_role("region", name="New text", exact=True)
+    given, new = (
+        view.get_by_role("region", name="Given text"),
+        view.get_by_role("region", name="New text", exact=True),
+    )
     given.wait_for()
     given.evaluate("(one) => { one.scrollTop = one.scrollHeight; }")
     page.wait_for_function(
@@ -153,7 +159,9 @@ def test_two_models_are_compared(watched: Watched) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_axe_finds_no_serious_fault(browser: Browser, live: Live, axe: str, scheme: str, size: dict[str, int]) -> None:
+def test_axe_finds_no_serious_fault(
+    browser: Browser, live: Live, axe: str, scheme: str, size: dict[str, int]
+) -> None:
     with browser.new_context(viewport=size, color_scheme=scheme) as context:
         watched = Watched(context.new_page(), live.url)
         page = watched.open("read")
@@ -184,23 +192,23 @@ def is_within(page: Page) -> bool:
 def test_a_key_is_asked_for_and_kept_for_the_session(browser: Browser, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     key = made_key(keys)
-    with serving(tmp_path, "--keys", str(keys), "--workers", "1", "--deid-model", "none") as live:
-        with browser.new_context(viewport=WIDE) as context:
-            watched = Watched(context.new_page(), live.url)
-            watched.allowed = ("status of 401",)
-            page = watched.page
-            page.goto(live.url)
-            page.fill("#key", "wrong")
-            page.keyboard.press("Enter")
-            expect(page.locator("#key-wrong")).to_be_visible()
-            watched.shot("key")
-            page.fill("#key", key)
-            page.keyboard.press("Enter")
-            page.locator("#view-read").wait_for()
-            assert key not in page.evaluate("JSON.stringify([{...localStorage}, document.cookie])")
-            page.reload()
-            page.locator("#view-read").wait_for()
-            watched.check()
+    words = ("--keys", str(keys), "--workers", "1", "--deid-model", "none")
+    with serving(tmp_path, *words) as live, browser.new_context(viewport=WIDE) as context:
+        watched = Watched(context.new_page(), live.url)
+        watched.allowed = ("status of 401",)
+        page = watched.page
+        page.goto(live.url)
+        page.fill("#key", "wrong")
+        page.keyboard.press("Enter")
+        expect(page.locator("#key-wrong")).to_be_visible()
+        watched.shot("key")
+        page.fill("#key", key)
+        page.keyboard.press("Enter")
+        page.locator("#view-read").wait_for()
+        assert key not in page.evaluate("JSON.stringify([{...localStorage}, document.cookie])")
+        page.reload()
+        page.locator("#view-read").wait_for()
+        watched.check()
 
 
 def made_key(keys: Path) -> str:
