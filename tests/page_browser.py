@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 REQUIRED = "MEDSPAN_REQUIRE_BROWSER"
 NARROW, WIDE = {"width": 360, "height": 780}, {"width": 1600, "height": 1000}
+_PATIENCE = 30_000  # of a machine that has other things to do
 _SHOTS = "MEDSPAN_SHOTS"
 
 
@@ -32,12 +33,13 @@ def missing(reason: str) -> None:
 def launched() -> Iterator[Browser]:
     """The one browser of a test session."""
     try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - optional
+        from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415 - optional
     except ImportError:
         missing("playwright is absent: pip install medspan[dev]")
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         missing("no Chromium is here: apt-get install chromium")
+    expect.set_options(timeout=_PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
@@ -58,7 +60,7 @@ class Watched:
         self.elsewhere: list[str] = []
         self.allowed: tuple[str, ...] = ()
         """Parts of messages that a test provokes, such as the status of a refusal."""
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(_PATIENCE)
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._asked)

@@ -338,7 +338,7 @@ def test_a_model_is_trained_watched_and_accepted(annotator: Watched, service: Li
     part.get_by_label("Marks of").select_option("teacher")
     part.get_by_role("button", name="Train", exact=True).click()
     run = page.get_by_role("region", name="Run", exact=True)
-    expect(run.locator("#run-state")).to_have_text("Done", timeout=60_000)
+    expect(run.locator("#run-state")).to_have_text("Done", timeout=180_000)
     expect(run.locator("svg.curve")).to_be_visible()
     scores = run.get_by_role("region", name="On the held-back part")
     expect(scores.locator("tr", has_text="Before")).to_contain_text("to")
@@ -350,7 +350,8 @@ def test_a_model_is_trained_watched_and_accepted(annotator: Watched, service: Li
     expect(run.locator(".head")).to_contain_text("accepted")
     models = httpx.get(f"{annotator.url}/v1/models", trust_env=False).json()["models"]
     name = httpx.get(f"{annotator.url}/v1/project", trust_env=False).json()["model"]
-    assert name in [one["name"] for one in models] and name != "default"
+    assert name != "default"
+    assert name in [one["name"] for one in models]
     annotator.open("read")
     page.locator("#view-read .settings select").select_option(name)
     page.fill("#view-read textarea", "Case 3: asthma was treated.")
@@ -364,7 +365,7 @@ def test_a_run_is_stopped(annotator: Watched, service: Live, tmp_path: Path) -> 
     page.get_by_role("region", name="New run").get_by_role("button", name="Train", exact=True).click()
     run = page.get_by_role("region", name="Run", exact=True)
     run.get_by_role("button", name="Stop").click()
-    expect(run.locator("#run-state")).to_have_text("Stopped", timeout=30_000)
+    expect(run.locator("#run-state")).to_have_text("Stopped", timeout=60_000)
     expect(
         page.get_by_role("region", name="New run").get_by_role("button", name="Train", exact=True)
     ).to_be_enabled()
