@@ -32,20 +32,20 @@ WORK = "#view-annotate .work"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A service with a project."""
+    """A service with a project that has some texts."""
+    given = [{"id": name, "text": text} for name, text in TEXTS.items()]
     folder = tmp_path_factory.mktemp("project")
     words = ("--project", str(folder / "notes.medspan"), "--workers", "1", "--deid-model", "none")
     with serving(folder, *words) as found:
+        with found.client() as client:
+            body = {"documents": given, "split": "documents"}
+            assert client.post("/v1/project/documents", json=body).status_code == 200
         yield found
 
 
 @pytest.fixture
 def annotator(browser: Browser, service: Live, request: pytest.FixtureRequest) -> Iterator[Watched]:
-    """A page of somebody new in the project, whose texts are there."""
-    given = [{"id": name, "text": text} for name, text in TEXTS.items()]
-    with service.client() as client:
-        answer = client.post("/v1/project/documents", json={"documents": given, "split": "documents"})
-        assert answer.status_code == 200, answer.text
+    """A page of somebody new in the project."""
     with browser.new_context(viewport=WIDE, accept_downloads=True) as context:
         watched = Watched(context.new_page(), service.url)
         begin(watched, request.node.name[5:45])
@@ -274,9 +274,8 @@ def test_agreement_of_two_annotators(annotator: Watched) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_axe_finds_no_serious_fault(
-    browser: Browser, service: Live, axe: str, annotator: Watched, scheme: str, size: dict[str, int]
+    browser: Browser, service: Live, axe: str, scheme: str, size: dict[str, int]
 ) -> None:
-    annotator.page.close()
     with browser.new_context(viewport=size, color_scheme=scheme) as context:
         watched = Watched(context.new_page(), service.url)
         page = watched.open("annotate")

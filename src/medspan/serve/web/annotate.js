@@ -37,7 +37,7 @@ class AnnotateView {
     this.work = h("div", { class: "pane text-pane" });
     this.parts = {
       agreement: new AgreementPart({ annotator: () => this.name, open: (id) => this.openFrom(id) }),
-      train: new TrainPart({ annotator: () => this.name, project: () => this.project, store }),
+      train: new TrainPart({ annotator: () => this.name, project: () => this.project, changed: () => this.refresh(true), store }),
       files: new FilesPart({ store, project: () => this.project, changed: () => this.refresh(true) }),
     };
     store.on(["view", "part"], () => store.get("view") === "annotate" && this.draw());

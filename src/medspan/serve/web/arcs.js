@@ -5,6 +5,8 @@ import { hue, percent, words } from "./labels.js";
 
 const FLATTEST = 9;
 const STEEPEST = 26;
+/** About so large is the name of a relation. */
+const NAME = { width: 56, height: 11 };
 
 /**
  * Draw an arc for each relation into an SVG that lies over the text.
@@ -16,15 +18,25 @@ export function drawArcs(layer, view, relations) {
   const origin = view.root.getBoundingClientRect();
   const places = new Map(view.entities.map((entity, index) => [entity.id, view.markOf(index)?.getClientRects()[0]]));
   setStyle(layer, { height: `${view.root.scrollHeight}px` });
+  const drawn = relations.filter(({ head, tail }) => places.get(head) && places.get(tail));
+  const names = new Map(drawn.map(({ head }) => [head, []]));
   layer.replaceChildren(
-    ...relations
-      .filter(({ head, tail }) => places.get(head) && places.get(tail))
-      .map((relation) => arc(relation, view, places.get(relation.head), places.get(relation.tail), origin)),
+    ...drawn.map((relation) => {
+      const line = curve(places.get(relation.head), places.get(relation.tail), origin);
+      return arc(relation, view, { ...line, y: freeHeight(names.get(relation.head), line) });
+    }),
   );
 }
 
-function arc(relation, view, head, tail, origin) {
-  const { path, x, y } = curve(head, tail, origin);
+/** Where a name does not lie on another of the same head (they are shown together): higher, if need be. */
+function freeHeight(taken, { x, y }) {
+  let free = y;
+  while (taken.some((one) => Math.abs(one.x - x) < NAME.width && Math.abs(one.y - free) < NAME.height)) free -= NAME.height;
+  taken.push({ x, y: free });
+  return free;
+}
+
+function arc(relation, view, { path, x, y }) {
   const { label } = view.entities.find(({ id }) => id === relation.head);
   return svg(
     "g",
@@ -43,15 +55,15 @@ function curve(head, tail, origin) {
     const lift = Math.min(STEEPEST, FLATTEST + Math.abs(a - b) / 14);
     return {
       path: `M${a} ${head.top - origin.top}C${a} ${top - lift} ${b} ${top - lift} ${b} ${tail.top - origin.top}`,
-      x: (a + b) / 2,
-      y: top - lift * 0.75 - 3,
+      x: b,
+      y: top - 5,
     };
   }
   const [upper, lower] = head.top < tail.top ? [head, tail] : [tail, head];
   const [from, to] = [middle(upper), middle(lower)];
   const [y1, y2] = [upper.bottom - origin.top, lower.top - origin.top];
   const pull = Math.max(14, (y2 - y1) / 2);
-  return { path: `M${from} ${y1}C${from} ${y1 + pull} ${to} ${y2 - pull} ${to} ${y2}`, x: (from + to) / 2, y: (y1 + y2) / 2 + 3 };
+  return { path: `M${from} ${y1}C${from} ${y1 + pull} ${to} ${y2 - pull} ${to} ${y2}`, x: b, y: tail.top - origin.top - 5 };
 }
 
 /** Bring out the arcs of one entity, or none. */

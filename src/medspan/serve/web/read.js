@@ -63,7 +63,7 @@ class ReadView {
 
   sidebar() {
     const legend = ASSERTIONS.filter(({ value }) => value !== "conditional").map(({ look, words }) =>
-      h("li", {}, h("mark", { class: `entity sample ${look}`, style: { "--h": 210, "--l": 0 } }, "mention"), ` ${words}`),
+      h("li", {}, h("mark", { class: `entity sample ${look}`, style: { "--h": 210, "--l": 0 } }, h("span", { class: look === "absent" ? "struck" : null }, "mention")), ` ${words}`),
     );
     return h(
       "details",

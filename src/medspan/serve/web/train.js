@@ -13,7 +13,7 @@ const STATES = { preparing: "Preparing", training: "Training", scoring: "Scoring
 const STARTS = [["model", "the project’s model"], ["bilm-bio", "the language model bilm-bio"], ["nothing", "nothing"]];
 
 export class TrainPart {
-  /** @param {{annotator: () => string, project: () => any, store: any}} owner */
+  /** @param {{annotator: () => string, project: () => any, changed: () => Promise<void>, store: any}} owner */
   constructor(owner) {
     this.owner = owner;
     this.error = errorBox();
@@ -76,6 +76,7 @@ export class TrainPart {
   async rate() {
     await this.guarded(async () => {
       const { rated } = await rateAgain();
+      await this.owner.changed();
       say(`${rated} texts were rated with the present model.`);
     });
   }
@@ -170,7 +171,8 @@ export class TrainPart {
       this.take(await acceptRun(run.number));
       const service = await call("/v1/models");
       this.owner.store.set({ service });
-      this.drawPast((await readProject()).runs ?? []);
+      await this.owner.changed();
+      this.drawPast(this.owner.project().runs);
       say(`Run ${run.number} was accepted.`);
     });
   }
