@@ -39,11 +39,20 @@ test("marks nest, and one that crosses another is cut", () => {
   assert.equal(shown("abcdef", [mark(0, 4), mark(2, 6, "B")]), "[A:ab[B:cd~]][~B:ef]");
   assert.equal(shown("abcdef", [mark(1, 3), mark(1, 3, "B")]), "a[A:[B:bc]]def");
   assert.equal(shown("abcdef", [mark(0, 3), mark(3, 6, "B")]), "[A:abc][B:def]");
-  assert.equal(shown("abcdef", [mark(0, 3), mark(1, 5, "B"), mark(2, 6, "C")]), "[A:a[B:b[C:c~]~]][~B:[~C:de~]][~C:f]");
+  assert.equal(
+    shown("abcdef", [mark(0, 3), mark(1, 5, "B"), mark(2, 6, "C")]),
+    "[A:a[B:b[C:c~]~]][~B:[~C:de~]][~C:f]",
+  );
 });
 
 test("a discontinuous entity has a mark for each span", () => {
-  const entity = { ...mark(0, 6), spans: [[0, 2], [4, 6]] };
+  const entity = {
+    ...mark(0, 6),
+    spans: [
+      [0, 2],
+      [4, 6],
+    ],
+  };
   assert.equal(shown("abcdef", [entity]), "[A:ab]cd[A:ef]");
   assert.equal(piecesOf([entity]).length, 2);
 });
@@ -60,29 +69,59 @@ test("every character is drawn once, whatever the marks", () => {
       const start = random(text.length);
       return mark(start, Math.min(text.length, start + 1 + random(6)));
     });
-    const sections = [{ label: "s", start: 0, end: 5 }, { label: "t", start: 5, end: text.length }].slice(0, random(3));
+    const sections = [
+      { label: "s", start: 0, end: 5 },
+      { label: "t", start: 5, end: text.length },
+    ].slice(0, random(3));
     const nodes = layoutOf(text, entities, sections);
-    const flat = (node) => (node.kind === "text" ? text.slice(node.start, node.end) : node.children.map(flat).join(""));
+    const flat = (node) =>
+      node.kind === "text" ? text.slice(node.start, node.end) : node.children.map(flat).join("");
     assert.equal(nodes.map(flat).join(""), text);
     const covered = entities.map(() => 0);
     const count = (node, over) => {
       if (node.kind === "text") for (const index of over) covered[index] += node.end - node.start;
-      else node.children.forEach((child) => count(child, node.kind === "mark" ? [...over, node.piece.index] : over));
+      else
+        node.children.forEach((child) =>
+          count(child, node.kind === "mark" ? [...over, node.piece.index] : over),
+        );
     };
     nodes.forEach((node) => count(node, []));
-    assert.deepEqual(covered, entities.map(({ start, end }) => end - start));
+    assert.deepEqual(
+      covered,
+      entities.map(({ start, end }) => end - start),
+    );
   }
 });
 
 test("sections become bands; blank lines between them belong to the earlier one", () => {
   const text = "A: x\n\nB: y\n";
-  const sections = [{ label: "a", start: 0, end: 4 }, { label: "b", start: 6, end: 10 }];
+  const sections = [
+    { label: "a", start: 0, end: 4 },
+    { label: "b", start: 6, end: 10 },
+  ];
   assert.equal(shown(text, [mark(3, 4)], sections), "{a|A: [A:x]\n\n}{b|B: y\n}");
   assert.equal(shown("x A: y", [], [{ label: "a", start: 2, end: 6 }]), "x {a*|A: y}");
   assert.equal(shown("abcd", [mark(1, 3)], [{ label: "a", start: 0, end: 2 }]), "{a*|a[A:b~]}[~A:c]d");
-  const touching = [{ label: "a", start: 0, end: 2 }, { label: "b", start: 2, end: 4 }];
-  assert.equal(shown("abcd", [mark(1, 3)], touching), "{a*|a[A:b~]}{b*|[~A:c]d}", "a mark over the border of two sections");
-  assert.equal(shown("abcd", [], [{ label: "a", start: 0, end: 3 }, { label: "b", start: 2, end: 4 }]), "{a*|abc}d");
+  const touching = [
+    { label: "a", start: 0, end: 2 },
+    { label: "b", start: 2, end: 4 },
+  ];
+  assert.equal(
+    shown("abcd", [mark(1, 3)], touching),
+    "{a*|a[A:b~]}{b*|[~A:c]d}",
+    "a mark over the border of two sections",
+  );
+  assert.equal(
+    shown(
+      "abcd",
+      [],
+      [
+        { label: "a", start: 0, end: 3 },
+        { label: "b", start: 2, end: 4 },
+      ],
+    ),
+    "{a*|abc}d",
+  );
 });
 
 test("levels grow with what is inside", () => {
@@ -102,8 +141,24 @@ test("offsets in UTF-16 become code points", () => {
   assert.equal(characters("a😀b𝔘"), 4);
   assert.equal(characters("\ud83d alone \ude00"), 9, "halves alone are one each");
   const text = "😀 x 😀 y";
-  const document = inCodepoints({ text, entities: [{ ...mark(3, 4), spans: [[3, 4], [8, 9]] }], sections: [mark(0, 9)], sentences: [[0, 9]] });
-  assert.deepEqual(document.entities[0].spans, [[2, 3], [6, 7]]);
+  const document = inCodepoints({
+    text,
+    entities: [
+      {
+        ...mark(3, 4),
+        spans: [
+          [3, 4],
+          [8, 9],
+        ],
+      },
+    ],
+    sections: [mark(0, 9)],
+    sentences: [[0, 9]],
+  });
+  assert.deepEqual(document.entities[0].spans, [
+    [2, 3],
+    [6, 7],
+  ]);
   assert.deepEqual([document.sections[0].end, document.sentences[0][1]], [7, 7]);
   assert.equal([...text].slice(2, 3).join(""), "x");
 });
@@ -124,17 +179,28 @@ test("hues are those of the HTML that medspan writes", () => {
 });
 
 test("attributes are read as a map and as a list", () => {
-  const entity = { attributes: { assertion: "absent", temporality: "current" }, attribute_scores: { assertion: 0.9 } };
+  const entity = {
+    attributes: { assertion: "absent", temporality: "current" },
+    attribute_scores: { assertion: 0.9 },
+  };
   assert.deepEqual(attributesOf(entity)[0], { name: "assertion", value: "absent", score: 0.9 });
   assert.deepEqual(unusual(entity), ["absent"]);
   assert.equal(lookOf(entity), "absent");
-  assert.deepEqual(unusual({ attributes: [{ name: "assertion", value: "associated_with_someone_else" }] }), ["someone else’s"]);
+  assert.deepEqual(unusual({ attributes: [{ name: "assertion", value: "associated_with_someone_else" }] }), [
+    "someone else’s",
+  ]);
   assert.equal(lookOf({}), "");
 });
 
 test("rows of CSV", () => {
-  assert.deepEqual(csvRows('a,b\r\n1,"x, ""y""\nz"\n'), [["a", "b"], ["1", 'x, "y"\nz']]);
-  assert.deepEqual(csvRows("a,b\n1,"), [["a", "b"], ["1", ""]]);
+  assert.deepEqual(csvRows('a,b\r\n1,"x, ""y""\nz"\n'), [
+    ["a", "b"],
+    ["1", 'x, "y"\nz'],
+  ]);
+  assert.deepEqual(csvRows("a,b\n1,"), [
+    ["a", "b"],
+    ["1", ""],
+  ]);
   assert.deepEqual(csvRows("a\n\nb"), [["a"], ["b"]]);
   assert.deepEqual(csvRows(",\n"), [["", ""]]);
   assert.deepEqual(csvRows(""), []);
@@ -146,9 +212,15 @@ test("files become documents, and what is wrong is named", () => {
   assert.equal(documentsOf("a.txt", " ").bad[0].reason, "the document is empty");
   const lines = documentsOf("a.jsonl", '{"text":"x","entities":[]}\n{}\n[\n\n');
   assert.deepEqual(lines.documents, [{ text: "x", entities: [], id: "a.jsonl:1" }]);
-  assert.deepEqual(lines.bad.map(({ id }) => id), ["a.jsonl:2", "a.jsonl:3"]);
+  assert.deepEqual(
+    lines.bad.map(({ id }) => id),
+    ["a.jsonl:2", "a.jsonl:3"],
+  );
   assert.equal(documentsOf("a.csv", "x,y\n1,2").bad.length, 1);
-  assert.deepEqual(withOwnIds([{ id: "a" }, { id: "a" }, { id: "a-2" }]).map(({ id }) => id), ["a", "a-2", "a-2-2"]);
+  assert.deepEqual(
+    withOwnIds([{ id: "a" }, { id: "a" }, { id: "a-2" }]).map(({ id }) => id),
+    ["a", "a-2", "a-2-2"],
+  );
 });
 
 test("differences of two models", () => {
@@ -159,7 +231,13 @@ test("differences of two models", () => {
   assert.deepEqual(kinds([mark(0, 3)], [mark(1, 3, "B")]), ["a", "b"]);
   const best = differences([mark(0, 9)], [mark(0, 2), mark(3, 9)]).find(({ kind }) => kind === "border");
   assert.equal(best.b.start, 3, "those that share most are a pair");
-  assert.deepEqual(countsOf(differences([mark(0, 3), mark(5, 6)], [mark(0, 3)])), { same: 1, label: 0, border: 0, a: 1, b: 0 });
+  assert.deepEqual(countsOf(differences([mark(0, 3), mark(5, 6)], [mark(0, 3)])), {
+    same: 1,
+    label: 0,
+    border: 0,
+    a: 1,
+    b: 0,
+  });
 });
 
 test("what an annotator does to marks", () => {
@@ -196,7 +274,11 @@ test("keys of labels leave those of commands alone", () => {
 });
 
 test("heights of two texts side by side", () => {
-  const to = mapped([[0, 0], [100, 200], [200, 220]]);
+  const to = mapped([
+    [0, 0],
+    [100, 200],
+    [200, 220],
+  ]);
   assert.deepEqual([0, 50, 100, 150, 999].map(to), [0, 100, 200, 210, 220]);
   assert.equal(mapped([])(5), 5);
   const { given, renewed } = marksOf([{ label: "N", start: 0, end: 2, new_start: 0, new_end: 0 }]);
@@ -205,8 +287,14 @@ test("heights of two texts side by side", () => {
 
 test("portions keep to both limits", () => {
   const documents = Array.from({ length: 5 }, (_, id) => ({ id, text: "x".repeat(100) }));
-  assert.deepEqual(portions(documents, { bytes: 1e6, count: 2 }).map((one) => one.length), [2, 2, 1]);
-  assert.deepEqual(portions(documents, { bytes: 1, count: 9 }).map((one) => one.length), [1, 1, 1, 1, 1]);
+  assert.deepEqual(
+    portions(documents, { bytes: 1e6, count: 2 }).map((one) => one.length),
+    [2, 2, 1],
+  );
+  assert.deepEqual(
+    portions(documents, { bytes: 1, count: 9 }).map((one) => one.length),
+    [1, 1, 1, 1, 1],
+  );
   assert.deepEqual(portions([], { bytes: 1, count: 9 }), []);
 });
 

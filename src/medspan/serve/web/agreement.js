@@ -15,7 +15,13 @@ export class AgreementPart {
     this.owner = owner;
     this.error = errorBox();
     this.body = h("div", { class: "stack" });
-    this.element = h("section", { class: "pane", "aria-label": "Agreement" }, h("h2", {}, "Agreement"), this.error, this.body);
+    this.element = h(
+      "section",
+      { class: "pane", "aria-label": "Agreement" },
+      h("h2", {}, "Agreement"),
+      this.error,
+      this.body,
+    );
   }
 
   async show() {
@@ -40,7 +46,14 @@ export class AgreementPart {
 
   draw(pairs, disagreements) {
     if (!pairs.length) {
-      fill(this.body, h("p", { class: "empty" }, "Once two people are done with the same text, F1 and kappa of each pair, and every mark that only one of them made, stand here."));
+      fill(
+        this.body,
+        h(
+          "p",
+          { class: "empty" },
+          "Once two people are done with the same text, F1 and kappa of each pair, and every mark that only one of them made, stand here.",
+        ),
+      );
       return;
     }
     fill(this.body, this.pairTable(pairs), this.disagreementTable(disagreements));
@@ -48,9 +61,25 @@ export class AgreementPart {
 
   pairTable(pairs) {
     const rows = pairs.map(({ a, b, documents, f1, kappa }) =>
-      h("tr", {}, h("td", {}, `${a} and ${b}`), h("td", { class: "number" }, String(documents)), h("td", { class: "number" }, fixed(f1)), h("td", { class: "number" }, fixed(kappa))),
+      h(
+        "tr",
+        {},
+        h("td", {}, `${a} and ${b}`),
+        h("td", { class: "number" }, String(documents)),
+        h("td", { class: "number" }, fixed(f1)),
+        h("td", { class: "number" }, fixed(kappa)),
+      ),
     );
-    return table("Pairs", [["Who"], ["Texts both are done with", "number"], ["F1 of marks", "number"], ["Cohen’s kappa of words", "number"]], rows);
+    return table(
+      "Pairs",
+      [
+        ["Who"],
+        ["Texts both are done with", "number"],
+        ["F1 of marks", "number"],
+        ["Cohen’s kappa of words", "number"],
+      ],
+      rows,
+    );
   }
 
   disagreementTable(disagreements) {
@@ -59,13 +88,25 @@ export class AgreementPart {
       h(
         "tr",
         {},
-        h("td", {}, h("button", { type: "button", class: "mention", onclick: () => this.owner.open(one.id) }, one.name ?? one.id)),
+        h(
+          "td",
+          {},
+          h(
+            "button",
+            { type: "button", class: "mention", onclick: () => this.owner.open(one.id) },
+            one.name ?? one.id,
+          ),
+        ),
         h("td", {}, one.text ?? `${one.start}–${one.end}`),
         h("td", {}, words(one.label)),
         h("td", {}, one.by.join(", ")),
         h("td", {}, one.not_by.join(", ")),
       ),
     );
-    return table("Marks that not all made", [["Text"], ["Where"], ["Label"], ["Marked by"], ["Not by"]], rows);
+    return table(
+      "Marks that not all made",
+      [["Text"], ["Where"], ["Label"], ["Marked by"], ["Not by"]],
+      rows,
+    );
   }
 }

@@ -21,9 +21,21 @@ export function mapped(pairs) {
  * @param {{label: string, start: number, end: number, new_start: number, new_end: number}[]} changes
  */
 export function marksOf(changes) {
-  const given = changes.map(({ label, start, end }, index) => ({ id: `c${index}`, label, start, end, change: index }));
+  const given = changes.map(({ label, start, end }, index) => ({
+    id: `c${index}`,
+    label,
+    start,
+    end,
+    change: index,
+  }));
   const renewed = changes
-    .map(({ label, new_start: start, new_end: end }, index) => ({ id: `c${index}`, label, start, end, change: index }))
+    .map(({ label, new_start: start, new_end: end }, index) => ({
+      id: `c${index}`,
+      label,
+      start,
+      end,
+      change: index,
+    }))
     .filter(({ start, end }) => start < end);
   return { given, renewed };
 }

@@ -58,6 +58,13 @@ function arrowMeaning(event, by, isCommand) {
 
 /** The table of keys. */
 export function keysHelp(id) {
-  const rows = HELP.map(([keys, does]) => h("tr", {}, h("td", {}, keys.map((key) => [h("kbd", {}, key), " "]).flat()), h("td", {}, does)));
-  return h("details", { class: "keys", id }, h("summary", {}, h("h3", {}, "Keys")), h("table", { class: "list" }, h("tbody", {}, rows)));
+  const rows = HELP.map(([keys, does]) =>
+    h("tr", {}, h("td", {}, keys.map((key) => [h("kbd", {}, key), " "]).flat()), h("td", {}, does)),
+  );
+  return h(
+    "details",
+    { class: "keys", id },
+    h("summary", {}, h("h3", {}, "Keys")),
+    h("table", { class: "list" }, h("tbody", {}, rows)),
+  );
 }

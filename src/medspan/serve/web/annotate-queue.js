@@ -4,8 +4,16 @@ import { counted, fill, h, select } from "./dom.js";
 import { listDocuments } from "./project.js";
 
 const PAGE = 50;
-const STATES = [["open", "open"], ["done", "done"], ["skipped", "skipped"], ["all", "all"]];
-const ORDERS = [["suggested", "most informative first"], ["given", "as given"]];
+const STATES = [
+  ["open", "open"],
+  ["done", "done"],
+  ["skipped", "skipped"],
+  ["all", "all"],
+];
+const ORDERS = [
+  ["suggested", "most informative first"],
+  ["given", "as given"],
+];
 
 export class Queue {
   /** @param {{annotator: () => string, open: (id: string) => void, files: string}} owner */
@@ -27,7 +35,12 @@ export class Queue {
       "div",
       {},
       h("h2", {}, "Texts"),
-      h("div", { class: "row tools" }, select("Show", STATES, this.state, (state) => change({ state })), select("Order", ORDERS, this.order, (order) => change({ order }))),
+      h(
+        "div",
+        { class: "row tools" },
+        select("Show", STATES, this.state, (state) => change({ state })),
+        select("Order", ORDERS, this.order, (order) => change({ order })),
+      ),
       this.told,
       this.list,
     );
@@ -57,9 +70,15 @@ export class Queue {
 
   draw() {
     this.told.textContent = counted(this.total, "text");
-    const more = this.total > this.documents.length && h("li", {}, h("button", { type: "button", onclick: () => this.more() }, "More"));
+    const more =
+      this.total > this.documents.length &&
+      h("li", {}, h("button", { type: "button", onclick: () => this.more() }, "More"));
     const most = Math.max(1e-9, ...this.documents.map(({ uncertainty }) => uncertainty ?? 0));
-    fill(this.list, this.documents.map((document) => this.item(document, most)), more);
+    fill(
+      this.list,
+      this.documents.map((document) => this.item(document, most)),
+      more,
+    );
   }
 
   more() {
@@ -69,20 +88,36 @@ export class Queue {
 
   /** @param {number} most the largest uncertainty of the list: bars are drawn relative to it */
   item({ id, name, state, preview, uncertainty, is_held_back: isHeldBack }, most) {
-    const bar = { min: 0, max: most, value: uncertainty, title: `uncertainty ${uncertainty?.toFixed(2)}`, "aria-label": "Uncertainty" };
+    const bar = {
+      min: 0,
+      max: most,
+      value: uncertainty,
+      title: `uncertainty ${uncertainty?.toFixed(2)}`,
+      "aria-label": "Uncertainty",
+    };
     return h(
       "li",
       {},
       h(
         "button",
-        { type: "button", class: "document", "aria-current": id === this.current ? "true" : null, onclick: () => this.owner.open(id) },
+        {
+          type: "button",
+          class: "document",
+          "aria-current": id === this.current ? "true" : null,
+          onclick: () => this.owner.open(id),
+        },
         h("span", { class: "preview" }, preview),
         h(
           "span",
           { class: "about" },
           h("span", { class: "quiet name" }, name ?? id),
           state !== "open" && h("span", { class: `state ${state}` }, state),
-          isHeldBack && h("span", { class: "state", title: "Nothing is learnt from it; it scores the model" }, "held back"),
+          isHeldBack &&
+            h(
+              "span",
+              { class: "state", title: "Nothing is learnt from it; it scores the model" },
+              "held back",
+            ),
           typeof uncertainty === "number" && h("meter", bar),
         ),
       ),

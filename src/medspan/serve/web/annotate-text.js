@@ -28,22 +28,56 @@ export class AnnotatedText {
     this.saving = Promise.resolve();
     this.error = errorBox();
     // A finger selects without a last pointerup in the text: what is selected is taken when a label is touched.
-    this.palette = h("div", { class: "palette", role: "group", "aria-label": "Labels", onpointerdown: () => this.takeSelection() });
+    this.palette = h("div", {
+      class: "palette",
+      role: "group",
+      "aria-label": "Labels",
+      onpointerdown: () => this.takeSelection(),
+    });
     this.actions = h("div", { class: "row actions" });
     this.head = h("div", { class: "row head" });
     this.text = h("div", { class: "text", dir: "auto" });
     this.layer = h("div", { class: "cursors", "aria-hidden": "true" });
-    this.frame = h("div", { class: "stage work", tabindex: 0, role: "application", "aria-label": "Text to annotate", "aria-describedby": "annotate-keys" }, this.layer, this.text);
-    this.view = new TextView(this.text, { isWalked: false, dress: (mark, index) => this.dress(mark, index), onPick: (_, index) => this.choose(this.marks[index]) });
+    this.frame = h(
+      "div",
+      {
+        class: "stage work",
+        tabindex: 0,
+        role: "application",
+        "aria-label": "Text to annotate",
+        "aria-describedby": "annotate-keys",
+      },
+      this.layer,
+      this.text,
+    );
+    this.view = new TextView(this.text, {
+      isWalked: false,
+      dress: (mark, index) => this.dress(mark, index),
+      onPick: (_, index) => this.choose(this.marks[index]),
+    });
     this.cursor = new WordCursor(this.view, this.layer);
     this.frame.addEventListener("keydown", (event) => this.press(event));
     this.frame.addEventListener("pointerup", () => this.takeSelection());
     new ResizeObserver(() => this.cursor.draw()).observe(this.text);
-    this.element = h("div", {}, this.head, this.error, this.palette, this.frame, this.actions, this.options());
+    this.element = h(
+      "div",
+      {},
+      this.head,
+      this.error,
+      this.palette,
+      this.frame,
+      this.actions,
+      this.options(),
+    );
   }
 
   options() {
-    return h("div", {}, checkbox("Select whole words", true, (isOn) => (this.isWhole = isOn)), keysHelp("annotate-keys"));
+    return h(
+      "div",
+      {},
+      checkbox("Select whole words", true, (isOn) => (this.isWhole = isOn)),
+      keysHelp("annotate-keys"),
+    );
   }
 
   /** Open a document. @param {string} id */
@@ -95,7 +129,13 @@ export class AnnotatedText {
     const labelButton = (label) =>
       h(
         "button",
-        { type: "button", class: "label", style: { "--h": hue(label) }, "aria-pressed": String(this.chosen?.label === label), onclick: () => this.setLabel(label) },
+        {
+          type: "button",
+          class: "label",
+          style: { "--h": hue(label) },
+          "aria-pressed": String(this.chosen?.label === label),
+          onclick: () => this.setLabel(label),
+        },
         keys.has(label) && h("kbd", {}, keys.get(label)),
         ` ${words(label)}`,
       );
@@ -103,23 +143,47 @@ export class AnnotatedText {
   }
 
   drawActions() {
-    const button = (name, does, act) => h("button", { type: "button", title: does, "aria-label": does, onclick: act }, name);
+    const button = (name, does, act) =>
+      h("button", { type: "button", title: does, "aria-label": does, onclick: act }, name);
     if (!this.chosen) {
       const left = this.marks.filter(({ isSuggested }) => isSuggested).length;
-      const hint = left ? `${left} suggested by the model: accept, change or delete them; Done accepts what is left.` : "Select words, then a label.";
-      fill(this.actions, h("p", { class: "quiet" }, hint), left > 0 && h("button", { type: "button", onclick: () => this.acceptAll() }, "Accept all"));
+      const hint = left
+        ? `${left} suggested by the model: accept, change or delete them; Done accepts what is left.`
+        : "Select words, then a label.";
+      fill(
+        this.actions,
+        h("p", { class: "quiet" }, hint),
+        left > 0 && h("button", { type: "button", onclick: () => this.acceptAll() }, "Accept all"),
+      );
       return;
     }
     const { start, end, label, isSuggested, score } = this.chosen;
     fill(
       this.actions,
-      h("p", {}, h("b", {}, words(label)), ` “${this.document.text.slice(start, end)}”`, isSuggested && h("span", { class: "quiet" }, ` suggested${score === undefined ? "" : ` (${percent(score)})`}`)),
+      h(
+        "p",
+        {},
+        h("b", {}, words(label)),
+        ` “${this.document.text.slice(start, end)}”`,
+        isSuggested &&
+          h("span", { class: "quiet" }, ` suggested${score === undefined ? "" : ` (${percent(score)})`}`),
+      ),
       h("span", { class: "push" }),
       isSuggested && button("Accept", "Accept the suggestion", () => this.accept()),
       h("span", { class: "quiet small" }, "Start"),
-      h("span", { class: "group" }, button("←", "Start one word earlier", () => this.border("start", -1)), button("→", "Start one word later", () => this.border("start", 1))),
+      h(
+        "span",
+        { class: "group" },
+        button("←", "Start one word earlier", () => this.border("start", -1)),
+        button("→", "Start one word later", () => this.border("start", 1)),
+      ),
       h("span", { class: "quiet small" }, "End"),
-      h("span", { class: "group" }, button("←", "End one word earlier", () => this.border("end", -1)), button("→", "End one word later", () => this.border("end", 1))),
+      h(
+        "span",
+        { class: "group" },
+        button("←", "End one word earlier", () => this.border("end", -1)),
+        button("→", "End one word later", () => this.border("end", 1)),
+      ),
       button("Delete", "Delete the mark", () => this.remove()),
     );
   }
@@ -158,7 +222,9 @@ export class AnnotatedText {
     this.chosen = null;
     this.draw();
     const [start, end] = this.cursor.range ?? [0, 0];
-    const over = this.marks.filter((mark) => mark.start < end && mark.end > start).map(({ label }) => words(label));
+    const over = this.marks
+      .filter((mark) => mark.start < end && mark.end > start)
+      .map(({ label }) => words(label));
     say([this.document.text.slice(start, end), ...over].join(", "));
   }
 
@@ -167,7 +233,9 @@ export class AnnotatedText {
     this.chosen = mark;
     if (mark) {
       this.cursor.cover(mark.start, mark.end, false);
-      say(`${words(mark.label)}: ${this.document.text.slice(mark.start, mark.end)}${mark.isSuggested ? ", suggested" : ""}`);
+      say(
+        `${words(mark.label)}: ${this.document.text.slice(mark.start, mark.end)}${mark.isSuggested ? ", suggested" : ""}`,
+      );
     } else {
       this.cursor.isShown = false;
     }
@@ -237,7 +305,10 @@ export class AnnotatedText {
   }
 
   acceptAll() {
-    this.write(this.marks.map((mark) => ({ ...mark, isSuggested: false })), "All accepted");
+    this.write(
+      this.marks.map((mark) => ({ ...mark, isSuggested: false })),
+      "All accepted",
+    );
   }
 
   /** Show a changed list and save it. */
@@ -260,7 +331,11 @@ export class AnnotatedText {
   async send(id, { entities, state }) {
     if (this.document.id !== id) return false;
     try {
-      const saved = await writeDocument(id, this.owner.annotator(), { entities, state, revision: this.document.revision });
+      const saved = await writeDocument(id, this.owner.annotator(), {
+        entities,
+        state,
+        revision: this.document.revision,
+      });
       this.document = { ...this.document, ...saved, from: "annotator" };
       showError(this.error, null);
       this.drawHead();
@@ -276,10 +351,16 @@ export class AnnotatedText {
   async refused(error, id) {
     if (error.status === 409) {
       this.take(await readDocument(id, this.owner.annotator()));
-      showError(this.error, { title: "Changed in another window", detail: "This text was changed elsewhere and has been read again. Your last change is not in it.", requestId: error.requestId });
+      showError(this.error, {
+        title: "Changed in another window",
+        detail: "This text was changed elsewhere and has been read again. Your last change is not in it.",
+        requestId: error.requestId,
+      });
     } else {
       showError(this.error, error);
-      this.error.append(h("button", { type: "button", onclick: () => this.save(this.document.state) }, "Save again"));
+      this.error.append(
+        h("button", { type: "button", onclick: () => this.save(this.document.state) }, "Save again"),
+      );
     }
   }
 

@@ -10,7 +10,12 @@ import { errorBox, say, showError } from "./notices.js";
 import { readProject } from "./project.js";
 
 const KEY = "medspan-annotator";
-const PARTS = [["", "Texts"], ["agreement", "Agreement"], ["train", "Train"], ["files", "Files and labels"]];
+const PARTS = [
+  ["", "Texts"],
+  ["agreement", "Agreement"],
+  ["train", "Train"],
+  ["files", "Files and labels"],
+];
 
 export function mount(root, store) {
   const view = new AnnotateView(store);
@@ -33,11 +38,20 @@ class AnnotateView {
       saved: (document) => this.queue.renew(document),
       ended: (document) => this.next(document),
     });
-    this.queue = new Queue({ annotator: () => this.name, open: (id) => this.open(id), files: "#annotate/files" });
+    this.queue = new Queue({
+      annotator: () => this.name,
+      open: (id) => this.open(id),
+      files: "#annotate/files",
+    });
     this.work = h("div", { class: "pane text-pane" });
     this.parts = {
       agreement: new AgreementPart({ annotator: () => this.name, open: (id) => this.openFrom(id) }),
-      train: new TrainPart({ annotator: () => this.name, project: () => this.project, changed: () => this.refresh(true), store }),
+      train: new TrainPart({
+        annotator: () => this.name,
+        project: () => this.project,
+        changed: () => this.refresh(true),
+        store,
+      }),
       files: new FilesPart({ store, project: () => this.project, changed: () => this.refresh(true) }),
     };
     store.on(["view", "part"], () => store.get("view") === "annotate" && this.draw());
@@ -76,26 +90,65 @@ class AnnotateView {
 
   drawBar() {
     const current = this.store.get("part");
-    const links = PARTS.map(([part, title]) => h("a", { href: `#annotate${part && `/${part}`}`, "aria-current": part === current ? "page" : null }, title));
+    const links = PARTS.map(([part, title]) =>
+      h(
+        "a",
+        { href: `#annotate${part && `/${part}`}`, "aria-current": part === current ? "page" : null },
+        title,
+      ),
+    );
     const own = this.project.annotators.find(({ name }) => name === this.name);
     const done = own?.done ?? 0;
     const who = this.name && [
-      h("span", { class: "quiet small number" }, `${done} of ${counted(this.project.documents, "text")} done`),
-      h("progress", { class: "short", max: Math.max(1, this.project.documents), value: done, "aria-label": "Texts done" }),
-      h("button", { type: "button", class: "quiet-button", onclick: () => this.setName("") }, `${this.name} (change)`),
+      h(
+        "span",
+        { class: "quiet small number" },
+        `${done} of ${counted(this.project.documents, "text")} done`,
+      ),
+      h("progress", {
+        class: "short",
+        max: Math.max(1, this.project.documents),
+        value: done,
+        "aria-label": "Texts done",
+      }),
+      h(
+        "button",
+        { type: "button", class: "quiet-button", onclick: () => this.setName("") },
+        `${this.name} (change)`,
+      ),
     ];
-    fill(this.bar, h("nav", { class: "subtabs", "aria-label": "Parts of the project" }, links), h("span", { class: "push" }), who || null);
+    fill(
+      this.bar,
+      h("nav", { class: "subtabs", "aria-label": "Parts of the project" }, links),
+      h("span", { class: "push" }),
+      who || null,
+    );
   }
 
   nameForm() {
     const known = this.project.annotators.map(({ name }) => h("option", { value: name }));
-    const input = h("input", { type: "text", id: "annotator", list: "annotators", autocomplete: "off", maxlength: 60 });
+    const input = h("input", {
+      type: "text",
+      id: "annotator",
+      list: "annotators",
+      autocomplete: "off",
+      maxlength: 60,
+    });
     const form = h(
       "form",
       { class: "pane who" },
       h("h2", {}, "Who annotates?"),
-      h("p", { class: "quiet" }, "Each person’s marks are kept apart, so that their agreement can be told. The name is kept in this browser."),
-      h("div", { class: "row" }, h("label", { class: "field" }, h("span", {}, "Name"), input), h("button", { type: "submit", class: "main" }, "Begin")),
+      h(
+        "p",
+        { class: "quiet" },
+        "Each person’s marks are kept apart, so that their agreement can be told. The name is kept in this browser.",
+      ),
+      h(
+        "div",
+        { class: "row" },
+        h("label", { class: "field" }, h("span", {}, "Name"), input),
+        h("button", { type: "submit", class: "main" }, "Begin"),
+      ),
       h("datalist", { id: "annotators" }, known),
     );
     form.onsubmit = (event) => {
@@ -115,7 +168,12 @@ class AnnotateView {
   }
 
   texts() {
-    return h("div", { class: "texts" }, h("section", { class: "pane queue", "aria-label": "Queue" }, this.queue.element), h("section", { "aria-label": "Text" }, this.work));
+    return h(
+      "div",
+      { class: "texts" },
+      h("section", { class: "pane queue", "aria-label": "Queue" }, this.queue.element),
+      h("section", { "aria-label": "Text" }, this.work),
+    );
   }
 
   openFirst() {
@@ -127,7 +185,10 @@ class AnnotateView {
   drawNothing() {
     const isEmpty = this.project.documents === 0;
     const words = isEmpty ? "This project has no texts yet." : "Nothing is open for you here. Well done.";
-    const ways = [isEmpty && h("a", { class: "button main", href: "#annotate/files" }, "Add texts"), !isEmpty && h("a", { class: "button main", href: "#annotate/train" }, "Train the model")];
+    const ways = [
+      isEmpty && h("a", { class: "button main", href: "#annotate/files" }, "Add texts"),
+      !isEmpty && h("a", { class: "button main", href: "#annotate/train" }, "Train the model"),
+    ];
     this.text.document = null;
     fill(this.work, h("div", { class: "empty" }, h("p", {}, words), ways));
   }

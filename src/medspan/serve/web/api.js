@@ -73,10 +73,18 @@ async function sendOnce(path, { method, json, body, type, accept, signal }) {
   if (type) headers["Content-Type"] = type;
   const sent = json === undefined ? body : JSON.stringify(json);
   try {
-    return await fetch(path, { method: method ?? (sent === undefined ? "GET" : "POST"), headers, body: sent, signal });
+    return await fetch(path, {
+      method: method ?? (sent === undefined ? "GET" : "POST"),
+      headers,
+      body: sent,
+      signal,
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ServiceError({ title: "No answer", detail: "The service does not answer. Is it still running?" });
+    throw new ServiceError({
+      title: "No answer",
+      detail: "The service does not answer. Is it still running?",
+    });
   }
 }
 
@@ -114,7 +122,9 @@ function waited(seconds, signal) {
 
 /** A query of those values that are there: `query({a: 1, b: null})` is "?a=1". */
 export function query(values) {
-  const given = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const given = Object.entries(values).filter(
+    ([, value]) => value !== null && value !== undefined && value !== "",
+  );
   return given.length ? `?${new URLSearchParams(given)}` : "";
 }
 

@@ -14,9 +14,19 @@ import { startTheme } from "./theme.js";
 const VIEWS = [
   { name: "read", title: "Read", mount: read.mount, isOffered: () => true },
   { name: "files", title: "Files", mount: files.mount, isOffered: () => true },
-  { name: "deid", title: "De-identify", mount: deid.mount, isOffered: ({ policies }) => policies?.length > 0 },
+  {
+    name: "deid",
+    title: "De-identify",
+    mount: deid.mount,
+    isOffered: ({ policies }) => policies?.length > 0,
+  },
   { name: "compare", title: "Compare", mount: compare.mount, isOffered: () => true },
-  { name: "annotate", title: "Annotate", mount: annotate.mount, isOffered: ({ project }) => project === true },
+  {
+    name: "annotate",
+    title: "Annotate",
+    mount: annotate.mount,
+    isOffered: ({ project }) => project === true,
+  },
 ];
 
 /** Views that stand in the page already, by name. @type {Map<string, HTMLElement>} */
@@ -24,7 +34,10 @@ const mounted = new Map();
 
 async function start() {
   startTheme(find("#theme"));
-  connect({ askKey, tellWaiting: (seconds) => say(`The service is busy; trying again in ${Math.ceil(seconds)} s.`) });
+  connect({
+    askKey,
+    tellWaiting: (seconds) => say(`The service is busy; trying again in ${Math.ceil(seconds)} s.`),
+  });
   find("#skip").onclick = (event) => {
     event.preventDefault();
     find("#main").focus();
@@ -39,7 +52,15 @@ async function start() {
 function begin(service) {
   const model = service.default ?? service.models[0]?.name;
   const other = service.models.find(({ name }) => name !== model)?.name ?? model;
-  const store = createStore({ service, text: "", model, modelA: model, modelB: other, stages: service.stages ?? [], policy: service.policies?.[0] });
+  const store = createStore({
+    service,
+    text: "",
+    model,
+    modelA: model,
+    modelB: other,
+    stages: service.stages ?? [],
+    policy: service.policies?.[0],
+  });
   const views = VIEWS.filter(({ isOffered }) => isOffered(service));
   find("#version").textContent = `medspan ${service.version ?? ""} · nothing you type leaves this service`;
   const show = () => route(views, store);
@@ -56,14 +77,23 @@ function route(views, store) {
   const [name, part] = location.hash.slice(1).split("/");
   const view = views.find((one) => one.name === name) ?? views[0];
   document.title = `${view.title} · medspan`;
-  fill(find("#tabs"), views.map((one) => h("a", { href: `#${one.name}`, "aria-current": one === view ? "page" : null }, one.title)));
+  fill(
+    find("#tabs"),
+    views.map((one) =>
+      h("a", { href: `#${one.name}`, "aria-current": one === view ? "page" : null }, one.title),
+    ),
+  );
   if (!mounted.has(view.name)) mounted.set(view.name, mountView(view, store));
   for (const [other, element] of mounted) element.hidden = other !== view.name;
   store.set({ view: view.name, part: part ?? "" });
 }
 
 function mountView(view, store) {
-  const element = h("div", { class: "view", id: `view-${view.name}` }, h("h1", { class: "unseen" }, view.title));
+  const element = h(
+    "div",
+    { class: "view", id: `view-${view.name}` },
+    h("h1", { class: "unseen" }, view.title),
+  );
   find("#main").append(element);
   view.mount(element, store);
   return element;

@@ -16,7 +16,9 @@ const NAME = { width: 56, height: 11 };
  */
 export function drawArcs(layer, view, relations) {
   const origin = view.root.getBoundingClientRect();
-  const places = new Map(view.entities.map((entity, index) => [entity.id, view.markOf(index)?.getClientRects()[0]]));
+  const places = new Map(
+    view.entities.map((entity, index) => [entity.id, view.markOf(index)?.getClientRects()[0]]),
+  );
   setStyle(layer, { height: `${view.root.scrollHeight}px` });
   const drawn = relations.filter(({ head, tail }) => places.get(head) && places.get(tail));
   const names = new Map(drawn.map(({ head }) => [head, []]));
@@ -31,7 +33,8 @@ export function drawArcs(layer, view, relations) {
 /** Where a name does not lie on another of the same head (they are shown together): higher, if need be. */
 function freeHeight(taken, { x, y }) {
   let free = y;
-  while (taken.some((one) => Math.abs(one.x - x) < NAME.width && Math.abs(one.y - free) < NAME.height)) free -= NAME.height;
+  while (taken.some((one) => Math.abs(one.x - x) < NAME.width && Math.abs(one.y - free) < NAME.height))
+    free -= NAME.height;
   taken.push({ x, y: free });
   return free;
 }
@@ -40,7 +43,13 @@ function arc(relation, view, { path, x, y }) {
   const { label } = view.entities.find(({ id }) => id === relation.head);
   return svg(
     "g",
-    { class: "arc", style: { "--h": hue(label) }, "data-head": relation.head, "data-tail": relation.tail, "data-id": relation.id },
+    {
+      class: "arc",
+      style: { "--h": hue(label) },
+      "data-head": relation.head,
+      "data-tail": relation.tail,
+      "data-id": relation.id,
+    },
     svg("path", { d: path }),
     svg("text", { x, y, "text-anchor": "middle" }, words(relation.label)),
   );
@@ -63,13 +72,20 @@ function curve(head, tail, origin) {
   const [from, to] = [middle(upper), middle(lower)];
   const [y1, y2] = [upper.bottom - origin.top, lower.top - origin.top];
   const pull = Math.max(14, (y2 - y1) / 2);
-  return { path: `M${from} ${y1}C${from} ${y1 + pull} ${to} ${y2 - pull} ${to} ${y2}`, x: b, y: tail.top - origin.top - 5 };
+  return {
+    path: `M${from} ${y1}C${from} ${y1 + pull} ${to} ${y2 - pull} ${to} ${y2}`,
+    x: b,
+    y: tail.top - origin.top - 5,
+  };
 }
 
 /** Bring out the arcs of one entity, or none. */
 export function lightArcs(layer, id) {
   for (const arcDrawn of layer.children) {
-    arcDrawn.classList.toggle("lit", id !== null && (arcDrawn.dataset.head === id || arcDrawn.dataset.tail === id));
+    arcDrawn.classList.toggle(
+      "lit",
+      id !== null && (arcDrawn.dataset.head === id || arcDrawn.dataset.tail === id),
+    );
   }
 }
 
@@ -88,7 +104,14 @@ export function relationTable(relations, entities, textOf, goTo) {
   };
   const ordered = relations.toSorted((a, b) => byId.get(a.head).entity.start - byId.get(b.head).entity.start);
   const rows = ordered.map((one) =>
-    h("tr", {}, h("td", {}, mention(one.head)), h("td", {}, words(one.label)), h("td", {}, mention(one.tail)), h("td", { class: "number" }, percent(one.score))),
+    h(
+      "tr",
+      {},
+      h("td", {}, mention(one.head)),
+      h("td", {}, words(one.label)),
+      h("td", {}, mention(one.tail)),
+      h("td", { class: "number" }, percent(one.score)),
+    ),
   );
   return table("Relations", [["From"], ["Relation"], ["To"], ["Score", "number"]], rows);
 }

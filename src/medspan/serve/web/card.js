@@ -64,13 +64,28 @@ export function entityDetails(entity, { text, relations = [], nameOf = (id) => i
     ["Characters", `${entity.start}–${entity.end}`],
   ].filter(([name, value]) => name !== "Score" || value !== "–");
   return [
-    h("p", { class: "card-title" }, h("span", { class: "dot", style: { "--h": hue(entity.label) } }), h("b", {}, words(entity.label))),
+    h(
+      "p",
+      { class: "card-title" },
+      h("span", { class: "dot", style: { "--h": hue(entity.label) } }),
+      h("b", {}, words(entity.label)),
+    ),
     h("p", { class: "card-text" }, text),
-    h("dl", {}, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+    h(
+      "dl",
+      {},
+      rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+    ),
   ];
 }
 
 function conceptLine({ id, name, score }) {
   const sure = score === undefined || score === null ? "" : ` ${percent(score)}`;
-  return h("span", {}, h("code", {}, id), name ? ` ${name}` : "", sure && h("span", { class: "quiet" }, sure));
+  return h(
+    "span",
+    {},
+    h("code", {}, id),
+    name ? ` ${name}` : "",
+    sure && h("span", { class: "quiet" }, sure),
+  );
 }

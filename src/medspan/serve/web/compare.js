@@ -36,7 +36,11 @@ export function mount(root, store) {
 
 function oneModel() {
   const words = "This service offers one model. Start it with two to compare them: ";
-  return h("div", { class: "pane empty" }, h("p", {}, words, h("code", {}, "medspan serve --model default --model MY_MODEL")));
+  return h(
+    "div",
+    { class: "pane empty" },
+    h("p", {}, words, h("code", {}, "medspan serve --model default --model MY_MODEL")),
+  );
 }
 
 class CompareView {
@@ -48,7 +52,12 @@ class CompareView {
     this.card = createCard("compare-card");
     this.error = errorBox();
     this.kinds = h("div", { class: "row", role: "group", "aria-label": "Kinds shown" });
-    this.text = h("div", { class: "text", dir: "auto", role: "group", "aria-label": "Text with differences" });
+    this.text = h("div", {
+      class: "text",
+      dir: "auto",
+      role: "group",
+      "aria-label": "Text with differences",
+    });
     this.body = h("div", {});
     this.table = h("div", {});
     this.view = new TextView(this.text, {
@@ -64,13 +73,30 @@ class CompareView {
 
   build() {
     const editor = createEditor(this.store, { rows: 8 });
-    this.giver = h("details", { class: "pane giver", open: !this.store.get("text") }, h("summary", {}, h("h2", {}, "Text")), editor.element);
-    const models = h("div", { class: "row models" }, modelChoice(this.store, "modelA", "A"), modelChoice(this.store, "modelB", "B"));
+    this.giver = h(
+      "details",
+      { class: "pane giver", open: !this.store.get("text") },
+      h("summary", {}, h("h2", {}, "Text")),
+      editor.element,
+    );
+    const models = h(
+      "div",
+      { class: "row models" },
+      modelChoice(this.store, "modelA", "A"),
+      modelChoice(this.store, "modelB", "B"),
+    );
     return h(
       "div",
       { class: "stack" },
       this.giver,
-      h("section", { class: "pane text-pane", "aria-label": "Differences" }, h("div", { class: "row head" }, h("h2", {}, "Differences"), models), this.error, this.kinds, this.body),
+      h(
+        "section",
+        { class: "pane text-pane", "aria-label": "Differences" },
+        h("div", { class: "row head" }, h("h2", {}, "Differences"), models),
+        this.error,
+        this.kinds,
+        this.body,
+      ),
     );
   }
 
@@ -82,7 +108,8 @@ class CompareView {
       this.drawEmpty();
       return;
     }
-    const asked = (name, signal) => call("/v1/annotate", { json: { text, model: name, offsets: "utf16" }, signal });
+    const asked = (name, signal) =>
+      call("/v1/annotate", { json: { text, model: name, offsets: "utf16" }, signal });
     try {
       const answers = await this.run((signal) => Promise.all([asked(modelA, signal), asked(modelB, signal)]));
       if (answers) this.take(answers, text);
@@ -93,7 +120,10 @@ class CompareView {
 
   take(answers, text) {
     const bad = answers.find(({ documents }) => !documents.length);
-    showError(this.error, bad ? { title: "This text could not be annotated", detail: bad.errors?.[0]?.reason } : null);
+    showError(
+      this.error,
+      bad ? { title: "This text could not be annotated", detail: bad.errors?.[0]?.reason } : null,
+    );
     if (bad) return;
     const [a, b] = answers.map(({ documents }) => documents[0].entities);
     this.given = text;
@@ -105,7 +135,10 @@ class CompareView {
 
   draw() {
     const counts = countsOf(this.pairs);
-    fill(this.kinds, KINDS.map(({ kind, words: name }) => this.button(kind, name, counts[kind])));
+    fill(
+      this.kinds,
+      KINDS.map(({ kind, words: name }) => this.button(kind, name, counts[kind])),
+    );
     const shown = this.pairs.filter(({ kind }) => this.wanted.has(kind));
     const entities = shown.flatMap((pair) => marksOf(pair));
     this.view.draw({ text: this.given, entities });
@@ -120,12 +153,25 @@ class CompareView {
       this.draw();
       this.kinds.querySelector(`[data-kind="${kind}"]`).focus();
     };
-    return h("button", { type: "button", "data-kind": kind, "aria-pressed": String(this.wanted.has(kind)), onclick: toggle }, `${name} `, h("span", { class: "number" }, String(count)));
+    return h(
+      "button",
+      { type: "button", "data-kind": kind, "aria-pressed": String(this.wanted.has(kind)), onclick: toggle },
+      `${name} `,
+      h("span", { class: "number" }, String(count)),
+    );
   }
 
   tableOf(shown) {
     if (!shown.length) return h("p", { class: "quiet" }, "No difference of the kinds shown.");
-    const rows = shown.map((pair) => h("tr", {}, h("td", {}, KINDS.find(({ kind }) => kind === pair.kind).words), h("td", {}, this.cell(pair.a)), h("td", {}, this.cell(pair.b))));
+    const rows = shown.map((pair) =>
+      h(
+        "tr",
+        {},
+        h("td", {}, KINDS.find(({ kind }) => kind === pair.kind).words),
+        h("td", {}, this.cell(pair.a)),
+        h("td", {}, this.cell(pair.b)),
+      ),
+    );
     return table("What differs", [["Kind"], ["A"], ["B"]], rows);
   }
 
@@ -134,7 +180,10 @@ class CompareView {
   }
 
   textOf(entity) {
-    return spansOf(entity).map(([start, end]) => this.given.slice(start, end)).join(" … ").replace(/\s+/g, " ");
+    return spansOf(entity)
+      .map(([start, end]) => this.given.slice(start, end))
+      .join(" … ")
+      .replace(/\s+/g, " ");
   }
 
   dress(mark, index) {
@@ -152,7 +201,10 @@ class CompareView {
   drawEmpty() {
     showError(this.error, null);
     fill(this.kinds);
-    fill(this.body, emptyState(this.store, "Both models read the same text; what only one of them finds is marked."));
+    fill(
+      this.body,
+      emptyState(this.store, "Both models read the same text; what only one of them finds is marked."),
+    );
     this.giver.open = true;
   }
 }
@@ -160,7 +212,8 @@ class CompareView {
 /** The marks of a pair: one where both agree on the place, else one a side; the label says whose it is. */
 function marksOf({ kind, a, b }) {
   if (kind === "same") return [{ ...a, kind, side: "both", attributes: [] }];
-  if (kind === "label") return [{ ...a, label: `${a.label} / ${b.label}`, kind, side: "both", attributes: [] }];
+  if (kind === "label")
+    return [{ ...a, label: `${a.label} / ${b.label}`, kind, side: "both", attributes: [] }];
   return [
     a && { ...a, id: `a-${a.id}`, tag: "A", kind, side: "a", attributes: [] },
     b && { ...b, id: `b-${b.id}`, tag: "B", kind, side: "b", attributes: [] },

@@ -39,22 +39,40 @@ class DeidView {
 
   build() {
     const editor = createEditor(this.store, { rows: 8 });
-    this.giver = h("details", { class: "pane giver", open: !this.store.get("text") }, h("summary", {}, h("h2", {}, "Text")), editor.element);
+    this.giver = h(
+      "details",
+      { class: "pane giver", open: !this.store.get("text") },
+      h("summary", {}, h("h2", {}, "Text")),
+      editor.element,
+    );
     return h(
       "div",
       { class: "stack" },
       h("p", { class: "note", role: "note" }, NOTE),
       this.giver,
-      h("section", { class: "pane", "aria-label": "Given and new text" }, h("div", { class: "row head" }, h("h2", {}, "Identifiers"), this.switch(), this.counts), this.error, this.body),
+      h(
+        "section",
+        { class: "pane", "aria-label": "Given and new text" },
+        h("div", { class: "row head" }, h("h2", {}, "Identifiers"), this.switch(), this.counts),
+        this.error,
+        this.body,
+      ),
     );
   }
 
   /** Buttons of which one is pressed: what becomes of what is found. */
   switch() {
     const { policies } = this.store.get("service");
-    const buttons = policies.map((policy) => h("button", { type: "button", "data-policy": policy, onclick: () => this.store.set({ policy }) }, POLICIES[policy] ?? words(policy)));
+    const buttons = policies.map((policy) =>
+      h(
+        "button",
+        { type: "button", "data-policy": policy, onclick: () => this.store.set({ policy }) },
+        POLICIES[policy] ?? words(policy),
+      ),
+    );
     const press = () => {
-      for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.policy === this.store.get("policy")));
+      for (const button of buttons)
+        button.setAttribute("aria-pressed", String(button.dataset.policy === this.store.get("policy")));
     };
     this.store.on(["policy"], press);
     press();
@@ -63,7 +81,10 @@ class DeidView {
 
   side() {
     const text = h("div", { class: "text", dir: "auto" });
-    const view = new TextView(text, { onShow: (mark, index) => this.show(view, index), onHide: () => this.hide() });
+    const view = new TextView(text, {
+      onShow: (mark, index) => this.show(view, index),
+      onHide: () => this.hide(),
+    });
     return { text, view, frame: h("div", { class: "scrolled", tabindex: 0, role: "region" }, text) };
   }
 
@@ -87,7 +108,12 @@ class DeidView {
       return;
     }
     try {
-      const answer = await this.run((signal) => call("/v1/deidentify", { json: { text, policy: this.store.get("policy"), offsets: "utf16" }, signal }));
+      const answer = await this.run((signal) =>
+        call("/v1/deidentify", {
+          json: { text, policy: this.store.get("policy"), offsets: "utf16" },
+          signal,
+        }),
+      );
       if (answer) this.take(answer, text);
     } catch (error) {
       showError(this.error, error);
@@ -95,7 +121,10 @@ class DeidView {
   }
 
   take({ documents: [document], errors }, text) {
-    showError(this.error, document ? null : { title: "This text could not be de-identified", detail: errors?.[0]?.reason });
+    showError(
+      this.error,
+      document ? null : { title: "This text could not be de-identified", detail: errors?.[0]?.reason },
+    );
     if (!document) return;
     const { given, renewed } = marksOf(document.changes ?? []);
     this.given.view.draw({ text, entities: given });
@@ -113,10 +142,27 @@ class DeidView {
     this.renewed.frame.setAttribute("aria-label", "New text");
     // There is no clipboard where the page comes over plain HTTP from another machine.
     const copy = navigator.clipboard && h("button", { type: "button", onclick: () => this.copy() }, "Copy");
-    const save = h("button", { type: "button", onclick: () => saveAs(new Blob([this.newText], { type: "text/plain" }), "deidentified.txt") }, "Save");
+    const save = h(
+      "button",
+      {
+        type: "button",
+        onclick: () => saveAs(new Blob([this.newText], { type: "text/plain" }), "deidentified.txt"),
+      },
+      "Save",
+    );
     fill(
       this.body,
-      h("div", { class: "sides" }, h("div", {}, h("div", { class: "row head" }, h("h3", {}, "Given")), this.given.frame), h("div", {}, h("div", { class: "row head" }, h("h3", {}, "New"), h("span", { class: "push" }), copy, save), this.renewed.frame)),
+      h(
+        "div",
+        { class: "sides" },
+        h("div", {}, h("div", { class: "row head" }, h("h3", {}, "Given")), this.given.frame),
+        h(
+          "div",
+          {},
+          h("div", { class: "row head" }, h("h3", {}, "New"), h("span", { class: "push" }), copy, save),
+          this.renewed.frame,
+        ),
+      ),
     );
     this.giver.open = false;
   }
@@ -129,14 +175,24 @@ class DeidView {
   drawCounts(entities) {
     const counts = new Map();
     for (const { label } of entities) counts.set(label, (counts.get(label) ?? 0) + 1);
-    const items = [...counts].sort((a, b) => b[1] - a[1]).map(([label, count]) => h("li", {}, h("span", { class: "swatch", style: { "--h": hue(label) } }, words(label)), ` ${count}`));
+    const items = [...counts]
+      .sort((a, b) => b[1] - a[1])
+      .map(([label, count]) =>
+        h("li", {}, h("span", { class: "swatch", style: { "--h": hue(label) } }, words(label)), ` ${count}`),
+      );
     fill(this.counts, items.length ? items : h("li", { class: "quiet" }, "nothing found"));
   }
 
   drawEmpty() {
     showError(this.error, null);
     fill(this.counts);
-    fill(this.body, emptyState(this.store, "The text as it is given and as it may go on stand side by side here; what was found is marked in both."));
+    fill(
+      this.body,
+      emptyState(
+        this.store,
+        "The text as it is given and as it may go on stand side by side here; what was found is marked in both.",
+      ),
+    );
     this.giver.open = true;
   }
 

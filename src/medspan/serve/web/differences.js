@@ -32,7 +32,9 @@ export function differences(ofA, ofB) {
 
 /** Take the best pairs out of what is free. */
 function taken(free, kind, fit) {
-  const offers = [...free.a].flatMap((a) => [...free.b].map((b) => ({ kind, a, b, fit: fit(a, b) }))).filter((one) => one.fit > 0);
+  const offers = [...free.a]
+    .flatMap((a) => [...free.b].map((b) => ({ kind, a, b, fit: fit(a, b) })))
+    .filter((one) => one.fit > 0);
   offers.sort((one, two) => two.fit - one.fit);
   return offers
     .filter(({ a, b }) => free.a.has(a) && free.b.has(b) && free.a.delete(a) && free.b.delete(b))

@@ -41,7 +41,9 @@ export function setStyle(element, properties) {
 
 /** Replace all children. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.replaceChildren(
+    ...children.flat().filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
@@ -50,8 +52,16 @@ export const find = (selector, root = document) => root.querySelector(selector);
 
 /** A table with its caption and heads, in a frame that scrolls where it is too narrow; of a head: name and class. */
 export function table(caption, heads, rows) {
-  const cells = heads.map(([name, kind]) => (name ? h("th", { scope: "col", class: kind }, name) : h("td", {})));
-  const list = h("table", { class: "list" }, h("caption", {}, caption), h("thead", {}, h("tr", {}, cells)), h("tbody", {}, rows));
+  const cells = heads.map(([name, kind]) =>
+    name ? h("th", { scope: "col", class: kind }, name) : h("td", {}),
+  );
+  const list = h(
+    "table",
+    { class: "list" },
+    h("caption", {}, caption),
+    h("thead", {}, h("tr", {}, cells)),
+    h("tbody", {}, rows),
+  );
   return h("div", { class: "frame", tabindex: 0, role: "region", "aria-label": caption }, list);
 }
 
@@ -80,7 +90,11 @@ export function saveAs(blob, name) {
 
 /** A check box with its words. */
 export function checkbox(words, isOn, onchange, given = {}) {
-  const input = h("input", { type: "checkbox", onchange: (event) => onchange(event.target.checked), ...given });
+  const input = h("input", {
+    type: "checkbox",
+    onchange: (event) => onchange(event.target.checked),
+    ...given,
+  });
   input.checked = isOn;
   return h("label", { class: "check" }, input, h("span", {}, words));
 }

@@ -4,7 +4,20 @@ import { download } from "./api.js";
 import { h, saveAs, select } from "./dom.js";
 import { say } from "./notices.js";
 
-const SHOWN = { jsonl: "JSONL", brat: "brat", table: "CSV table", html: "HTML", conll: "CoNLL", pubtator: "PubTator", bioc_json: "BioC JSON", bioc_xml: "BioC XML", omop: "OMOP NOTE_NLP", fhir: "FHIR", text: "Plain text", "i2b2-2009": "i2b2 2009" };
+const SHOWN = {
+  jsonl: "JSONL",
+  brat: "brat",
+  table: "CSV table",
+  html: "HTML",
+  conll: "CoNLL",
+  pubtator: "PubTator",
+  bioc_json: "BioC JSON",
+  bioc_xml: "BioC XML",
+  omop: "OMOP NOTE_NLP",
+  fhir: "FHIR",
+  text: "Plain text",
+  "i2b2-2009": "i2b2 2009",
+};
 
 /** @param {string} format */
 export const formatName = (format) => SHOWN[format] ?? format;
@@ -44,7 +57,10 @@ export async function downloadAs(store, documents, format) {
     return;
   }
   const { limits } = store.get("service");
-  for (const part of portions(documents, { bytes: (limits.body_bytes ?? 1 << 24) * 0.9, count: limits.documents ?? 1000 })) {
+  for (const part of portions(documents, {
+    bytes: (limits.body_bytes ?? 1 << 24) * 0.9,
+    count: limits.documents ?? 1000,
+  })) {
     const { blob, name } = await download("/v1/convert", { json: { documents: part, format } });
     saveAs(blob, name);
     say(`Saved ${name}.`);
@@ -80,7 +96,11 @@ export function downloadButtons(store, documents, onError) {
     "div",
     { class: "row" },
     formatsOf(store.get("service")).map((format) =>
-      h("button", { type: "button", onclick: () => downloadAs(store, documents(), format).catch(onError) }, formatName(format)),
+      h(
+        "button",
+        { type: "button", onclick: () => downloadAs(store, documents(), format).catch(onError) },
+        formatName(format),
+      ),
     ),
   );
 }

@@ -27,7 +27,13 @@ export function createEditor(store, { label = "Text", rows = 12 } = {}) {
 }
 
 function toolbar(store) {
-  const file = h("input", { type: "file", accept: ".txt,text/plain", hidden: true, "aria-label": "Text file", tabindex: -1 });
+  const file = h("input", {
+    type: "file",
+    accept: ".txt,text/plain",
+    hidden: true,
+    "aria-label": "Text file",
+    tabindex: -1,
+  });
   file.onchange = async () => {
     if (file.files.length) store.set({ text: await textOf(file.files[0]) });
     file.value = "";
@@ -76,6 +82,10 @@ export function emptyState(store, words) {
     "div",
     { class: "empty" },
     h("p", {}, words),
-    h("button", { type: "button", class: "main", onclick: () => store.set({ text: EXAMPLES[0].text }) }, "Try an invented note"),
+    h(
+      "button",
+      { type: "button", class: "main", onclick: () => store.set({ text: EXAMPLES[0].text }) },
+      "Try an invented note",
+    ),
   );
 }

@@ -51,7 +51,9 @@ function readCsv(name, content) {
   return sorted(
     rows.map((row, place) => {
       const own = row[id] || `${name}:${place + 2}`;
-      return row[text] === undefined ? { id: own, reason: "the row has no text" } : { id: own, text: row[text] };
+      return row[text] === undefined
+        ? { id: own, reason: "the row has no text" }
+        : { id: own, text: row[text] };
     }),
   );
 }
@@ -103,7 +105,8 @@ export async function droppedFiles(transfer) {
 
 async function filesBelow(entry, folder) {
   const name = folder + entry.name;
-  if (entry.isFile) return [{ name, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) }];
+  if (entry.isFile)
+    return [{ name, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) }];
   const reader = entry.createReader();
   const found = [];
   for (;;) {
@@ -114,7 +117,8 @@ async function filesBelow(entry, folder) {
 }
 
 /** The files of an input element, named with their folders. */
-export const chosenFiles = (input) => [...input.files].map((file) => ({ name: file.webkitRelativePath || file.name, file }));
+export const chosenFiles = (input) =>
+  [...input.files].map((file) => ({ name: file.webkitRelativePath || file.name, file }));
 
 /** Ids made different: the second "a" becomes "a-2". @param {Given[]} documents */
 export function withOwnIds(documents) {

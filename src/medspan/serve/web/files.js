@@ -38,24 +38,49 @@ class FilesView {
 
   build() {
     const drop = this.dropZone();
-    const settings = h("div", { class: "settings" }, modelChoice(this.store, "model"), stagesChoice(this.store));
+    const settings = h(
+      "div",
+      { class: "settings" },
+      modelChoice(this.store, "model"),
+      stagesChoice(this.store),
+    );
     return h(
       "div",
       { class: "files" },
       h("section", { class: "pane", "aria-label": "Files" }, h("h2", {}, "Files"), drop, settings),
-      h("section", { class: "pane", "aria-label": "Results" }, h("h2", {}, "Results"), this.error, this.bar, this.results),
+      h(
+        "section",
+        { class: "pane", "aria-label": "Results" },
+        h("h2", {}, "Results"),
+        this.error,
+        this.bar,
+        this.results,
+      ),
     );
   }
 
   dropZone() {
-    const files = this.input({ multiple: true, accept: ".txt,.jsonl,.ndjson,.csv", "aria-label": "Files to annotate" });
+    const files = this.input({
+      multiple: true,
+      accept: ".txt,.jsonl,.ndjson,.csv",
+      "aria-label": "Files to annotate",
+    });
     const folder = this.input({ webkitdirectory: true, "aria-label": "Folder to annotate" });
     const drop = h(
       "div",
       { class: "drop" },
       h("p", {}, h("strong", {}, "Drop files or a folder here")),
-      h("p", { class: "quiet small" }, ".txt, a document each · .jsonl, a document a line · .csv with a column “text”. They are sent to this service only."),
-      h("div", { class: "row" }, h("button", { type: "button", class: "main", onclick: () => files.click() }, "Choose files"), h("button", { type: "button", onclick: () => folder.click() }, "Choose a folder")),
+      h(
+        "p",
+        { class: "quiet small" },
+        ".txt, a document each · .jsonl, a document a line · .csv with a column “text”. They are sent to this service only.",
+      ),
+      h(
+        "div",
+        { class: "row" },
+        h("button", { type: "button", class: "main", onclick: () => files.click() }, "Choose files"),
+        h("button", { type: "button", onclick: () => folder.click() }, "Choose a folder"),
+      ),
       files,
       folder,
     );
@@ -114,16 +139,26 @@ class FilesView {
 
   async annotateAll() {
     this.controller = new AbortController();
-    const { service, model, stages } = Object.fromEntries(["service", "model", "stages"].map((name) => [name, this.store.get(name)]));
-    const most = { bytes: Math.min(CHUNK.bytes, service.limits.body_bytes), count: Math.min(CHUNK.count, service.limits.documents) };
+    const { service, model, stages } = Object.fromEntries(
+      ["service", "model", "stages"].map((name) => [name, this.store.get(name)]),
+    );
+    const most = {
+      bytes: Math.min(CHUNK.bytes, service.limits.body_bytes),
+      count: Math.min(CHUNK.count, service.limits.documents),
+    };
     const path = `/v1/annotate${query({ model, stages: service.stages.length ? stages.join(",") : null })}`;
     for (const chunk of portions(this.given, most)) await this.annotateChunk(path, chunk);
   }
 
   async annotateChunk(path, chunk) {
     const body = chunk.map(({ id, text }) => JSON.stringify({ id, text })).join("\n");
-    for await (const line of lines(path, { body, type: "application/x-ndjson", signal: this.controller.signal })) {
-      if (line.error) this.bad.push({ id: line.error.id ?? "–", reason: line.error.reason ?? "it could not be annotated" });
+    for await (const line of lines(path, {
+      body,
+      type: "application/x-ndjson",
+      signal: this.controller.signal,
+    })) {
+      if (line.error)
+        this.bad.push({ id: line.error.id ?? "–", reason: line.error.reason ?? "it could not be annotated" });
       else this.done.push(line);
       this.drawProgress();
     }
@@ -136,7 +171,10 @@ class FilesView {
     this.progress.value = this.done.length;
     this.cancelButton.hidden = !this.isRunning;
     const entities = this.done.reduce((sum, { entities: found }) => sum + found.length, 0);
-    const parts = [`${this.done.length} of ${counted(this.given.length, "document")}`, counted(entities, "entity", "entities")];
+    const parts = [
+      `${this.done.length} of ${counted(this.given.length, "document")}`,
+      counted(entities, "entity", "entities"),
+    ];
     if (this.bad.length) parts.push(`${this.bad.length} not annotated`);
     if (this.skipped) parts.push(`${counted(this.skipped, "file")} of other kinds left out`);
     this.told.textContent = parts.join(" · ");
@@ -146,46 +184,78 @@ class FilesView {
   draw() {
     this.drawProgress();
     if (!this.done.length && !this.bad.length) {
-      fill(this.results, h("p", { class: "empty" }, this.isRunning ? "Reading …" : "Results appear here, with downloads in every format the service writes."));
+      fill(
+        this.results,
+        h(
+          "p",
+          { class: "empty" },
+          this.isRunning
+            ? "Reading …"
+            : "Results appear here, with downloads in every format the service writes.",
+        ),
+      );
       return;
     }
-    fill(this.results, this.done.length > 0 && this.downloads(), this.bad.length > 0 && this.badTable(), this.table());
+    fill(
+      this.results,
+      this.done.length > 0 && this.downloads(),
+      this.bad.length > 0 && this.badTable(),
+      this.table(),
+    );
   }
 
   downloads() {
-    const buttons = downloadButtons(this.store, () => this.done, (error) => showError(this.error, error));
+    const buttons = downloadButtons(
+      this.store,
+      () => this.done,
+      (error) => showError(this.error, error),
+    );
     return h("div", { role: "group", "aria-label": "Downloads" }, h("h3", {}, "Download"), buttons);
   }
 
   badTable() {
-    const rows = this.bad.slice(0, MOST_ROWS).map(({ id, reason }) => h("tr", {}, h("td", {}, id), h("td", {}, reason)));
+    const rows = this.bad
+      .slice(0, MOST_ROWS)
+      .map(({ id, reason }) => h("tr", {}, h("td", {}, id), h("td", {}, reason)));
     const listed = this.bad.map(({ id, reason }) => `${JSON.stringify({ id, reason })}\n`).join("");
     return h(
       "details",
       { open: true, class: "bad" },
       h("summary", {}, h("h3", {}, counted(this.bad.length, "document"), " not annotated")),
       table("What was wrong", [["Document"], ["Reason"]], rows),
-      h("button", { type: "button", onclick: () => saveAs(new Blob([listed]), "not-annotated.jsonl") }, "Save this list"),
+      h(
+        "button",
+        { type: "button", onclick: () => saveAs(new Blob([listed]), "not-annotated.jsonl") },
+        "Save this list",
+      ),
     );
   }
 
   table() {
-    const rows = this.done.slice(0, MOST_ROWS).map((document) => h(
-      "tr",
-      {},
-      h("td", {}, h("button", { type: "button", class: "mention", title: "Read it", onclick: () => this.open(document) }, document.id)),
-      h("td", { class: "number" }, document.text.length.toLocaleString("en")),
-      h("td", { class: "number" }, document.entities.length.toLocaleString("en")),
-      h("td", {}, labelsOf(document)),
-    ));
-    const more = this.done.length > MOST_ROWS ? `The first ${MOST_ROWS} are listed; the downloads hold all.` : "";
+    const rows = this.done
+      .slice(0, MOST_ROWS)
+      .map((document) =>
+        h(
+          "tr",
+          {},
+          h(
+            "td",
+            {},
+            h(
+              "button",
+              { type: "button", class: "mention", title: "Read it", onclick: () => this.open(document) },
+              document.id,
+            ),
+          ),
+          h("td", { class: "number" }, document.text.length.toLocaleString("en")),
+          h("td", { class: "number" }, document.entities.length.toLocaleString("en")),
+          h("td", {}, labelsOf(document)),
+        ),
+      );
+    const more =
+      this.done.length > MOST_ROWS ? `The first ${MOST_ROWS} are listed; the downloads hold all.` : "";
     const heads = [["Document"], ["Characters", "number"], ["Entities", "number"], ["Most found"]];
-    return h(
-      "div",
-      {},
-      table("Documents", heads, rows),
-      h("p", { class: "quiet small" }, more),
-    );
+    return h("div", {}, table("Documents", heads, rows), h("p", { class: "quiet small" }, more));
   }
 
   /** Read a document in the first view. */
@@ -198,5 +268,9 @@ class FilesView {
 function labelsOf({ entities }) {
   const counts = new Map();
   for (const { label } of entities) counts.set(label, (counts.get(label) ?? 0) + 1);
-  return [...counts].sort((a, b) => b[1] - a[1]).slice(0, 4).map(([label, count]) => `${words(label)} ${count}`).join(", ");
+  return [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 4)
+    .map(([label, count]) => `${words(label)} ${count}`)
+    .join(", ");
 }

@@ -11,7 +11,14 @@ export class Filters {
     this.changed = changed;
     this.list = h("div", { class: "checks" });
     this.shown = h("output", { class: "number" }, "0.00");
-    this.slider = h("input", { type: "range", min: 0, max: 1, step: 0.01, value: 0, oninput: () => this.#slide() });
+    this.slider = h("input", {
+      type: "range",
+      min: 0,
+      max: 1,
+      step: 0.01,
+      value: 0,
+      oninput: () => this.#slide(),
+    });
     this.element = h(
       "div",
       { class: "filters" },
@@ -25,7 +32,12 @@ export class Filters {
     const counts = new Map();
     for (const { label } of entities) counts.set(label, (counts.get(label) ?? 0) + 1);
     const labels = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
-    fill(this.list, labels.length ? labels.map(([label, count]) => this.#box(label, count)) : h("p", { class: "quiet" }, "None found yet."));
+    fill(
+      this.list,
+      labels.length
+        ? labels.map(([label, count]) => this.#box(label, count))
+        : h("p", { class: "quiet" }, "None found yet."),
+    );
   }
 
   /** Whether an entity passes. */

@@ -54,4 +54,5 @@ export function lookOf(entity) {
 export const words = (name) => name.replaceAll("_", " ");
 
 /** @param {number | undefined} score */
-export const percent = (score) => (score === undefined || score === null ? "–" : `${(score * 100).toFixed(1)} %`);
+export const percent = (score) =>
+  score === undefined || score === null ? "–" : `${(score * 100).toFixed(1)} %`;

@@ -1,7 +1,8 @@
 /** Offsets of JavaScript strings (UTF-16 units) and of the service (code points), and the words of a text. */
 
 // The cuts of medspan.text.tokenize: runs of letters and digits with their marks; any other character alone.
-const WORD = /[\p{L}\p{N}][\p{L}\p{N}\p{M}\u200c\u200d]*|[^\s\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]\p{M}*/gu;
+const WORD =
+  /[\p{L}\p{N}][\p{L}\p{N}\p{M}\u200c\u200d]*|[^\s\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]\p{M}*/gu;
 
 /**
  * A function from offsets of the string to offsets in code points.
@@ -41,7 +42,10 @@ export function inCodepoints(document) {
   const moved = toCodepoints(document.text);
   const ends = (item) => ({ ...item, start: moved(item.start), end: moved(item.end) });
   const spans = (list) => list.map(([start, end]) => [moved(start), moved(end)]);
-  const changed = { ...document, entities: document.entities.map((entity) => withSpans(entity, ends, spans)) };
+  const changed = {
+    ...document,
+    entities: document.entities.map((entity) => withSpans(entity, ends, spans)),
+  };
   if (document.sections) changed.sections = document.sections.map(ends);
   if (document.sentences) changed.sentences = spans(document.sentences);
   return changed;

@@ -7,7 +7,10 @@ import { chosenFiles, documentsOf, droppedFiles, isKnown, withOwnIds } from "./f
 import { errorBox, say, showError } from "./notices.js";
 import { addDocuments, exportProject, setLabels } from "./project.js";
 
-const SPLITS = [["sentences", "sentences"], ["documents", "whole documents"]];
+const SPLITS = [
+  ["sentences", "sentences"],
+  ["documents", "whole documents"],
+];
 
 export class FilesPart {
   /** @param {{store: any, project: () => any, changed: () => Promise<void>}} owner */
@@ -36,7 +39,14 @@ export class FilesPart {
   }
 
   addPart() {
-    const input = h("input", { type: "file", multiple: true, accept: ".txt,.jsonl,.ndjson,.csv", hidden: true, tabindex: -1, "aria-label": "Files to add" });
+    const input = h("input", {
+      type: "file",
+      multiple: true,
+      accept: ".txt,.jsonl,.ndjson,.csv",
+      hidden: true,
+      tabindex: -1,
+      "aria-label": "Files to add",
+    });
     input.onchange = () => {
       const chosen = chosenFiles(input);
       input.value = "";
@@ -46,8 +56,21 @@ export class FilesPart {
       "div",
       { class: "drop" },
       h("p", {}, h("strong", {}, "Drop texts here")),
-      h("p", { class: "quiet small" }, ".txt, .jsonl (entities in it become suggestions), .csv with a column “text”"),
-      h("div", { class: "row" }, h("button", { type: "button", class: "main", onclick: () => input.click() }, "Choose files"), h("button", { type: "button", onclick: () => this.guarded(() => this.addExamples()) }, "Add invented notes")),
+      h(
+        "p",
+        { class: "quiet small" },
+        ".txt, .jsonl (entities in it become suggestions), .csv with a column “text”",
+      ),
+      h(
+        "div",
+        { class: "row" },
+        h("button", { type: "button", class: "main", onclick: () => input.click() }, "Choose files"),
+        h(
+          "button",
+          { type: "button", onclick: () => this.guarded(() => this.addExamples()) },
+          "Add invented notes",
+        ),
+      ),
       input,
     );
     drop.ondragover = (event) => event.preventDefault();
@@ -56,7 +79,18 @@ export class FilesPart {
       const dropped = await droppedFiles(event.dataTransfer);
       await this.guarded(() => this.addFiles(dropped));
     };
-    return h("section", { class: "pane", "aria-label": "Add texts" }, h("h2", {}, "Add texts"), drop, h("div", { class: "fields" }, select("Annotate by", SPLITS, this.split, (split) => (this.split = split))), this.told);
+    return h(
+      "section",
+      { class: "pane", "aria-label": "Add texts" },
+      h("h2", {}, "Add texts"),
+      drop,
+      h(
+        "div",
+        { class: "fields" },
+        select("Annotate by", SPLITS, this.split, (split) => (this.split = split)),
+      ),
+      this.told,
+    );
   }
 
   async addFiles(files) {
@@ -71,7 +105,10 @@ export class FilesPart {
   }
 
   addExamples() {
-    return this.add(EXAMPLES.map(({ name, text }) => ({ id: name.toLowerCase().replaceAll(" ", "-"), text })), 0);
+    return this.add(
+      EXAMPLES.map(({ name, text }) => ({ id: name.toLowerCase().replaceAll(" ", "-"), text })),
+      0,
+    );
   }
 
   async add(documents, bad) {
@@ -82,7 +119,11 @@ export class FilesPart {
       total.added += added;
       total.known += known;
     }
-    const words = [`${counted(total.added, "text")} added`, total.known && `${total.known} known already`, bad && `${bad} could not be read`];
+    const words = [
+      `${counted(total.added, "text")} added`,
+      total.known && `${total.known} known already`,
+      bad && `${bad} could not be read`,
+    ];
     this.told.textContent = `${words.filter(Boolean).join(", ")}.`;
     await this.owner.changed();
   }
@@ -101,7 +142,12 @@ export class FilesPart {
       { class: "pane", "aria-label": "Export" },
       h("h2", {}, "Export"),
       h("p", { class: "quiet" }, "The marks of the texts that are done."),
-      h("div", { class: "fields" }, select("Format", formats, this.format, (format) => (this.format = format)), select("Marks of", people, this.whose, (name) => (this.whose = name))),
+      h(
+        "div",
+        { class: "fields" },
+        select("Format", formats, this.format, (format) => (this.format = format)),
+        select("Marks of", people, this.whose, (name) => (this.whose = name)),
+      ),
       h("button", { type: "button", class: "main", onclick: () => this.guarded(save) }, "Export"),
     );
   }
@@ -110,10 +156,26 @@ export class FilesPart {
     const area = h("textarea", { rows: 8, "aria-label": "Labels, one a line", spellcheck: "false" });
     area.value = this.owner.project().labels.join("\n");
     const save = async () => {
-      await setLabels(area.value.split("\n").map((line) => line.trim()).filter(Boolean));
+      await setLabels(
+        area.value
+          .split("\n")
+          .map((line) => line.trim())
+          .filter(Boolean),
+      );
       await this.owner.changed();
       say("The labels are saved.");
     };
-    return h("section", { class: "pane", "aria-label": "Labels" }, h("h2", {}, "Labels"), h("p", { class: "quiet" }, "One a line, in the order of their keys."), area, h("div", { class: "row tools" }, h("button", { type: "button", onclick: () => this.guarded(save) }, "Save labels")));
+    return h(
+      "section",
+      { class: "pane", "aria-label": "Labels" },
+      h("h2", {}, "Labels"),
+      h("p", { class: "quiet" }, "One a line, in the order of their keys."),
+      area,
+      h(
+        "div",
+        { class: "row tools" },
+        h("button", { type: "button", onclick: () => this.guarded(save) }, "Save labels"),
+      ),
+    );
   }
 }

@@ -12,9 +12,11 @@ export const setLabels = (labels) => call(ROOT, { method: "PATCH", json: { label
 export const addDocuments = (documents, split) => call(`${ROOT}/documents`, { json: { documents, split } });
 export const listDocuments = (wanted, signal) => call(`${ROOT}/documents${query(wanted)}`, { signal });
 export const readDocument = (id, annotator) => call(`${place(id)}${query({ annotator, ...OFFSETS })}`);
-export const writeDocument = (id, annotator, json) => call(`${place(id)}${query({ annotator, ...OFFSETS })}`, { method: "PUT", json });
+export const writeDocument = (id, annotator, json) =>
+  call(`${place(id)}${query({ annotator, ...OFFSETS })}`, { method: "PUT", json });
 /** @param {"undo" | "redo"} step */
-export const stepDocument = (id, annotator, step) => call(`${place(id)}/${step}${query({ annotator, ...OFFSETS })}`, { method: "POST" });
+export const stepDocument = (id, annotator, step) =>
+  call(`${place(id)}/${step}${query({ annotator, ...OFFSETS })}`, { method: "POST" });
 export const readAgreement = () => call(`${ROOT}/agreement${query(OFFSETS)}`);
 export const exportProject = (format, annotator) => download(`${ROOT}/export${query({ format, annotator })}`);
 export const rateAgain = () => call(`${ROOT}/suggest`, { method: "POST" });

@@ -9,8 +9,14 @@ export function modelChoice(store, name, title = "Model") {
   const draw = () => {
     const { models } = store.get("service");
     const model = models.find((one) => one.name === store.get(name));
-    const choice = select(title, models.map((one) => one.name), store.get(name), (value) => store.set({ [name]: value }));
-    const about = model && [model.description, model.licence && `Licence: ${model.licence}`].filter(Boolean).join(" · ");
+    const choice = select(
+      title,
+      models.map((one) => one.name),
+      store.get(name),
+      (value) => store.set({ [name]: value }),
+    );
+    const about =
+      model && [model.description, model.licence && `Licence: ${model.licence}`].filter(Boolean).join(" · ");
     const hadFocus = element.contains(document.activeElement);
     fill(element, choice, h("p", { class: "quiet small" }, about));
     if (hadFocus) element.querySelector("select").focus();
@@ -30,6 +36,12 @@ export function stagesChoice(store) {
     "fieldset",
     {},
     h("legend", {}, "Stages"),
-    h("div", { class: "checks" }, stages.map((stage) => checkbox(words(stage), store.get("stages").includes(stage), (isOn) => toggle(stage, isOn)))),
+    h(
+      "div",
+      { class: "checks" },
+      stages.map((stage) =>
+        checkbox(words(stage), store.get("stages").includes(stage), (isOn) => toggle(stage, isOn)),
+      ),
+    ),
   );
 }

@@ -7,9 +7,11 @@
 const KEYS = "123456789bcdefghijklmnopqrtuvwxyz";
 
 /** The key that sets each label; labels past the last key have none. @param {string[]} labels */
-export const keysOf = (labels) => new Map(labels.slice(0, KEYS.length).map((label, place) => [KEYS[place], label]));
+export const keysOf = (labels) =>
+  new Map(labels.slice(0, KEYS.length).map((label, place) => [KEYS[place], label]));
 
-const inOrder = (marks) => marks.toSorted((a, b) => a.start - b.start || b.end - a.end || (a.label < b.label ? -1 : 1));
+const inOrder = (marks) =>
+  marks.toSorted((a, b) => a.start - b.start || b.end - a.end || (a.label < b.label ? -1 : 1));
 
 /** Whether two marks say the same. */
 export const isSame = (a, b) => a.start === b.start && a.end === b.end && a.label === b.label;
@@ -36,7 +38,8 @@ export function changed(marks, mark, changes) {
  */
 export function movedBorder(words, mark, border, step) {
   const borders = words.map(([start, end]) => (border === "start" ? start : end));
-  const further = step > 0 ? borders.find((one) => one > mark[border]) : borders.findLast((one) => one < mark[border]);
+  const further =
+    step > 0 ? borders.find((one) => one > mark[border]) : borders.findLast((one) => one < mark[border]);
   const { start, end } = { start: mark.start, end: mark.end, [border]: further };
   return further === undefined || start >= end ? null : { start, end };
 }
@@ -52,6 +55,7 @@ export function neighbour(marks, chosen, offset, step) {
   if (!marks.length) return null;
   const at = marks.indexOf(chosen);
   if (at >= 0) return marks[(at + step + marks.length) % marks.length];
-  const found = step > 0 ? marks.find(({ start }) => start >= offset) : marks.findLast(({ start }) => start < offset);
+  const found =
+    step > 0 ? marks.find(({ start }) => start >= offset) : marks.findLast(({ start }) => start < offset);
   return found ?? marks.at(step > 0 ? 0 : -1);
 }

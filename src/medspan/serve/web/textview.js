@@ -38,7 +38,10 @@ export class TextView {
     this.marks = entities.map(() => []);
     this.levels = levelsOf(entities);
     setStyle(this.root, { "--levels": Math.max(0, ...this.levels) });
-    fill(this.root, layoutOf(text, entities, sections).map((node) => this.#node(node)));
+    fill(
+      this.root,
+      layoutOf(text, entities, sections).map((node) => this.#node(node)),
+    );
     this.#setStop(this.marks.flat()[0]);
   }
 
@@ -53,7 +56,8 @@ export class TextView {
     if (!this.root.contains(node)) return null;
     const following = node.childNodes?.[offset] ?? nextAfter(node, this.root);
     for (const [text, start] of this.starts) {
-      if (following && (following === text || following.contains?.(text) || isBefore(following, text))) return start;
+      if (following && (following === text || following.contains?.(text) || isBefore(following, text)))
+        return start;
     }
     return this.text.length;
   }
@@ -93,7 +97,9 @@ export class TextView {
 
   #band({ label, isBlock, children }) {
     const name = h("span", { class: "band-name" }, words(label));
-    const inner = children.flatMap((child, place) => (isBlock && place === children.length - 1 ? this.#lastNode(child) : [this.#node(child)]));
+    const inner = children.flatMap((child, place) =>
+      isBlock && place === children.length - 1 ? this.#lastNode(child) : [this.#node(child)],
+    );
     return h(isBlock ? "div" : "span", { class: isBlock ? "band" : "band inline" }, name, inner);
   }
 
@@ -118,7 +124,9 @@ export class TextView {
         "data-index": piece.index,
         "data-label": entity.label,
       },
-      children.map((child) => (look === "absent" && child.kind === "text" ? struck(this.#node(child)) : this.#node(child))),
+      children.map((child) =>
+        look === "absent" && child.kind === "text" ? struck(this.#node(child)) : this.#node(child),
+      ),
       piece.isLast && this.#label(entity, piece),
     );
     this.options.dress?.(mark, piece.index);
@@ -129,9 +137,18 @@ export class TextView {
   #label(entity, piece) {
     const spans = entity.spans ?? [];
     const part = spans.findIndex(([start]) => start <= piece.start && piece.end <= entity.end) + 1;
-    const number = spans.length > 1 ? ` ${spans.findIndex(([, end]) => end === piece.end) + 1 || part}/${spans.length}` : "";
+    const number =
+      spans.length > 1
+        ? ` ${spans.findIndex(([, end]) => end === piece.end) + 1 || part}/${spans.length}`
+        : "";
     const said = unusual(entity);
-    return h("b", {}, entity.tag && h("i", { class: "tag" }, entity.tag), `${words(entity.label)}${number}`, said.length > 0 && h("em", {}, ` ${said.join(", ")}`));
+    return h(
+      "b",
+      {},
+      entity.tag && h("i", { class: "tag" }, entity.tag),
+      `${words(entity.label)}${number}`,
+      said.length > 0 && h("em", {}, ` ${said.join(", ")}`),
+    );
   }
 
   #point(event) {
@@ -158,9 +175,19 @@ export class TextView {
   }
 
   #walk(event) {
-    const marks = this.marks.map(([first]) => first).filter(Boolean).sort((a, b) => (isBefore(a, b) ? -1 : 1));
+    const marks = this.marks
+      .map(([first]) => first)
+      .filter(Boolean)
+      .sort((a, b) => (isBefore(a, b) ? -1 : 1));
     const at = marks.findIndex((mark) => mark.dataset.index === document.activeElement?.dataset?.index);
-    const steps = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: marks.length - 1 };
+    const steps = {
+      ArrowRight: at + 1,
+      ArrowDown: at + 1,
+      ArrowLeft: at - 1,
+      ArrowUp: at - 1,
+      Home: 0,
+      End: marks.length - 1,
+    };
     if (at < 0 || !(event.key in steps) || event.altKey || event.ctrlKey || event.metaKey) {
       if (event.key === "Enter" && at >= 0) this.#pick(marks[at]);
       return;

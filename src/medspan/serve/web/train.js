@@ -9,8 +9,19 @@ import { acceptRun, rateAgain, readProject, readTraining, startTraining, stopTra
 
 const EVERY = 1000;
 const GOES_ON = new Set(["preparing", "training", "scoring"]);
-const STATES = { preparing: "Preparing", training: "Training", scoring: "Scoring on the held-back part", done: "Done", failed: "Failed", stopped: "Stopped" };
-const STARTS = [["model", "the project’s model"], ["bilm-bio", "the language model bilm-bio"], ["nothing", "nothing"]];
+const STATES = {
+  preparing: "Preparing",
+  training: "Training",
+  scoring: "Scoring on the held-back part",
+  done: "Done",
+  failed: "Failed",
+  stopped: "Stopped",
+};
+const STARTS = [
+  ["model", "the project’s model"],
+  ["bilm-bio", "the language model bilm-bio"],
+  ["nothing", "nothing"],
+];
 
 export class TrainPart {
   /** @param {{annotator: () => string, project: () => any, changed: () => Promise<void>, store: any}} owner */
@@ -23,7 +34,12 @@ export class TrainPart {
     this.form = h("div", {});
     this.run = h("div", {});
     this.past = h("div", {});
-    this.element = h("div", { class: "train" }, h("section", { class: "pane", "aria-label": "New run" }, this.form), h("section", { class: "pane", "aria-label": "Run" }, this.error, this.run, this.past));
+    this.element = h(
+      "div",
+      { class: "train" },
+      h("section", { class: "pane", "aria-label": "New run" }, this.form),
+      h("section", { class: "pane", "aria-label": "Run" }, this.error, this.run, this.past),
+    );
   }
 
   async show() {
@@ -46,12 +62,24 @@ export class TrainPart {
 
   drawForm(isRunning = false) {
     const project = this.owner.project();
-    const minutes = h("input", { type: "number", id: "minutes", min: 0.1, max: 600, step: "any", value: this.minutes, onchange: (event) => (this.minutes = Number(event.target.value) || 5) });
+    const minutes = h("input", {
+      type: "number",
+      id: "minutes",
+      min: 0.1,
+      max: 600,
+      step: "any",
+      value: this.minutes,
+      onchange: (event) => (this.minutes = Number(event.target.value) || 5),
+    });
     const people = [["", "everybody"], ...project.annotators.map(({ name }) => [name, name])];
     fill(
       this.form,
       h("h2", {}, "Train"),
-      h("p", { class: "quiet" }, `Learns from the texts that are done. ${project.held_back} of ${project.documents} texts are held back: nothing is learnt from them, and they score the model before and after.`),
+      h(
+        "p",
+        { class: "quiet" },
+        `Learns from the texts that are done. ${project.held_back} of ${project.documents} texts are held back: nothing is learnt from them, and they score the model before and after.`,
+      ),
       h(
         "div",
         { class: "fields" },
@@ -62,8 +90,16 @@ export class TrainPart {
       h(
         "div",
         { class: "row" },
-        h("button", { type: "button", class: "main", disabled: isRunning, onclick: () => this.begin() }, "Train"),
-        h("button", { type: "button", disabled: isRunning, onclick: () => this.rate() }, "Rate open texts again"),
+        h(
+          "button",
+          { type: "button", class: "main", disabled: isRunning, onclick: () => this.begin() },
+          "Train",
+        ),
+        h(
+          "button",
+          { type: "button", disabled: isRunning, onclick: () => this.rate() },
+          "Rate open texts again",
+        ),
       ),
     );
   }
@@ -104,7 +140,14 @@ export class TrainPart {
 
   drawRun(run) {
     if (!run) {
-      fill(this.run, h("p", { class: "empty" }, "The learning curve and the scores before and after stand here once a run has begun."));
+      fill(
+        this.run,
+        h(
+          "p",
+          { class: "empty" },
+          "The learning curve and the scores before and after stand here once a run has begun.",
+        ),
+      );
       return;
     }
     const goesOn = GOES_ON.has(run.state);
@@ -115,10 +158,20 @@ export class TrainPart {
         { class: "row head" },
         h("h2", {}, `Run ${run.number}`),
         h("span", { class: `state ${run.state}`, id: "run-state" }, STATES[run.state] ?? run.state),
-        h("span", { class: "quiet small" }, `${run.sentences ?? "–"} sentences learnt from, ${run.held_back ?? "–"} held back`),
+        h(
+          "span",
+          { class: "quiet small" },
+          `${run.sentences ?? "–"} sentences learnt from, ${run.held_back ?? "–"} held back`,
+        ),
         h("span", { class: "push" }),
         goesOn && h("button", { type: "button", onclick: () => this.stop() }, "Stop"),
-        run.state === "done" && !run.accepted && h("button", { type: "button", class: "main", onclick: () => this.accept(run) }, "Accept the new model"),
+        run.state === "done" &&
+          !run.accepted &&
+          h(
+            "button",
+            { type: "button", class: "main", onclick: () => this.accept(run) },
+            "Accept the new model",
+          ),
         run.accepted && h("span", { class: "state done" }, "accepted"),
       ),
       run.detail && h("p", { class: run.state === "failed" ? "error-words" : "quiet" }, run.detail),
@@ -129,33 +182,76 @@ export class TrainPart {
   }
 
   scores({ before, after }) {
-    const rows = [["Before", before], ["After", after]].filter(([, score]) => score).map(([name, score]) =>
-      h(
-        "tr",
-        { class: name.toLowerCase() },
-        h("th", { scope: "row" }, name),
-        h("td", { class: "number" }, h("b", {}, score.f1.toFixed(3))),
-        h("td", { class: "number" }, score.interval ? `${score.interval[0].toFixed(3)} to ${score.interval[1].toFixed(3)}` : "–"),
-        h("td", { class: "figure" }, scoreFigure(score, name.toLowerCase())),
-        h("td", { class: "number" }, score.precision?.toFixed(3) ?? "–"),
-        h("td", { class: "number" }, score.recall?.toFixed(3) ?? "–"),
-      ),
-    );
-    const heads = [[""], ["F1", "number"], ["95 % interval", "number"], [""], ["Precision", "number"], ["Recall", "number"]];
+    const rows = [
+      ["Before", before],
+      ["After", after],
+    ]
+      .filter(([, score]) => score)
+      .map(([name, score]) =>
+        h(
+          "tr",
+          { class: name.toLowerCase() },
+          h("th", { scope: "row" }, name),
+          h("td", { class: "number" }, h("b", {}, score.f1.toFixed(3))),
+          h(
+            "td",
+            { class: "number" },
+            score.interval ? `${score.interval[0].toFixed(3)} to ${score.interval[1].toFixed(3)}` : "–",
+          ),
+          h("td", { class: "figure" }, scoreFigure(score, name.toLowerCase())),
+          h("td", { class: "number" }, score.precision?.toFixed(3) ?? "–"),
+          h("td", { class: "number" }, score.recall?.toFixed(3) ?? "–"),
+        ),
+      );
+    const heads = [
+      [""],
+      ["F1", "number"],
+      ["95 % interval", "number"],
+      [""],
+      ["Precision", "number"],
+      ["Recall", "number"],
+    ];
     return table("On the held-back part", heads, rows);
   }
 
   labelTable(labels) {
     const f1 = (value) => (typeof value === "number" ? value : (value?.f1 ?? null));
     const shown = (value) => (value === null ? "–" : value.toFixed(3));
-    const rows = Object.entries(labels).map(([label, { before, after }]) => h("tr", {}, h("th", { scope: "row" }, words(label)), h("td", { class: "number" }, shown(f1(before))), h("td", { class: "number" }, shown(f1(after)))));
+    const rows = Object.entries(labels).map(([label, { before, after }]) =>
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, words(label)),
+        h("td", { class: "number" }, shown(f1(before))),
+        h("td", { class: "number" }, shown(f1(after))),
+      ),
+    );
     return table("F1 by label", [["Label"], ["Before", "number"], ["After", "number"]], rows);
   }
 
   drawPast(runs) {
     if (!runs.length) return;
-    const rows = runs.toReversed().map((run) => h("tr", {}, h("td", {}, `Run ${run.number}`), h("td", {}, STATES[run.state] ?? run.state), h("td", { class: "number" }, run.before?.f1?.toFixed(3) ?? "–"), h("td", { class: "number" }, run.after?.f1?.toFixed(3) ?? "–"), h("td", {}, run.accepted ? "accepted" : "")));
-    fill(this.past, table("All runs", [["Run"], ["State"], ["F1 before", "number"], ["F1 after", "number"], ["Accepted"]], rows));
+    const rows = runs
+      .toReversed()
+      .map((run) =>
+        h(
+          "tr",
+          {},
+          h("td", {}, `Run ${run.number}`),
+          h("td", {}, STATES[run.state] ?? run.state),
+          h("td", { class: "number" }, run.before?.f1?.toFixed(3) ?? "–"),
+          h("td", { class: "number" }, run.after?.f1?.toFixed(3) ?? "–"),
+          h("td", {}, run.accepted ? "accepted" : ""),
+        ),
+      );
+    fill(
+      this.past,
+      table(
+        "All runs",
+        [["Run"], ["State"], ["F1 before", "number"], ["F1 after", "number"], ["Accepted"]],
+        rows,
+      ),
+    );
   }
 
   async stop() {

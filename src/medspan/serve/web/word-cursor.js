@@ -90,13 +90,21 @@ export class WordCursor {
     }
     const origin = this.layer.getBoundingClientRect();
     const rects = [...this.view.rangeOf(...range).getClientRects()].filter(({ width }) => width > 0);
-    fill(this.layer, rects.map((rect) => box(rect, origin)));
+    fill(
+      this.layer,
+      rects.map((rect) => box(rect, origin)),
+    );
     if (isFollowed) this.layer.lastElementChild?.scrollIntoView({ block: "nearest" });
   }
 }
 
 function box(rect, origin) {
   const element = h("span", { class: "cursor" });
-  setStyle(element, { left: `${rect.left - origin.left}px`, top: `${rect.top - origin.top}px`, width: `${rect.width}px`, height: `${rect.height}px` });
+  setStyle(element, {
+    left: `${rect.left - origin.left}px`,
+    top: `${rect.top - origin.top}px`,
+    width: `${rect.width}px`,
+    height: `${rect.height}px`,
+  });
   return element;
 }
