@@ -201,7 +201,7 @@ def _where(found: dict[str, Any]) -> str:
 def _soaked(found: dict[str, Any]) -> str:
     kept = found["memory_mb"]
     return (
-        f"{found['requests']:,} requests of {SOAK_WORDS} words in a row ({found['seconds'] / 60:.0f} minutes, "
+        f"{found['requests']:,} requests of {SOAK_WORDS} words ({found['seconds'] / 60:.0f} minutes, "
         f"{found['date']}): "
         f"{_errors(found):,} errors; all processes together had {kept['after_warm_up']:.0f} MB after a "
         f"warm-up of a fifth, {kept['at_the_end']:.0f} MB at the end ({100 * kept['growth']:+.1f} %)."

@@ -69,7 +69,10 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path, before: str, after: st
 
 def test_a_key_near_to_none_lists_them(tmp_path: Path):
     said = message_of(tmp_path / "r.toml", RECIPE.replace("source =", "zzz = 1\nsource ="))
-    assert said == "corpora.own.zzz: unknown key; known: dev, format, labels, source, train, weight"
+    assert (
+        said
+        == "corpora.own.zzz: unknown key; known: dev, format, judges, labels, may_lack, source, train, weight"
+    )
 
 
 def test_the_second_of_two_corpora_is_named(tmp_path: Path):

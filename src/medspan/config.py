@@ -216,6 +216,9 @@ class TrainConfig(Strict, frozen=True):
     is learnt anew."""
     checkpoint_steps: Positive = 200
     """Steps between checkpoints; one is also written after every epoch."""
+    resumable: bool = True
+    """Whether checkpoints are written; a run of minutes starts anew sooner than it writes its weights each
+    epoch."""
     max_misaligned: Rate = 0.05
     """Share of gold spans off word borders above which training refuses to start."""
     max_leaked: Rate = 0.05

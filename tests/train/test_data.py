@@ -241,3 +241,14 @@ def test_a_head_learns_nothing_from_a_corpus_that_does_not_annotate_it(
     }
     assert learnt == {"x"}
     assert all(p.grad is not None for name, p in network.named_parameters() if name.startswith("encoder."))
+
+
+def test_a_corpus_may_lack_a_label_where_it_says_so(read):
+    """Nobody has found a drug in the text: that is what its head learns."""
+    own = {"source": "own", "may_lack": True}
+    heads = {"both": {"labels": ["Disease", "Drug"], "corpora": ["own"]}}
+    corpus = read(recipe_of({"own": own}, heads), document(entity(1, "Disease", "Grey fever")))
+    assert corpus.labels == {"Disease", "Drug"}
+    assert corpus.examples[0].chunks == {"both": [(0, 2, "Disease")]}
+    with pytest.raises(DataError, match="has no span labelled Drug"):
+        read(recipe_of({"own": {"source": "own"}}, heads), document(entity(1, "Disease", "Grey fever")))

@@ -303,3 +303,22 @@ def test_corpora_whose_heads_do_not_ship_choose_nothing(tmp_path: Path):
     assert all(set(row.dev) == {"invented"} for row in trainer.state.history)
     assert trainer.state.best_score == max(row.dev["invented"] for row in trainer.state.history)
     assert trainer.best_dev_scores() == {"invented": trainer.state.best_score}
+
+
+def test_a_corpus_that_does_not_judge_chooses_nothing(tmp_path: Path):
+    recipe = tiny_recipe("cnn", epochs=2)
+    own = recipe.corpora["invented"]
+    aside = msgspec.structs.replace(own, judges=False)
+    heads = {n: msgspec.structs.replace(h, corpora=("invented", "aside")) for n, h in recipe.heads.items()}
+    recipe = msgspec.structs.replace(recipe, corpora={"invented": own, "aside": aside}, heads=heads)
+    corpora = [msgspec.structs.replace(tiny_corpus(recipe, size=10), name=name) for name in recipe.corpora]
+    trainer = Trainer(recipe, corpora, tmp_path, CPU)
+    trainer.run(Watch())
+    assert all(set(row.dev) == {"invented"} for row in trainer.state.history)
+
+
+def test_a_run_that_need_not_go_on_writes_its_log_alone(tmp_path: Path):
+    trainer = trainer_of(tiny_recipe("cnn", epochs=2, resumable=False), tmp_path / "run")
+    trainer.run(Watch())
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["metrics.jsonl"]
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 2

@@ -76,7 +76,9 @@ def need_training_extra() -> None:
 Start = Annotated[
     Path | None,
     typer.Option(
-        "--from", metavar="FOLDER", help="Start from the encoder of this folder: pretrained, or a model."
+        "--from",
+        metavar="FOLDER",
+        help="Start from the encoder of this folder (pretrained, or a model), or of a model by name.",
     ),
 ]
 

@@ -3,13 +3,17 @@
 The recipe keeps the encoder of its start and the heads of the labels the project has. Gold are the corrected
 documents; beside them stands what the present model finds in texts nobody has looked at, so that the network
 does not forget what it knew (rehearsal on its own output, after Robins 1995).
+
+All corrected documents are learnt from, and the same ones choose the epoch: of a hundred, a fifth set aside
+chooses by chance, and is missed (``docs/correct-and-learn.md`` has the figures). What a run is worth is told
+by the held-back part, which no run sees.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -30,33 +34,34 @@ from medspan.config import (
 )
 from medspan.errors import ModelError, UsageError
 from medspan.model.store import open_model
-from medspan.project.documents import as_document, digest_of
+from medspan.project.documents import as_document
 from medspan.toml import read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from medspan.project.documents import Row
     from medspan.project.structs import Mark, Start
     from medspan.types import Document
 
-DEV_EVERY = 5
-"""One annotated document in so many chooses the epoch; the others are learnt from."""
-FEWEST_SENTENCES = 5
+TRUSTED_F1 = 0.5
+"""Strict F1 on the corrected documents from which on a label of the present model is rehearsed."""
+FEWEST_DOCUMENTS = 5
 MOST_REPLAY = 2000
 """Documents nobody has looked at that are rehearsed at most."""
 LIKE_SHARE = 1 / 3
 """Share of the mentions of a new label that a label of the start must cover to be what it begins as."""
-TRAIN, DEV, REPLAY, TEST = "train.jsonl", "dev.jsonl", "replay.jsonl", "test.jsonl"
+TRAIN, REPLAY, TEST = "train.jsonl", "replay.jsonl", "test.jsonl"
 RECIPE, MODEL = "recipe.toml", "model"
+_FRESH_FACTOR = 2  # to the rate recipes have: a network that begins anew has further to go
+_GOLD, _REHEARSED = "corrected", "replay"
 
 
 class Parts(NamedTuple):
-    """The documents of a run, apart: learnt from, choosing the epoch, scored on, and not annotated."""
+    """The documents of a run, apart: learnt from, scored on, and not annotated."""
 
-    train: list[Document]
-    dev: list[Document]
+    gold: list[Document]
     test: list[Document]
     other: list[Document]
 
@@ -76,34 +81,32 @@ class Effort(NamedTuple):
 
 
 def parts_of(rows: Sequence[Row], done: Mapping[int, tuple[Mark, ...]], labels: Sequence[str]) -> Parts:
-    """Divide the documents of a project; the same documents are always divided alike.
+    """Divide the documents of a project.
 
     Raises:
         UsageError: if too few are annotated to learn anything, or none to score on.
     """
     wanted = set(labels)
-    kept = {n: [mark for mark in marks if mark.label in wanted] for n, marks in done.items()}
-    gold = sorted(
-        (row for row in rows if row.number in kept and not row.is_held_back),
-        key=lambda row: digest_of(row.text)[16:],
-    )
-    test = [as_document(row, kept[row.number]) for row in rows if row.number in kept and row.is_held_back]
-    if len(gold) < FEWEST_SENTENCES or not test:
+    kept = {
+        row: as_document(row, [mark for mark in done[row.number] if mark.label in wanted])
+        for row in rows
+        if row.number in done
+    }
+    gold = [document for row, document in kept.items() if not row.is_held_back]
+    test = [document for row, document in kept.items() if row.is_held_back]
+    if len(gold) < FEWEST_DOCUMENTS or not test:
         raise UsageError(
-            f"annotate more first: {len(gold)} documents to learn from are done (at least {FEWEST_SENTENCES} "
+            f"annotate more first: {len(gold)} documents to learn from are done (at least {FEWEST_DOCUMENTS} "
             f"are needed) and {len(test)} of the held-back part (at least 1)"
         )
     other = [as_document(row, ()) for row in rows if row.number not in done and not row.is_held_back]
-    of_dev = len(gold) // DEV_EVERY
-    documents = [as_document(row, kept[row.number]) for row in gold]
-    return Parts(documents[of_dev:], documents[:of_dev], test, other)
+    return Parts(gold, test, other)
 
 
 def write_corpus(folder: Path, parts: Parts, replay: Sequence[Document]) -> None:
-    """Write the files of a run; what chooses the epoch is learnt from where there is too little to divide."""
+    """Write the files of a run."""
     folder.mkdir(parents=True, exist_ok=True)
-    named = {TRAIN: parts.train, DEV: parts.dev or parts.train, TEST: parts.test, REPLAY: list(replay)}
-    for name, documents in named.items():
+    for name, documents in {TRAIN: parts.gold, TEST: parts.test, REPLAY: replay}.items():
         formats.write(documents, folder / name, "jsonl")
 
 
@@ -114,6 +117,7 @@ def project_recipe(
     folder: Path,
     *,
     likeness: Mapping[str, str],
+    trusted: Collection[str],
     replay: int,
     gold: int,
     effort: Effort,
@@ -126,6 +130,7 @@ def project_recipe(
         start: what to start from.
         folder: of the present model.
         likeness: for labels the present model lacks, the label of it they begin as.
+        trusted: labels of which what the present model finds is good enough to rehearse.
         replay: how many documents are rehearsed.
         gold: how many documents are learnt from.
         effort: how it learns.
@@ -133,14 +138,14 @@ def project_recipe(
     Raises:
         ModelError: if the present model is damaged.
     """
-    corpora = {"corrected": CorpusConfig(TRAIN, train=TRAIN, dev=DEV, may_lack=True)}
-    if replay:
-        weight = effort.replay_share * gold / replay
-        corpora["replay"] = CorpusConfig(
-            REPLAY, train=REPLAY, dev=DEV, may_lack=True, weight=weight, judges=False
-        )
     shape = _shape(folder) if start == "model" else _fresh_shape()
-    heads = _heads(labels, shape, tuple(corpora), likeness)
+    heads = _heads(labels, shape, likeness, trusted if replay and effort.replay_share else ())
+    corpora = {_GOLD: CorpusConfig(TRAIN, train=TRAIN, dev=TRAIN, may_lack=True)}
+    if any(_REHEARSED in head.corpora for head in heads.values()):
+        weight = effort.replay_share * gold / replay
+        corpora[_REHEARSED] = CorpusConfig(
+            REPLAY, train=REPLAY, dev=TRAIN, may_lack=True, weight=weight, judges=False
+        )
     groups = {head.group for head in heads.values()}
     return Recipe(
         name=name,
@@ -148,7 +153,7 @@ def project_recipe(
         corpora=corpora,
         heads=heads,
         groups={group: config for group, config in shape.groups.items() if group in groups},
-        train=_training(effort, is_narrow=start == "model" and bool(shape.export.input_rank)),
+        train=_training(effort, start, is_narrow=bool(shape.export.input_rank)),
         window=shape.window,
         export=shape.export,
         transfer=_transfer(start, effort),
@@ -180,6 +185,10 @@ def _fresh_shape() -> _Shape:
 def _shape(folder: Path) -> _Shape:
     model = open_model(folder)
     spec = model.spec
+    if spec.encoder.kind == "transformer":
+        raise ModelError(
+            f"{folder}: is a transformer, which a project cannot go on from; choose another start"
+        )
     if "recipe.toml" not in spec.files:
         raise ModelError(
             f"{folder}: has no recipe.toml, so that no training can go on from it; choose another start"
@@ -188,7 +197,7 @@ def _shape(folder: Path) -> _Shape:
     is_narrow = spec.forms is not None and bool(recipe.export.input_rank)
     export = msgspec.structs.replace(
         recipe.export,
-        keep_weights=spec.encoder.kind == "transformer",
+        keep_weights=False,
         input_rank=spec.forms.width if is_narrow and spec.forms else 0,
         most_words=0,
         beside="",
@@ -198,17 +207,22 @@ def _shape(folder: Path) -> _Shape:
 
 
 def _heads(
-    labels: Sequence[str], shape: _Shape, corpora: tuple[str, ...], likeness: Mapping[str, str]
+    labels: Sequence[str], shape: _Shape, likeness: Mapping[str, str], trusted: Collection[str]
 ) -> dict[str, HeadConfig]:
     """The heads of the start without the labels the project lacks, and a head for each label that is new.
 
-    A text that nobody has looked at says nothing about a new label, for the present model does not know it.
+    A head rehearses where all its labels are trusted: of a new label, or one it finds badly, the present
+    model says nothing worth rehearsing.
     """
     heads: dict[str, HeadConfig] = {}
+
+    def sources(names: Iterable[str]) -> tuple[str, ...]:
+        return (_GOLD, _REHEARSED) if set(names) <= set(trusted) else (_GOLD,)
+
     for name, head in shape.heads.items():
         kept = tuple(label for label in head.labels if label in labels)
         if kept:
-            heads[name] = msgspec.structs.replace(head, labels=kept, corpora=corpora, begins_as={})
+            heads[name] = msgspec.structs.replace(head, labels=kept, corpora=sources(kept), begins_as={})
     known = {label for head in heads.values() for label in head.labels}
     for label in labels:
         if label in known:
@@ -217,7 +231,7 @@ def _heads(
         origin = next((head for head in shape.heads.values() if like in head.labels), None)
         heads[_head_name(label, {*heads, *shape.heads})] = HeadConfig(
             labels=(label,),
-            corpora=corpora[:1],
+            corpora=sources([label]),
             level=origin.level if origin else -1,
             group=origin.group if origin else None,
             begins_as={label: like} if like and origin else {},
@@ -228,23 +242,22 @@ def _heads(
 def _head_name(label: str, taken: Collection[str]) -> str:
     """A name for the head of a label: its letters and digits, and a number where another head has these."""
     plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-") or "label"
-    return next(
-        name for name in (f"new-{plain}", *(f"new-{plain}-{i}" for i in count(2))) if name not in taken
-    )
+    names = chain([f"new-{plain}"], (f"new-{plain}-{number}" for number in count(2)))
+    return next(name for name in names if name not in taken)
 
 
-def _training(effort: Effort, *, is_narrow: bool) -> TrainConfig:
+def _training(effort: Effort, start: Start, *, is_narrow: bool) -> TrainConfig:
     return TrainConfig(
         epochs=effort.epochs,
         patience=effort.epochs,
         batch_words=effort.batch_words,
-        learning_rate=effort.learning_rate,
+        learning_rate=effort.learning_rate * (1 if start == "model" else _FRESH_FACTOR),
         average=effort.average,
         head_dropout=effort.head_dropout,
         word_dropout=effort.word_dropout,
         narrow_first=is_narrow,
         score_start=True,
-        checkpoint_steps=100_000,
+        resumable=False,
         max_misaligned=0.99,
         max_leaked=0.99,
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from medspan.errors import UsageError
 from medspan.project.annotations import now
 from medspan.project.learning import MODEL, RECIPE
 from medspan.project.structs import GOING, ConflictError, CurvePoint, NotFoundError, Run, RunScores
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from medspan.project.structs import RunState
 
 LOG = "log.txt"
-_CHECKPOINT = "checkpoint.safetensors"
 _PATIENCE_SECONDS = 10.0
 _LONGEST_REASON = 500
 _OWN_MESSAGE = "medspan: "
@@ -99,7 +99,8 @@ class Runs:
         """Enter a new run; its number.
 
         Raises:
-            ConflictError: if one goes on.
+            ConflictError: if one goes on, or its folder is there already.
+            UsageError: if its folder cannot be made.
         """
         with self._database.writing() as connection:
             last = self.last()
@@ -109,11 +110,22 @@ class Runs:
                 "INSERT INTO runs (state, sentences, held_back, started) VALUES ('preparing', ?, ?, ?)",
                 (sentences, held_back, now()),
             ).lastrowid
+            self._make_folder(self.folder(number or 0))
         self._stop.clear()
-        place = self.folder(number or 0)
-        place.parent.mkdir(mode=0o700, exist_ok=True)
-        place.mkdir(mode=0o700)
         return number or 0
+
+    @staticmethod
+    def _make_folder(place: Path) -> None:
+        """A folder that only its owner may read, for it holds documents."""
+        try:
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            place.mkdir(mode=0o700)
+        except FileExistsError:
+            raise ConflictError(
+                f"{place}: is there already, from another copy of the project; move it"
+            ) from None
+        except OSError as error:
+            raise UsageError(f"{place}: cannot be made: {error.strerror}") from None
 
     def enter(
         self, number: int, state: RunState, *, detail: str = "", scores: RunScores | None = None
@@ -174,7 +186,6 @@ class Runs:
             code = self._child.wait()
         with self._lock:
             self._child = None
-        (folder / f"{MODEL}.run" / _CHECKPOINT).unlink(missing_ok=True)  # a hundred megabytes nobody needs
         return "" if code == 0 else _reason(folder / LOG, code)
 
     def stop(self) -> Run:
@@ -189,12 +200,12 @@ class Runs:
             raise NotFoundError("there is no run in this project")
         if not last.is_going:
             raise ConflictError(f"run {last.number} is over: it is {last.state}")
-        self._stop.set()
+        self.enter(last.number, "stopped", detail="stopped by the user")
+        self._stop.set()  # only now: the run's thread, which sees its child end, writes no other end
         with self._lock:
             child = self._child
         if child is not None:
             _end(child)
-        self.enter(last.number, "stopped", detail="stopped by the user")
         return self.get(last.number)
 
     def stop_all(self) -> None:

@@ -128,7 +128,7 @@ class Agreement(msgspec.Struct, frozen=True):
 
 
 class CurvePoint(msgspec.Struct, frozen=True):
-    """An epoch of a run: mean loss, strict F1 on the annotated sentences that choose the epoch."""
+    """An epoch of a run: mean loss, and as ``dev`` strict F1 on the documents it learns from."""
 
     epoch: int
     loss: float

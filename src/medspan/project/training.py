@@ -11,6 +11,7 @@ from medspan.pipeline import load
 from medspan.project.learning import (
     MOST_REPLAY,
     RECIPE,
+    TRUSTED_F1,
     Effort,
     Parts,
     likeness_of,
@@ -59,7 +60,7 @@ def begin_training(project: Project, order: Order) -> Run:
         raise UsageError(f"minutes: give a number above 0 and up to {MOST_MINUTES:g}")
     labels = project.labels()
     parts = parts_of(project.documents.all(), project.annotations.done(order.annotator), labels)
-    number = project.runs.begin(len(parts.train) + len(parts.dev), len(parts.test))
+    number = project.runs.begin(len(parts.gold), len(parts.test))
     work = Thread(
         target=_work, args=(project, number, order, parts, labels), name=f"run {number}", daemon=True
     )
@@ -83,6 +84,8 @@ def _work(project: Project, number: int, order: Order, parts: Parts, labels: Seq
         runs.enter(number, "done", scores=scores)
     except MedspanError as error:
         runs.enter(number, "failed", detail=str(error))
+    except OSError as error:
+        runs.enter(number, "failed", detail=error.strerror or "the system refused to read or write a file")
     except Exception as error:  # noqa: BLE001 - a thread's last frame: a run never stays "training" for ever
         runs.enter(number, "failed", detail=f"unexpected: {type(error).__name__}; this is a bug in medspan")
 
@@ -100,12 +103,13 @@ def prepare(folder: Path, order: Order, parts: Parts, labels: Sequence[str], *, 
     """
     recognizer = load(order.model, threads=1)
     known = [label for label in recognizer.labels if label in labels]
-    chosen = parts.other[:: max(1, -(-len(parts.other) // MOST_REPLAY))] if known else []
+    gold = parts.gold
+    predicted = list(recognizer.annotate(document.replace(entities=()) for document in gold))
+    trusted = trusted_of(gold, predicted, known)
+    chosen = parts.other[:: max(1, -(-len(parts.other) // MOST_REPLAY))] if trusted else []
     replay = [_only(document, known) for document in recognizer.annotate(chosen)]
-    likeness = {}
-    if order.start == "model":
-        predicted = list(recognizer.annotate(document.replace(entities=()) for document in parts.train))
-        likeness = likeness_of(parts.train, predicted, labels, recognizer.spec.labels)
+    is_continued = order.start == "model"
+    likeness = likeness_of(gold, predicted, labels, recognizer.labels) if is_continued else {}
     write_corpus(folder, parts, replay)
     recipe = project_recipe(
         name,
@@ -113,11 +117,22 @@ def prepare(folder: Path, order: Order, parts: Parts, labels: Sequence[str], *, 
         order.start,
         order.model,
         likeness=likeness,
+        trusted=trusted,
         replay=len(replay),
-        gold=len(parts.train),
+        gold=len(gold),
         effort=order.effort,
     )
     (folder / RECIPE).write_text(recipe_toml(recipe), encoding="utf-8")
+
+
+def trusted_of(
+    gold: Sequence[Document], predicted: Sequence[Document], labels: Sequence[str]
+) -> frozenset[str]:
+    """Labels that a model finds well enough, by the corrected documents, for its word to be rehearsed."""
+    if not labels:
+        return frozenset()
+    report = evaluate(gold, predicted, labels=labels, resamples=0)
+    return frozenset(each.label for each in report.labels if each.score.f1 >= TRUSTED_F1)
 
 
 def _only(document: Document, labels: Sequence[str]) -> Document:

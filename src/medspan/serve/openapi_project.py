@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medspan.project import structs
-from medspan.serve import project_routes
+from medspan.serve import project_bodies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,10 +17,10 @@ STRUCTS = (
     structs.Saved,
     structs.Agreement,
     structs.Run,
-    project_routes.LabelsBody,
-    project_routes.DocumentsBody,
-    project_routes.SaveBody,
-    project_routes.TrainBody,
+    project_bodies.LabelsBody,
+    project_bodies.DocumentsBody,
+    project_bodies.SaveBody,
+    project_bodies.TrainBody,
 )
 _UNIT = "offsets"
 _PARAMETERS: dict[str, dict[str, Any]] = {

@@ -6,18 +6,15 @@ text of a document; `status_of` says which answer each stands for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 from anyio import to_thread
-from msgspec import Meta
 from starlette.responses import Response
 from starlette.routing import Route
 
-from medspan.errors import DataError, MedspanError, UsageError, did_you_mean
-from medspan.formats.jsonl import from_json
+from medspan.errors import DataError, MedspanError, UsageError
 from medspan.project.agreement import agreement
-from medspan.project.annotations import check_annotator
 from medspan.project.exporting import export
 from medspan.project.structs import (
     Agreement,
@@ -26,12 +23,28 @@ from medspan.project.structs import (
     NotFoundError,
     Run,
     Saved,
-    Start,
     Summary,
     to_json,
 )
 from medspan.project.suggesting import rate
 from medspan.project.training import Order, begin_training
+from medspan.serve.project_bodies import (
+    BodyError,
+    DocumentsBody,
+    LabelsBody,
+    MediaTypeError,
+    Offsets,
+    SaveBody,
+    TooLargeError,
+    TrainBody,
+    annotator_of,
+    document_of,
+    number_of,
+    offsets_of,
+    one_of,
+    query_of,
+    read_body,
+)
 from medspan.text.utf16 import from_utf16, to_utf16
 
 if TYPE_CHECKING:
@@ -43,13 +56,8 @@ if TYPE_CHECKING:
     from medspan.project import Project
     from medspan.project.documents import Order as Ordering
     from medspan.project.documents import Wanted
-    from medspan.types import Document
 
-Offsets = Literal["codepoint", "utf16"]
-_MOST_BYTES = 64 << 20
 _MOST_LISTED = 1000
-_Body = TypeVar("_Body", bound=msgspec.Struct)
-_Known = TypeVar("_Known", bound=str)
 
 
 class Services(Protocol):
@@ -62,51 +70,6 @@ class Services(Protocol):
     def add_model(self, name: str, folder: Path) -> None:
         """Offer a model by name; one of the same name is replaced."""
         ...
-
-
-class MediaTypeError(UsageError):
-    """The body is of another media type than the route takes."""
-
-
-class TooLargeError(UsageError):
-    """The body is larger than the route takes."""
-
-
-class BodyError(UsageError):
-    """The body is no JSON."""
-
-
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A body; a field nobody knows is an error."""
-
-
-class LabelsBody(_Strict, frozen=True):
-    """Of ``PATCH /v1/project``."""
-
-    labels: tuple[str, ...]
-
-
-class DocumentsBody(_Strict, frozen=True):
-    """Of ``POST /v1/project/documents``."""
-
-    documents: tuple[dict[str, Any], ...]
-    split: Literal["sentences", "documents"] = "sentences"
-
-
-class SaveBody(_Strict, frozen=True):
-    """Of ``PUT /v1/project/documents/ID``."""
-
-    entities: tuple[Mark, ...]
-    state: Literal["open", "done", "skipped"]
-    revision: Annotated[int, Meta(ge=0)]
-
-
-class TrainBody(_Strict, frozen=True):
-    """Of ``POST /v1/project/train``."""
-
-    annotator: str | None = None
-    minutes: float = 10.0
-    start: Start = "model"
 
 
 def status_of(error: MedspanError) -> int:
@@ -166,7 +129,7 @@ class _Site:
 
     async def summary(self, request: Request) -> Response:
         """``GET /v1/project``."""
-        _query(request)
+        query_of(request)
         return _answer(await _apart(self._summary))
 
     def _summary(self) -> Summary:
@@ -174,8 +137,8 @@ class _Site:
 
     async def set_labels(self, request: Request) -> Response:
         """``PATCH /v1/project``."""
-        _query(request)
-        body = await _body(request, LabelsBody)
+        query_of(request)
+        body = await read_body(request, LabelsBody)
 
         def work() -> Summary:
             self._project.set_labels(body.labels)
@@ -185,11 +148,11 @@ class _Site:
 
     async def add_documents(self, request: Request) -> Response:
         """``POST /v1/project/documents``."""
-        unit = _offsets(_query(request, "offsets"))
-        body = await _body(request, DocumentsBody)
+        unit = offsets_of(query_of(request, "offsets"))
+        body = await read_body(request, DocumentsBody)
 
         def work() -> dict[str, int]:
-            documents = [_document(value, place, unit) for place, value in enumerate(body.documents)]
+            documents = [document_of(value, place, unit) for place, value in enumerate(body.documents)]
             added = self._project.documents.add(documents, body.split)
             if self._project.documents.unrated():
                 rate(self._project, *self._model())
@@ -199,12 +162,12 @@ class _Site:
 
     async def list_documents(self, request: Request) -> Response:
         """``GET /v1/project/documents``."""
-        query = _query(request, "annotator", "state", "order", "limit", "offset", "offsets")
-        wanted: Wanted = _one_of("state", query.get("state", "all"), ("open", "done", "skipped", "all"))
-        ordering: Ordering = _one_of("order", query.get("order", "suggested"), ("suggested", "given"))
-        limit = _number("limit", query.get("limit", "50"), 1, _MOST_LISTED)
-        offset = _number("offset", query.get("offset", "0"), 0, 2**53)
-        annotator = _annotator(query) if "annotator" in query else ""
+        query = query_of(request, "annotator", "state", "order", "limit", "offset", "offsets")
+        wanted: Wanted = one_of("state", query.get("state", "all"), ("open", "done", "skipped", "all"))
+        ordering: Ordering = one_of("order", query.get("order", "suggested"), ("suggested", "given"))
+        limit = number_of("limit", query.get("limit", "50"), 1, _MOST_LISTED)
+        offset = number_of("offset", query.get("offset", "0"), 0, 2**53)
+        annotator = annotator_of(query) if "annotator" in query else ""
         page = self._project.documents.page
         return _answer(
             await _apart(lambda: page(annotator, wanted=wanted, order=ordering, limit=limit, offset=offset))
@@ -223,15 +186,15 @@ class _Site:
         return await self._of_document(request, self._project.annotations.redo)
 
     async def _of_document(self, request: Request, work: Callable[[str, str], Saved]) -> Response:
-        query = _query(request, "annotator", "offsets")
-        unit, annotator, identity = _offsets(query), _annotator(query), request.path_params["id"]
+        query = query_of(request, "annotator", "offsets")
+        unit, annotator, identity = offsets_of(query), annotator_of(query), request.path_params["id"]
         return _saved(await _apart(lambda: work(identity, annotator)), unit)
 
     async def save_document(self, request: Request) -> Response:
         """``PUT /v1/project/documents/ID``."""
-        query = _query(request, "annotator", "offsets")
-        unit, annotator, identity = _offsets(query), _annotator(query), request.path_params["id"]
-        body = await _body(request, SaveBody)
+        query = query_of(request, "annotator", "offsets")
+        unit, annotator, identity = offsets_of(query), annotator_of(query), request.path_params["id"]
+        body = await read_body(request, SaveBody)
 
         def work() -> Saved:
             text = self._project.documents.get(identity).text
@@ -245,7 +208,7 @@ class _Site:
 
     async def agreement(self, request: Request) -> Response:
         """``GET /v1/project/agreement``."""
-        unit = _offsets(_query(request, "offsets"))
+        unit = offsets_of(query_of(request, "offsets"))
 
         def work() -> Agreement:
             found = agreement(self._project)
@@ -255,8 +218,8 @@ class _Site:
 
     async def export(self, request: Request) -> Response:
         """``GET /v1/project/export``."""
-        query = _query(request, "format", "annotator", "offsets")
-        if _offsets(query) != "codepoint":
+        query = query_of(request, "format", "annotator", "offsets")
+        if offsets_of(query) != "codepoint":
             raise UsageError("offsets: files count in code points; leave it out")
         wanted, annotator = query.get("format", "jsonl"), query.get("annotator")
         whose = None if annotator in (None, "", "all") else annotator
@@ -267,13 +230,13 @@ class _Site:
 
     async def suggest(self, request: Request) -> Response:
         """``POST /v1/project/suggest``."""
-        _query(request)
+        query_of(request)
         return _answer({"rated": await _apart(lambda: rate(self._project, *self._model()))})
 
     async def train(self, request: Request) -> Response:
         """``POST /v1/project/train``."""
-        _query(request)
-        body = await _body(request, TrainBody, empty=TrainBody())
+        query_of(request)
+        body = await read_body(request, TrainBody, empty=TrainBody())
 
         def work() -> Run:
             model = self._model()[1]
@@ -283,7 +246,7 @@ class _Site:
 
     async def last_run(self, request: Request) -> Response:
         """``GET /v1/project/train``."""
-        _query(request)
+        query_of(request)
         run = await _apart(self._project.runs.last)
         if run is None:
             raise NotFoundError("nothing was trained in this project yet")
@@ -291,13 +254,13 @@ class _Site:
 
     async def stop(self, request: Request) -> Response:
         """``POST /v1/project/train/stop``."""
-        _query(request)
+        query_of(request)
         return _answer(await _apart(self._project.runs.stop))
 
     async def accept(self, request: Request) -> Response:
         """``POST /v1/project/runs/N/accept``."""
-        _query(request)
-        number = _number("run", request.path_params["number"], 1, 2**53)
+        query_of(request)
+        number = number_of("run", request.path_params["number"], 1, 2**53)
 
         def work() -> Run:
             self._project.accept(number)
@@ -337,128 +300,6 @@ def _in_utf16(found: Agreement, project: Project) -> Agreement:
         for each in found.disagreements
     )
     return msgspec.structs.replace(found, disagreements=moved)
-
-
-async def _body(request: Request, kind: type[_Body], *, empty: _Body | None = None) -> _Body:
-    """The body as a struct.
-
-    Raises:
-        MediaTypeError, TooLargeError, BodyError: as their names say.
-        UsageError: if it is JSON and not what the route takes; the message holds no value of it.
-    """
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > _MOST_BYTES:
-            raise TooLargeError(f"the body is larger than {_MOST_BYTES:,} bytes; send less at a time")
-    if not data and empty is not None:
-        return empty
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise MediaTypeError("Content-Type: must be application/json")
-    try:
-        raw = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BodyError("the body is not valid JSON") from None
-    try:
-        return msgspec.convert(raw, kind)
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise UsageError(f"the body is not what this route takes: {_plain(error)}") from None
-
-
-def _plain(error: Exception) -> str:
-    """What is wrong with a body, without values of it: msgspec quotes unknown ones."""
-    message = str(error)
-    if message.startswith("Object contains unknown field"):
-        return "it holds an unknown field"
-    if message.startswith("Invalid enum value"):
-        return f"a value is none of those allowed{message[message.rfind(' - at') :]}"
-    return message
-
-
-def _query(request: Request, *known: str) -> dict[str, str]:
-    """The query parameters, each once.
-
-    Raises:
-        UsageError: if one is unknown or stands twice.
-    """
-    items = request.query_params.multi_items()
-    for name, _ in items:
-        if name not in known:
-            raise UsageError(
-                f"a query parameter is unknown; {did_you_mean(name, known) if known else 'known: none'}"
-            )
-    if len({name for name, _ in items}) != len(items):
-        raise UsageError("a query parameter stands twice")
-    return dict(items)
-
-
-def _offsets(query: dict[str, str]) -> Offsets:
-    return _one_of("offsets", query.get("offsets", "codepoint"), ("codepoint", "utf16"))
-
-
-def _annotator(query: dict[str, str]) -> str:
-    if "annotator" not in query:
-        raise UsageError("annotator: say who annotates, with ?annotator=NAME")
-    check_annotator(query["annotator"])
-    return query["annotator"]
-
-
-def _one_of(name: str, value: str, allowed: tuple[_Known, ...]) -> _Known:
-    for each in allowed:
-        if value == each:
-            return each
-    raise UsageError(f"{name}: must be one of {', '.join(allowed)}")
-
-
-def _number(name: str, value: str, least: int, most: int) -> int:
-    if (
-        not value.isascii()
-        or not value.isdigit()
-        or len(value) > len(str(most))
-        or not least <= int(value) <= most
-    ):
-        raise UsageError(f"{name}: must be a number from {least} to {most}")
-    return int(value)
-
-
-def _document(value: dict[str, Any], place: int, unit: Offsets) -> Document:
-    """A document of a body; its offsets may count UTF-16 code units.
-
-    Raises:
-        DataError: if the value does not describe a document.
-    """
-    text = value.get("text")
-    if unit == "utf16" and isinstance(text, str):
-        move = from_utf16(text)
-        value = {name: _moved(part, move) if name == "entities" else part for name, part in value.items()}
-        value.pop("sentences", None)
-        value.pop("sections", None)
-    return from_json(value, f"document {place + 1}")
-
-
-def _moved(entities: object, move: Callable[[int], int]) -> object:
-    """Entities with other offsets; what is malformed is left to be refused."""
-    if not isinstance(entities, list):
-        return entities
-    return [
-        {
-            name: move(part)
-            if name in ("start", "end") and isinstance(part, int)
-            else [[move(place) for place in span] for span in part]
-            if name == "spans" and _is_spans(part)
-            else part
-            for name, part in entity.items()
-        }
-        if isinstance(entity, dict)
-        else entity
-        for entity in entities
-    ]
-
-
-def _is_spans(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(span, list) and all(isinstance(place, int) for place in span) for span in value
-    )
 
 
 def _same(offset: int) -> int:

@@ -167,7 +167,7 @@ def save_run(
     average: Average,
     best: Mapping[str, Tensor],
 ) -> None:
-    """Write the checkpoint of a run over annotated text, and ``metrics.jsonl``."""
+    """Write the checkpoint of a run over annotated text."""
     parts = {
         "model": network.state_dict(),
         "optimizer": optimizer.tensors(),
@@ -175,5 +175,9 @@ def save_run(
         "best": best,
     }
     save_checkpoint(folder, state, parts)
+
+
+def save_history(folder: Path, state: State) -> None:
+    """Write ``metrics.jsonl``."""
     lines = b"".join(msgspec.json.encode(row) + b"\n" for row in state.history)
     (folder / "metrics.jsonl").write_bytes(lines)

@@ -24,7 +24,7 @@ from medspan.metrics.matching import Mention, strict_counts
 from medspan.model.tagger import Tagger
 from medspan.model.viterbi import TagDecoder
 from medspan.toml import recipe_toml
-from medspan.train.checkpoint import EpochRow, State, resume_run, save_run
+from medspan.train.checkpoint import EpochRow, State, resume_run, save_history, save_run
 from medspan.train.compress import narrow
 from medspan.train.conflict import conflicts
 from medspan.train.data import encode_examples
@@ -365,8 +365,11 @@ class Trainer:
         return conflicts(self.network, losses)
 
     def save(self) -> None:
-        """Write the checkpoint and ``metrics.jsonl``; the first process does."""
+        """Write ``metrics.jsonl``, and the checkpoint where the run may go on; the first process does."""
         if self.replicas.rank:
+            return
+        save_history(self.folder, self.state)
+        if not self.recipe.train.resumable:
             return
         save_run(
             self.folder,

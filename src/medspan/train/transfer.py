@@ -231,7 +231,8 @@ def transfer(network: nn.Module, donor: Donor, vocab: Vocab, *, with_heads: bool
         donor = donor._replace(tensors=widened(donor.tensors))
     given = {n: t for n, t in donor.tensors.items() if n.startswith(copied)}
     if with_heads and donor.labels:
-        given = {n: t for n, t in given.items() if not n.startswith("heads.")}
+        exported = tuple(f"heads.{name}." for name in donor.labels)
+        given = {n: t for n, t in given.items() if not n.startswith(exported)}
         given |= dict(_head_tensors(network, donor))
     loaded = [name for name, tensor in own.items() if name in given and _fits(name, given[name], tensor)]
     if not loaded:
@@ -259,11 +260,14 @@ def _head_tensors(network: nn.Module, donor: Donor) -> Iterator[tuple[str, Tenso
     """Tensors for the network's heads, with the rows of each label taken from the donor's head that has it.
 
     Of several the head of the same name wins. Rows of labels that no head of the donor has stay as they are.
+    Of heads the donor did not export only the tensors are known: these are copied by name.
     """
     for name, head in network.named_modules():
         if not isinstance(head, TagHead):
             continue
         plain = name.removeprefix("heads.")
+        if plain not in donor.labels and f"{name}.emit.weight" in donor.tensors:
+            continue
         wanted = {head.begins_as.get(label, label) for label in head.labels}
         order = sorted(
             donor.labels, key=lambda other: (other != plain, -len(wanted & {*donor.labels[other]}))

@@ -26,7 +26,7 @@ from medspan.model.relation_spec import RelationSpec
 from medspan.model.spec import EncoderSpec, FormSpec, WindowSpec
 from medspan.text.tokenize import TOKENIZER_ID
 from medspan.toml import recipe_toml
-from medspan.train.checkpoint import EpochRow, State, resume_run, save_run
+from medspan.train.checkpoint import EpochRow, State, resume_run, save_history, save_run
 from medspan.train.optim import Average, Optimizer, learning_rate
 from medspan.train.relations.data import Example, drawn_examples, head_batch, pair_batch
 from medspan.train.relations.network import RelationNetwork
@@ -235,6 +235,7 @@ class RelationTrainer:
 
     def save(self) -> None:
         """Write the checkpoint and ``metrics.jsonl``."""
+        save_history(self.folder, self.state)
         save_run(
             self.folder,
             self.state,

@@ -1,0 +1,213 @@
+"""What the routes of a project take: bodies as strict structs, and query parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from medspan.errors import UsageError, did_you_mean
+from medspan.formats.jsonl import from_json
+from medspan.project.annotations import check_annotator
+from medspan.project.structs import Mark, Start
+from medspan.text.utf16 import from_utf16
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from medspan.types import Document
+
+Offsets = Literal["codepoint", "utf16"]
+_KEYS = {"id", "text", "entities", "relations", "sentences", "sections", "meta"}
+_MOST_BYTES = 64 << 20
+_Body = TypeVar("_Body", bound=msgspec.Struct)
+_Known = TypeVar("_Known", bound=str)
+
+
+class MediaTypeError(UsageError):
+    """The body is of another media type than the route takes."""
+
+
+class TooLargeError(UsageError):
+    """The body is larger than the route takes."""
+
+
+class BodyError(UsageError):
+    """The body is no JSON."""
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A body; a field nobody knows is an error."""
+
+
+class LabelsBody(_Strict, frozen=True):
+    """Of ``PATCH /v1/project``."""
+
+    labels: tuple[str, ...]
+
+
+class DocumentsBody(_Strict, frozen=True):
+    """Of ``POST /v1/project/documents``."""
+
+    documents: tuple[dict[str, Any], ...]
+    split: Literal["sentences", "documents"] = "sentences"
+
+
+class SaveBody(_Strict, frozen=True):
+    """Of ``PUT /v1/project/documents/ID``."""
+
+    entities: tuple[Mark, ...]
+    state: Literal["open", "done", "skipped"]
+    revision: Annotated[int, Meta(ge=0)]
+
+
+class TrainBody(_Strict, frozen=True):
+    """Of ``POST /v1/project/train``."""
+
+    annotator: str | None = None
+    minutes: float = 10.0
+    start: Start = "model"
+
+
+async def read_body(request: Request, kind: type[_Body], *, empty: _Body | None = None) -> _Body:
+    """The body as a struct.
+
+    Raises:
+        MediaTypeError, TooLargeError, BodyError: as their names say.
+        UsageError: if it is JSON and not what the route takes; the message holds no value of it.
+    """
+    data = bytearray()
+    async for part in request.stream():
+        data += part
+        if len(data) > _MOST_BYTES:
+            raise TooLargeError(f"the body is larger than {_MOST_BYTES:,} bytes; send less at a time")
+    if not data and empty is not None:
+        return empty
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise MediaTypeError("Content-Type: must be application/json")
+    try:
+        raw = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BodyError("the body is not valid JSON") from None
+    try:
+        return msgspec.convert(raw, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise UsageError(f"the body is not what this route takes: {_plain(error)}") from None
+
+
+def _plain(error: Exception) -> str:
+    """What is wrong with a body, without values of it: msgspec quotes unknown ones."""
+    message = str(error)
+    if message.startswith("Object contains unknown field"):
+        return "it holds an unknown field"
+    if message.startswith("Invalid enum value"):
+        return f"a value is none of those allowed{message[message.rfind(' - at') :]}"
+    return message
+
+
+def query_of(request: Request, *known: str) -> dict[str, str]:
+    """The query parameters, each once.
+
+    Raises:
+        UsageError: if one is unknown or stands twice.
+    """
+    items = request.query_params.multi_items()
+    for name, _ in items:
+        if name not in known:
+            raise UsageError(
+                f"a query parameter is unknown; {did_you_mean(name, known) if known else 'known: none'}"
+            )
+    if len({name for name, _ in items}) != len(items):
+        raise UsageError("a query parameter stands twice")
+    return dict(items)
+
+
+def offsets_of(query: dict[str, str]) -> Offsets:
+    """The unit of offsets of a request and its answer.
+
+    Raises:
+        UsageError: if there is no such unit.
+    """
+    return one_of("offsets", query.get("offsets", "codepoint"), ("codepoint", "utf16"))
+
+
+def annotator_of(query: dict[str, str]) -> str:
+    """Who annotates.
+
+    Raises:
+        UsageError: if the request does not say.
+    """
+    if "annotator" not in query:
+        raise UsageError("annotator: say who annotates, with ?annotator=NAME")
+    check_annotator(query["annotator"])
+    return query["annotator"]
+
+
+def one_of(name: str, value: str, allowed: tuple[_Known, ...]) -> _Known:
+    """A value of a query parameter that has few.
+
+    Raises:
+        UsageError: if it is none of them.
+    """
+    for each in allowed:
+        if value == each:
+            return each
+    raise UsageError(f"{name}: must be one of {', '.join(allowed)}")
+
+
+def number_of(name: str, value: str, least: int, most: int) -> int:
+    """A whole number of a query parameter or a path.
+
+    Raises:
+        UsageError: if it is none, or outside the bounds.
+    """
+    is_number = value.isascii() and value.isdigit() and len(value) <= len(str(most))
+    if not is_number or not least <= int(value) <= most:
+        raise UsageError(f"{name}: must be a number from {least} to {most}")
+    return int(value)
+
+
+def document_of(value: dict[str, Any], place: int, unit: Offsets) -> Document:
+    """A document of a body; its offsets may count UTF-16 code units.
+
+    Raises:
+        UsageError: if it has a key that no document has.
+        DataError: if the value does not describe a document.
+    """
+    if not value.keys() <= _KEYS:
+        raise UsageError(f"documents[{place}]: has an unknown key; known: {', '.join(sorted(_KEYS))}")
+    text = value.get("text")
+    if unit == "utf16" and isinstance(text, str):
+        move = from_utf16(text)
+        value = {name: _moved(part, move) if name == "entities" else part for name, part in value.items()}
+        value.pop("sentences", None)
+        value.pop("sections", None)
+    return from_json(value, f"document {place + 1}")
+
+
+def _moved(entities: object, move: Callable[[int], int]) -> object:
+    """Entities with other offsets; what is malformed is left to be refused."""
+    if not isinstance(entities, list):
+        return entities
+    return [
+        {
+            name: move(part)
+            if name in ("start", "end") and isinstance(part, int)
+            else [[move(place) for place in span] for span in part]
+            if name == "spans" and _is_spans(part)
+            else part
+            for name, part in entity.items()
+        }
+        if isinstance(entity, dict)
+        else entity
+        for entity in entities
+    ]
+
+
+def _is_spans(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(span, list) and all(isinstance(place, int) for place in span) for span in value
+    )
