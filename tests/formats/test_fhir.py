@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -19,6 +19,9 @@ from medspan.formats.fhir_resources import MEDICATION_STATUS, VERIFICATION
 from medspan.formats.protocol import ReadOptions, WriteOptions
 from medspan.types import Attribute, Concept, Document, Entity, Relation, Section, Span
 from strategies import documents
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TEXT = "Aspirin 81 mg po daily for 👩 angina. Mother had asthma. No fever, HbA1c 7.2 %."
 
@@ -325,7 +328,7 @@ def test_any_names_come_back(tmp_path_factory, identity, label, value):
 
 
 def test_bundles_of_others_give_their_text(tmp_path: Path):
-    data = base64.b64encode("Ingen feber.".encode()).decode()
+    data = base64.b64encode(b"Ingen feber.").decode()
     note = {
         "resourceType": "DocumentReference",
         "status": "current",
@@ -343,6 +346,19 @@ def test_bundles_of_others_give_their_text(tmp_path: Path):
 
 
 SECRET = "Zyxomma"  # noqa: S105 - stands for document text: no message may hold it
+SECRET_BUNDLE = json.dumps(
+    {
+        "resourceType": "Bundle",
+        "entry": [
+            {
+                "resource": {
+                    "resourceType": "DocumentReference",
+                    "content": [{"attachment": {"data": SECRET}}],
+                }
+            }
+        ],
+    }
+)
 
 
 @pytest.mark.parametrize(
@@ -357,8 +373,7 @@ SECRET = "Zyxomma"  # noqa: S105 - stands for document text: no message may hold
             "missing",
         ),
         (
-            '{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "DocumentReference", '
-            '"content": [{"attachment": {"data": "%s"}}]}}]}' % SECRET,
+            SECRET_BUNDLE,
             "no UTF-8 text in base64",
         ),
     ],

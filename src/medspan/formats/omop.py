@@ -22,12 +22,12 @@ of concepts, sections as such, meta, documents without entities.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
 from medspan import __version__
 from medspan.formats import files
+from medspan.formats.columns import cell
 from medspan.formats.omop_read import OMOP, Mention, mentions
 from medspan.formats.parquet_rows import write_rows
 from medspan.formats.protocol import Losses, WriteOptions, count_unheld, day_of
@@ -96,9 +96,9 @@ def write(documents: Iterable[Document], path: Path, options: WriteOptions = Wri
         write_rows((_typed(number, row) for number, row in numbered), path, columns)
         return losses
     with files.writing(path) as handle:
-        table = csv.writer(handle, lineterminator="\n")
-        table.writerow(COLUMNS)
-        table.writerows((number, *row) for number, row in numbered)
+        handle.write(",".join(COLUMNS) + "\n")
+        for number, row in numbered:
+            handle.write(",".join(cell(str(value), ",") for value in (number, *row)) + "\n")
     return losses
 
 
