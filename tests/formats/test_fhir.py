@@ -124,6 +124,24 @@ def test_a_medication_has_its_dosage_and_reason():
     assert drug["reasonCode"] == [{"text": "angina"}]
 
 
+def test_a_place_with_two_labels_of_a_kind_is_one_resource():
+    twice = (
+        *NOTE.entities,
+        entity(10, "Chemical", "Aspirin", "present", "current", concepts=(Concept("MESH:D001241"),)),
+        entity(11, "Disease", "fever", "possible", "current"),
+        entity(12, "Medication", "Aspirin", "present", "current"),
+    )
+    note = NOTE.replace(
+        entities=twice, relations=(*NOTE.relations[1:], Relation("R2", "Dosage", "T10", "T2"))
+    )
+    drug, other = of_kind(note, "MedicationStatement")
+    assert [code["code"] for code in drug["medicationCodeableConcept"]["coding"]] == ["1191", "D001241"]
+    assert drug["dosage"][0]["text"] == "81 mg po daily"
+    assert len(drug["extension"]) == 2
+    assert "dosage" not in other  # the same label twice is two entries
+    assert len(of_kind(note, "Condition")) == 3  # they say different things of the same words
+
+
 def test_fields_that_nothing_ties_are_observations():
     loose = NOTE.replace(relations=())
     texts = [

@@ -26,6 +26,7 @@ EXTRAS = {
     "train": ("torch", "onnx", "gensim", "transformers", "tokenizers"),
     "transformer": ("tokenizers",),
     "arrow": ("pyarrow", "zstandard"),
+    "spacy": ("spacy",),
     "deid": ("cryptography", "faker"),
     "spark": ("pyspark", "pyarrow", "pandas"),
 }

@@ -5,7 +5,8 @@ A bundle (``collection``) holds, each under a UUID that the same document always
 - ``DocumentReference``: the text (UTF-8), or with ``WriteOptions(source_text=False)`` its size and SHA-1;
 - a resource an entity: Condition, FamilyMemberHistory, MedicationStatement or Observation by its label
   (``tables/fhir.toml``; ``WriteOptions.fhir_tables`` for your own) and its assertion (`fhir_resources`).
-  Dosage, route, frequency and duration that a relation ties to a medication stand in its dosage instead;
+  Dosage, route, frequency and duration that a relation ties to a medication stand in its dosage instead,
+  and a place with two labels of a kind (Chemical, Medication) is one resource;
 - ``Provenance``: all of these were assembled from the document by the ``Device`` medspan (version, and
   the model where ``WriteOptions.model`` names it).
 

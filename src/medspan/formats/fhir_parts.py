@@ -12,6 +12,8 @@ from medspan.formats.fhir_table import table_of
 from medspan.formats.surface import joined
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from medspan.formats.fhir_table import Table
     from medspan.types import Attribute, Concept, Document, Entity, Relation, Section, Span
 
@@ -114,11 +116,15 @@ def coding(concept: Concept, table: Table) -> Json:
     return value or {"userSelected": False}  # an empty id; no element may be empty
 
 
-def concept_text(entity: Entity, document: Document, table: Table) -> Json:
-    """A CodeableConcept: the codes of an entity, and its mention as text."""
-    codes = [coding(concept, table) for concept in entity.concepts]
+def concept_text(group: Sequence[Entity], document: Document, table: Table) -> Json:
+    """A CodeableConcept: the codes of entities of the same place, each once, and their mention as text."""
+    concepts: dict[str, Concept] = {}
+    for entity in group:
+        for concept in entity.concepts:
+            concepts.setdefault(concept.id, concept)
+    codes = [coding(concept, table) for concept in concepts.values()]
     value: Json = {"coding": codes} if codes else {}
-    return value | {"text": shown(joined(entity, document.text))}
+    return value | {"text": shown(joined(group[0], document.text))}
 
 
 def coded(system: str, code: str) -> Json:

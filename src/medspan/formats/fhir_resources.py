@@ -91,37 +91,59 @@ class Maker:
         return self._said[identifier].get("assertion") in SOMEONE_ELSES
 
     def resources(self) -> Iterator[Json]:
-        """A resource an entity, in their order; the fields of a medication stand in its dosage instead."""
+        """A resource an entity, in their order, but for two kinds of entities.
+
+        The fields of a medication stand in its dosage. And what has two labels, as Chemical and Medication or
+        Disease and Problem, is one medication or condition: entities of the same spans, kind, assertion and
+        temporality, but different labels, share a resource.
+        """
+        return map(self._resource, self._groups())
+
+    def _groups(self) -> list[list[Entity]]:
+        groups: list[list[Entity]] = []
+        same: dict[object, list[list[Entity]]] = {}
         for entity in self._document.entities:
-            if entity.id not in self._tied:
-                yield self._resource(entity)
+            kind, said = self._kinds[entity.id], self._said[entity.id]
+            if entity.id in self._tied:
+                continue
+            if kind in {"condition", "medication"}:
+                near = same.setdefault(
+                    (entity.spans, kind, said.get("assertion"), said.get("temporality")), []
+                )
+                free = (group for group in near if all(entity.label != other.label for other in group))
+                if group := next(free, None):
+                    group.append(entity)
+                    continue
+                groups.append([entity])
+                near.append(groups[-1])
+            else:
+                groups.append([entity])
+        return groups
 
-    def _resource(self, entity: Entity) -> Json:
-        kind, is_elses = self._kinds[entity.id], self._is_someone_elses(entity.id)
+    def _resource(self, group: Sequence[Entity]) -> Json:
+        first = group[0]
+        kind, is_elses = self._kinds[first.id], self._is_someone_elses(first.id)
         if kind == "condition":
-            own = self._family(entity) if is_elses else self._condition(entity)
+            own = self._family(group) if is_elses else self._condition(group)
         elif kind == "medication" and not is_elses:
-            own = self._medication(entity)
+            own = self._medication(group)
         else:
-            own = self._observation(entity, is_coded=kind in {"test", "medication"})
-        first = {
+            own = self._observation(group, is_coded=kind in {"test", "medication"})
+        head = {
             "resourceType": own.pop("resourceType"),
-            "id": self._id_of(entity),
-            "extension": [self._mention(entity)],
+            "id": identity(self._seed, first.id),
+            "extension": [self._mention(entity) for entity in group],
         }
-        return first | own
-
-    def _id_of(self, entity: Entity) -> str:
-        return identity(self._seed, entity.id)
+        return head | own
 
     def _mention(self, entity: Entity) -> Json:
         return mention(entity, self._places[entity.id], self._table)
 
-    def _code(self, entity: Entity) -> Json:
-        return concept_text(entity, self._document, self._table)
+    def _code(self, group: Sequence[Entity]) -> Json:
+        return concept_text(group, self._document, self._table)
 
-    def _condition(self, entity: Entity) -> Json:
-        said = self._said[entity.id]
+    def _condition(self, group: Sequence[Entity]) -> Json:
+        said = self._said[group[0].id]
         assertion = said.get("assertion", "")
         own: Json = {"resourceType": "Condition"}
         if assertion == "present" and (clinical := CLINICAL.get(said.get("temporality", ""))):
@@ -129,20 +151,20 @@ class Maker:
         if verified := VERIFICATION.get(assertion):
             own["verificationStatus"] = coded(_VERIFIED, verified)
         evidence = [{"detail": [self._source]}]
-        return own | {"code": self._code(entity), "subject": self._subject or UNKNOWN, "evidence": evidence}
+        return own | {"code": self._code(group), "subject": self._subject or UNKNOWN, "evidence": evidence}
 
-    def _family(self, entity: Entity) -> Json:
+    def _family(self, group: Sequence[Entity]) -> Json:
         """Somebody's condition who is not the patient; who it is no assertion says."""
         return {
             "resourceType": "FamilyMemberHistory",
             "status": "partial",
             "patient": self._subject or UNKNOWN,
             "relationship": {"text": "someone other than the patient"},
-            "condition": [{"code": self._code(entity)}],
+            "condition": [{"code": self._code(group)}],
         }
 
-    def _medication(self, entity: Entity) -> Json:
-        said = self._said[entity.id]
+    def _medication(self, group: Sequence[Entity]) -> Json:
+        said = self._said[group[0].id]
         assertion = said.get("assertion", "")
         status = MEDICATION_STATUS.get(assertion, "unknown")
         if assertion == "present":
@@ -150,13 +172,13 @@ class Maker:
         own = {
             "resourceType": "MedicationStatement",
             "status": status,
-            "medicationCodeableConcept": self._code(entity),
+            "medicationCodeableConcept": self._code(group),
             "subject": self._subject or UNKNOWN,
             "derivedFrom": [self._source],
         }
-        if reasons := self._reasons.get(entity.id):
+        if reasons := _tied(self._reasons, group):
             own["reasonCode"] = [{"text": shown(self._text(reason))} for reason in reasons]
-        if fields := self._fields.get(entity.id):
+        if fields := _tied(self._fields, group):
             own["dosage"] = [self._dosage(sorted(fields, key=lambda field: (field.start, field.end)))]
         return own
 
@@ -171,25 +193,32 @@ class Maker:
         if len(frequencies) == 1:
             own["timing"] = {"code": {"text": shown(self._text(frequencies[0]))}}
         if len(routes) == 1:
-            own["route"] = self._code(routes[0])
+            own["route"] = self._code(routes)
         return own
 
     def _text(self, entity: Entity) -> str:
         return joined(entity, self._document.text)
 
-    def _observation(self, entity: Entity, *, is_coded: bool) -> Json:
+    def _observation(self, group: Sequence[Entity], *, is_coded: bool) -> Json:
         """An Observation.
 
         What is not simply present of the patient is a modifier: who does not know it must not use it.
         """
+        entity = group[0]
         assertion = self._said[entity.id].get("assertion", "")
         own: Json = {"resourceType": "Observation"}
         if assertion in _REFUTING:
             own["modifierExtension"] = exact(ASSERTION, assertion)
         own["status"] = "unknown"
-        own["code"] = self._code(entity) if is_coded else {"text": shown(entity.label)}
+        own["code"] = self._code(group) if is_coded else {"text": shown(entity.label)}
         if self._subject and not self._is_someone_elses(entity.id):
             own["subject"] = self._subject
         if not is_coded:
-            own["valueCodeableConcept"] = self._code(entity)
+            own["valueCodeableConcept"] = self._code(group)
         return own | {"derivedFrom": [self._source]}
+
+
+def _tied(ties: Mapping[str, Sequence[Entity]], group: Sequence[Entity]) -> list[Entity]:
+    """What is tied to any of a group, each once."""
+    found = {each.id: each for entity in group for each in ties.get(entity.id, ())}
+    return list(found.values())
