@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Required bindings of R4 (hl7.org/fhir/R4/valueset-….html) of the elements medspan writes. A bundle of ours is a
-# collection.
+# Required bindings of R4 (hl7.org/fhir/R4/valueset-….html) of the elements
+# medspan writes. A bundle of ours is a collection.
 CODES = {
     "Bundle.type": "collection",
     "DocumentReference.status": "current superseded entered-in-error",
