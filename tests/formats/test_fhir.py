@@ -122,6 +122,8 @@ def test_a_medication_has_its_dosage_and_reason():
     assert dosage["timing"] == {"code": {"text": "daily"}}
     assert [each["url"] for each in dosage["extension"]] == [MENTION] * 3
     assert drug["reasonCode"] == [{"text": "angina"}]
+    angina = of_kind(NOTE, "Condition")[0]
+    assert drug["reasonReference"] == [{"reference": f"urn:uuid:{angina['id']}"}]
 
 
 def test_a_place_with_two_labels_of_a_kind_is_one_resource():
@@ -151,7 +153,7 @@ def test_fields_that_nothing_ties_are_observations():
     ]
     assert texts == ["81 mg", "po", "daily", "7.2 %"]
     (drug,) = of_kind(loose, "MedicationStatement")
-    assert not {"dosage", "reasonCode"} & set(drug)
+    assert not {"dosage", "reasonCode", "reasonReference"} & set(drug)
 
 
 def test_relations_are_understood_in_both_directions():

@@ -76,6 +76,9 @@ class Maker:
             for drug, other in ((relation.head, relation.tail), (relation.tail, relation.head)):
                 self._tie(drug, other, relation.label)
         self._tied = {field.id for fields in self._fields.values() for field in fields}
+        self._groups = self._grouped()
+        self._homes = {entity.id: self._id_of(group) for group in self._groups for entity in group}
+        """The id of the resource an entity became."""
 
     def _tie(self, drug: str, other: str, label: str) -> None:
         """Take note of a field or a reason of a medication."""
@@ -97,9 +100,12 @@ class Maker:
         Disease and Problem, is one medication or condition: entities of the same spans, kind, assertion and
         temporality, but different labels, share a resource.
         """
-        return map(self._resource, self._groups())
+        return map(self._resource, self._groups)
 
-    def _groups(self) -> list[list[Entity]]:
+    def _id_of(self, group: Sequence[Entity]) -> str:
+        return identity(self._seed, group[0].id)
+
+    def _grouped(self) -> list[list[Entity]]:
         groups: list[list[Entity]] = []
         same: dict[object, list[list[Entity]]] = {}
         for entity in self._document.entities:
@@ -131,7 +137,7 @@ class Maker:
             own = self._observation(group, is_coded=kind in {"test", "medication"})
         head = {
             "resourceType": own.pop("resourceType"),
-            "id": identity(self._seed, first.id),
+            "id": self._id_of(group),
             "extension": [self._mention(entity) for entity in group],
         }
         return head | own
@@ -178,6 +184,9 @@ class Maker:
         }
         if reasons := _tied(self._reasons, group):
             own["reasonCode"] = [{"text": shown(self._text(reason))} for reason in reasons]
+            ids = [self._homes[reason.id] for reason in reasons if not self._is_someone_elses(reason.id)]
+            if ids:
+                own["reasonReference"] = [reference(each) for each in dict.fromkeys(ids)]
         if fields := _tied(self._fields, group):
             own["dosage"] = [self._dosage(sorted(fields, key=lambda field: (field.start, field.end)))]
         return own
