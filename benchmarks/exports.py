@@ -8,7 +8,8 @@ mentions, concepts and relations (``gold``). Each set is written as FHIR, checke
 (fhir_check.py: fhir.resources, R4B package, and more), read again and compared; read again too after
 fhir.resources has written each bundle anew (``spans_equal_rewritten``). NOTE_NLP as CSV and as Parquet: rows
 are checked against the widths and values of the common data model 5.4, spans read again and compared. Writes
-exports.json beside this file; exits with 1 where anything is not valid or not equal.
+exports.json beside this file and its figures into docs/exports.md; exits with 1 where anything is not valid
+or not equal.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facts import facts, write_json
+from facts import facts, fill_page, read_json, write_json
 from fhir.resources.R4B.bundle import Bundle
 from fhir_check import faults
 
@@ -40,6 +41,7 @@ from medspan.types import Document
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "exports.md"
 WHOLE = "standoff/maccrobat2020"
 OTHERS = ("standoff/ncbi-disease", "standoff/bc5cdr", "standoff/phee")
 STAGES = ("sections", "assertion", "relations")
@@ -203,6 +205,31 @@ def is_good(result: Mapping[str, Any]) -> bool:
     )
 
 
+def page(results: Mapping[str, Any]) -> str:
+    """The figures as a table."""
+    lines = ["| | annotated | gold |", "|---|---|---|"]
+    rows = {
+        "documents": ("fhir", "bundles"),
+        "entities": ("fhir", "entities"),
+        "bundles valid": ("fhir", "valid"),
+        "documents with equal entities after reading": ("fhir", "spans_equal"),
+        "the same, after fhir.resources wrote the bundle anew": ("fhir", "spans_equal_rewritten"),
+        "NOTE_NLP rows valid, CSV": ("note_nlp_csv", "valid"),
+        "rows with equal spans after reading, CSV": ("note_nlp_csv", "spans_equal"),
+        "NOTE_NLP rows valid, Parquet": ("note_nlp_parquet", "valid"),
+        "rows with equal spans after reading, Parquet": ("note_nlp_parquet", "spans_equal"),
+        "megabytes of FHIR": ("fhir", "megabytes"),
+    }
+    for name, (part, key) in rows.items():
+        cells = [f"{results[each][part][key]:,}" for each in ("annotated", "gold")]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    kinds = sorted({kind for each in results.values() for kind in each["fhir"]["resources"]})
+    for kind in kinds:
+        cells = [f"{results[each]['fhir']['resources'].get(kind, 0):,}" for each in ("annotated", "gold")]
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     """Annotate, write, check, read."""
     parser = argparse.ArgumentParser(
@@ -211,7 +238,11 @@ def main() -> int:
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--model", default="clinical")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--reuse", action="store_true", help="measure nothing; fill the page from --output")
     arguments = parser.parse_args()
+    if arguments.reuse:
+        fill_page(PAGE, arguments.output, page(read_json(arguments.output)["results"]))
+        return 0
     gold = corpus(arguments.documents)
     results = {}
     for name, documents in {"annotated": annotated(gold, arguments.model), "gold": gold}.items():
@@ -220,6 +251,8 @@ def main() -> int:
         print(name, results[name])
     made = facts(None, packages={name: version(name) for name in PACKAGES}, stages=list(STAGES))
     write_json(arguments.output, {**made, "results": results})
+    if arguments.output == Path(__file__).with_suffix(".json"):
+        fill_page(PAGE, arguments.output, page(results))
     return int(not all(map(is_good, results.values())))
 
 

@@ -6,13 +6,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import DocBin
 from spacy.tokens import Span as SpacySpan
 
 import medspan.spacy
-import spacy
 from medspan.errors import DataError, MissingExtraError, UsageError
 from medspan.spacy import add, from_doc, to_docs, write
 from medspan.types import Attribute, Concept, Document, Entity, Relation, Section, Span

@@ -10,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import spacy
 
 import medspan
-import spacy
 from medspan.errors import ModelError, UsageError
 from medspan.spacy import MedspanPipe, from_doc, make_pipe
 from trained import TEXTS, model_folder
