@@ -67,10 +67,13 @@ def test_splits_by_meta_and_by_option_and_one_after_another(tmp_path: Path):
     out = tmp_path / "out"
     formats.write([dev, NOTE], out, "hf")
     first = rows(out / "train.jsonl")
+    front = (out / CARD).read_text(encoding="utf-8").partition("\n# Named entities")[0]
+    (out / CARD).write_text(front + "\n# Mine\n", encoding="utf-8")
     formats.write(
         [NOTE.replace(entities=(Entity("T1", "Late", (Span(3, 8),)),))], out, "hf", WriteOptions(split="test")
     )
     assert rows(out / "train.jsonl") == first
+    assert (out / CARD).read_text(encoding="utf-8").endswith("\n---\n\n# Mine\n")
     card = (out / CARD).read_text(encoding="utf-8")
     assert list(splits_of(card)) == ["train", "validation", "test"]
     names = names_of(card)

@@ -45,6 +45,14 @@ _ORDER = ("train", "validation", "test")
 _NAME = re.compile(r"\w+(?:\.\w+)*")  # of a split, as `datasets` wants it
 _NAMES = re.compile(r"^ {12}'\d+': (\".*\")$", re.MULTILINE)
 _ENCODER = msgspec.json.Encoder()
+_PAGE = """
+# Named entities
+
+Written by medspan. A row is a sentence: `tokens` are its words, `ner_tags` their tags in IOB2, `starts` where
+each word begins in the text of the document, in code points.
+
+Say here where the texts come from, who annotated them and under which licence they may be used.
+"""
 
 
 def write(documents: Iterable[Document], path: Path, options: WriteOptions = WriteOptions()) -> Losses:
@@ -54,7 +62,7 @@ def write(documents: Iterable[Document], path: Path, options: WriteOptions = Wri
         UsageError: if ``path`` is a file, or a split has a name that `datasets` does not take.
     """
     losses = Losses()
-    known = _known(path)
+    known, page = _known(path)
     numbers = {name: number for number, name in enumerate(known or ["O"])}
     with files.writing_folder(path) as folder:
         with ExitStack() as stack:
@@ -71,7 +79,7 @@ def write(documents: Iterable[Document], path: Path, options: WriteOptions = Wri
             {*handles, *others}, key=lambda name: (_ORDER.index(name) if name in _ORDER else 9, name)
         )
         with files.writing(folder / CARD) as card:
-            card.write(_card(list(numbers), splits))
+            card.write(_front(list(numbers), splits) + page)
     return losses
 
 
@@ -116,15 +124,16 @@ def _split(document: Document, options: WriteOptions) -> str:
     return "validation" if name.lower() in _VALIDATION else name
 
 
-def _known(path: Path) -> list[str]:
-    """The tags of a card we wrote, in their order."""
+def _known(path: Path) -> tuple[list[str], str]:
+    """The tags of a card we wrote, in their order, and its page, which its owner may have changed."""
     card = path / CARD
     if not card.is_file():
-        return []
-    names: list[str] = [msgspec.json.decode(name) for name in _NAMES.findall(files.read_text(card))]
-    if not names:
+        return [], _PAGE
+    front, is_closed, page = files.read_text(card).partition("\n---\n")
+    names: list[str] = [msgspec.json.decode(name) for name in _NAMES.findall(front)]
+    if not names or not is_closed:
         raise UsageError(f"{card}: is no dataset card of medspan; name another folder")
-    return names
+    return names, page
 
 
 def _count(document: Document, losses: Losses) -> None:
@@ -133,10 +142,9 @@ def _count(document: Document, losses: Losses) -> None:
     losses.add("document texts")
 
 
-def _card(tags: list[str], splits: list[str]) -> str:
-    """The dataset card: YAML that `datasets` reads, and a page for people."""
+def _front(tags: list[str], splits: list[str]) -> str:
+    """What `datasets` reads of the dataset card: YAML."""
     quoted = [msgspec.json.encode(tag).decode() for tag in tags]  # a JSON text is a YAML text
-    labels = [tag[2:] for tag in tags if tag.startswith("B-")]
     lines = [
         "---",
         "task_categories:",
@@ -161,15 +169,5 @@ def _card(tags: list[str], splits: list[str]) -> str:
         "        names:",
         *(f"            '{number}': {name}" for number, name in enumerate(quoted)),
         "---",
-        "",
-        "# Named entities",
-        "",
-        f"Written by medspan. Splits: {', '.join(splits) or 'none'}. Labels: {', '.join(labels) or 'none'}.",
-        "",
-        "A row is a sentence: `tokens` are its words, `ner_tags` their tags in IOB2, `starts` where each",
-        "word begins in the text of the document, in code points.",
-        "",
-        "Say here where the texts come from, who annotated them and under which licence they may be used.",
-        "",
     ]
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"

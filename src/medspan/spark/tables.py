@@ -44,7 +44,7 @@ def note_nlp(
     """Rows of NOTE_NLP (`medspan.formats.omop`), without ``note_nlp_id``: number them as your database does.
 
     Args:
-        df: as `annotate` returns it with the texts kept; relations and sections are used where they are there.
+        df: as `annotate` returns it with the texts kept; relations and sections are used if they are there.
         text: the column of texts.
         note_id: the column of the notes' ids.
         date: day of the annotation, ISO; None for today, by UTC.
