@@ -91,7 +91,7 @@ def write(documents: Iterable[Document], path: Path, options: WriteOptions = Wri
     """
     losses = Losses()
     numbered = enumerate(_all_rows(documents, options, losses), start=1)
-    if ".parquet" in path.suffixes:
+    if files.suffix_of(path) == ".parquet":
         columns = {name: _KINDS.get(name, "string") for name in COLUMNS}
         write_rows((_typed(number, row) for number, row in numbered), path, columns)
         return losses
