@@ -25,7 +25,7 @@ LEVELS = {
     **dict.fromkeys(("model", "train"), 3),
     "tasks": 4,
     **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report", "study", "suggest", "project"), 5),
-    **dict.fromkeys(("cli", "serve", "spark", "__main__", "__init__"), 6),
+    **dict.fromkeys(("cli", "serve", "spark", "spacy", "__main__", "__init__"), 6),
 }
 VERBS_THAT_TRAIN = (
     *("train", "finetune", "distil", "export", "selftrain", "pretrain", "study", "terminology_learn"),
@@ -39,7 +39,8 @@ ONLY_IN = {
     "tokenizers": ("features/pieces", "train/"),
     "onnxruntime": ("model/",),
     "safetensors": ("model/", "train/"),
-    "pyarrow": ("formats/parquet", "spark/"),
+    "pyarrow": ("formats/arrow", "formats/parquet", "spark/"),
+    "spacy": ("spacy/",),
     **dict.fromkeys(("pyspark", "pandas"), ("spark/",)),
     "py4j": (),
     "zstandard": ("formats/packing",),

@@ -168,7 +168,8 @@ def _annotate(request: Request, output: str | None, wanted: str, *, is_kept: boo
         elif wanted == LISTING:
             _show(_annotated(request, documents))
         else:
-            losses = formats.write(_annotated(request, documents), target, wanted, WriteOptions())
+            made_by = WriteOptions(model=Path(request.model).name)
+            losses = formats.write(_annotated(request, documents), target, wanted, made_by)
     report(losses, rejected)
 
 

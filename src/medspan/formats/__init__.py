@@ -12,7 +12,9 @@ from medspan.formats import (
     blocks,
     brat,
     conll,
+    fhir,
     files,
+    hf,
     html,
     i2b2,
     jsonl,
@@ -57,6 +59,7 @@ READERS: dict[str, Reader] = {
     "blocks": blocks.read,
     "brat": brat.read,
     "conll": conll.read,
+    "fhir": fhir.read,
     "i2b2-2009": i2b2.read,
     "jsonl": jsonl.read,
     "notes": notes.read,
@@ -71,6 +74,8 @@ WRITERS: dict[str, Writer] = {
     "bioc_xml": bioc_xml.write,
     "brat": brat.write,
     "conll": conll.write,
+    "fhir": fhir.write,
+    "hf": hf.write,
     "html": html.write,
     "i2b2-2009": i2b2.write,
     "jsonl": jsonl.write,
@@ -80,12 +85,14 @@ WRITERS: dict[str, Writer] = {
     "text": text.write,
 }
 
-# Not among them, for others have their extensions: blocks (.txt), notes and omop (.csv) are named.
+# Not among them, for others have their extensions: blocks (.txt), notes and omop (.csv) are named; so is
+# hf, a folder.
 _EXTENSIONS = {
     "bioc_json": bioc_json.EXTENSIONS,
     "bioc_xml": bioc_xml.EXTENSIONS,
     "brat": brat.EXTENSIONS,
     "conll": conll.EXTENSIONS,
+    "fhir": fhir.EXTENSIONS,
     "html": html.EXTENSIONS,
     "i2b2-2009": i2b2.EXTENSIONS,
     "jsonl": jsonl.EXTENSIONS,
