@@ -195,3 +195,24 @@ def test_rows_that_break_the_data_model_are_found():
     }.items():
         assert name in list(exports.row_faults(good | {name: value}, 1, texts)), name
     assert list(exports.row_faults({"note_id": "n"}, 1, texts)) == ["columns"]
+
+
+def test_the_page_has_the_figures_of_the_last_run():
+    exports = import_module("exports")
+    kept = json.loads(exports.PAGE.parents[1].joinpath("benchmarks/exports.json").read_text(encoding="utf-8"))
+    assert exports.page(kept["results"]) in exports.PAGE.read_text(encoding="utf-8")
+    assert all(map(exports.is_good, kept["results"].values()))
+
+
+def test_a_run_that_loses_something_is_not_good():
+    exports = import_module("exports")
+    result = exports.measure([NOTE], WriteOptions())
+    assert exports.is_good(result)
+    for part, key in [
+        ("fhir", "valid"),
+        ("fhir", "spans_equal"),
+        ("note_nlp_csv", "valid"),
+        ("note_nlp_parquet", "spans_equal"),
+    ]:
+        worse = {**result, part: {**result[part], key: result[part][key] - 1}}
+        assert not exports.is_good(worse)
