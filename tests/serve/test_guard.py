@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -161,3 +163,17 @@ def test_a_file_that_holds_no_keys_is_refused(tmp_path: Path, text: str) -> None
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match="add-key"):
         read_keys(path)
+
+
+def test_a_client_that_leaves_is_no_error_of_the_service(live: Live) -> None:
+    port = int(live.url.rpartition(":")[2])
+    head = b"POST /v1/annotate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(head + b"Content-Length: 50\r\n\r\n{")
+        time.sleep(0.2)
+    ends = time.monotonic() + 10
+    while '"status":499' not in live.said() and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert '"status":499' in live.said()
+    assert '"status":500' not in live.said()
+    assert "Exception" not in live.said()

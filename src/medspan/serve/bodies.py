@@ -7,8 +7,9 @@ import re
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+from starlette.requests import ClientDisconnect
 
-from medspan.serve.problems import HttpError
+from medspan.serve.problems import GONE, HttpError
 from medspan.serve.schema import Given, as_document
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     """The whole body.
 
     Raises:
-        HttpError: 413 where it is too large, 408 where it does not come.
+        HttpError: 413 where it is too large, 408 where it does not come, `GONE` where nobody waits any more.
     """
     too_large = HttpError(413, f"a body has {limits.body_bytes:,} bytes at most here; send several requests")
     announced = request.headers.get("content-length", "")
@@ -61,6 +62,8 @@ async def read_body(request: Request, limits: Limits) -> bytes:
                 pieces.append(piece)
     except TimeoutError:
         raise HttpError(408, f"the body did not come within {_SECONDS:.0f} s") from None
+    except ClientDisconnect:
+        raise HttpError(GONE, "whoever asked is gone") from None
     return b"".join(pieces)
 
 

@@ -12,6 +12,8 @@ from starlette.responses import Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+GONE = 499
+"""Stands in the log for a request whose client left before it was answered (as of nginx); nobody gets it."""
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -47,7 +49,6 @@ def busy(seconds: float) -> HttpError:
 
 def problem_response(error: HttpError, request_id: str) -> Response:
     """The answer for an error."""
-    problem = Problem(
-        title=HTTPStatus(error.status).phrase, status=error.status, detail=error.detail, request_id=request_id
-    )
+    title = "Client Closed Request" if error.status == GONE else HTTPStatus(error.status).phrase
+    problem = Problem(title=title, status=error.status, detail=error.detail, request_id=request_id)
     return Response(msgspec.json.encode(problem), error.status, error.headers, MEDIA_TYPE)
