@@ -25,7 +25,7 @@ LEVELS = {
     **dict.fromkeys(("model", "train"), 3),
     "tasks": 4,
     **dict.fromkeys(("pipeline", "jobs", "bench", "evaluation", "report", "study", "suggest", "project"), 5),
-    **dict.fromkeys(("cli", "serve", "spark", "__main__", "__init__"), 6),
+    **dict.fromkeys(("cli", "serve", "spark", "spacy", "__main__", "__init__"), 6),
 }
 VERBS_THAT_TRAIN = (
     *("train", "finetune", "distil", "export", "selftrain", "pretrain", "study", "terminology_learn"),
@@ -39,11 +39,13 @@ ONLY_IN = {
     "tokenizers": ("features/pieces", "train/"),
     "onnxruntime": ("model/",),
     "safetensors": ("model/", "train/"),
-    "pyarrow": ("formats/parquet", "spark/"),
+    "pyarrow": ("formats/arrow", "formats/parquet", "spark/"),
+    "spacy": ("spacy/",),
     **dict.fromkeys(("pyspark", "pandas"), ("spark/",)),
     "py4j": (),
     "zstandard": ("formats/packing",),
     "typer": ("cli/",),
+    **dict.fromkeys(("starlette", "uvicorn", "anyio", "prometheus_client"), ("serve/",)),
     "rich": ("cli/",),
     "numpy": (
         "features/",
@@ -57,12 +59,12 @@ ONLY_IN = {
         "bench",
         "cli/",
     ),
-    **dict.fromkeys(("starlette", "uvicorn", "anyio"), ("serve/",)),
     "sqlite3": ("project/",),
     **dict.fromkeys(
-        ("urllib.request", "http", "socket", "ssl", "ftplib", "requests", "httpx", "urllib3"),
+        ("urllib.request", "http.client", "ssl", "ftplib", "requests", "httpx", "urllib3"),
         ("corpora/get",),
     ),
+    "socket": ("corpora/get", "serve/server"),
 }
 FORBIDDEN_MODULES = {"pickle", "cPickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
 FORBIDDEN_CALLS = {"print", "eval", "exec", "torch.load", "__import__"}

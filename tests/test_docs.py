@@ -47,7 +47,7 @@ def blocks_of(page: Path) -> list[Block]:
 
 def write_material(folder: Path) -> None:
     """What the pages presume: the clone's examples, annotated notes in brat, and a small JSONL file."""
-    shutil.copytree(ROOT / "examples", folder / "examples")
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("node_modules"))
     shutil.copytree(ROOT / "recipes", folder / "recipes")
     entity = {"id": "T1", "label": "Chemical", "start": 11, "end": 18, "text": "lithium"}
     note = {"id": "note-1", "text": "No sign of lithium toxicity.", "entities": [entity]}

@@ -205,16 +205,22 @@ def test_a_shipped_start_is_the_folder_without_its_head(tmp_path: Path, capsys: 
     assert all(torch.equal(given.tensors[name], shipped.tensors[name]) for name in given.tensors)
 
 
+ALL = {"apt-get", "javac", "node", "npm", "curl", "chromium"}
+
+
 @pytest.mark.parametrize(
     ("there", "user", "expected"),
     [
-        ({"apt-get"}, 0, ["update", "install"]),
-        ({"apt-get", "java"}, 0, []),
+        (ALL, 0, []),
+        (ALL - {"chromium"} | {"google-chrome"}, 0, []),
+        (ALL - {"javac"}, 0, ["update", "default-jdk-headless"]),
+        (ALL - {"node", "npm"}, 0, ["update", "nodejs", "npm"]),
+        ({"apt-get"}, 0, ["update", "default-jdk-headless", "nodejs", "npm", "curl", "chromium"]),
         ({"apt-get"}, 1000, []),
         (set(), 0, []),
     ],
 )
-def test_a_java_is_only_fetched_where_there_is_none_and_it_may_be(
+def test_programs_are_only_fetched_where_they_lack_and_it_may_be(
     bootstrap, monkeypatch: pytest.MonkeyPatch, there: set[str], user: int, expected: list[str]
 ):
     called: list[list[str]] = []
@@ -222,6 +228,27 @@ def test_a_java_is_only_fetched_where_there_is_none_and_it_may_be(
     monkeypatch.setattr(bootstrap.os, "geteuid", lambda: user)
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setattr(bootstrap.subprocess, "call", lambda words, **_: called.append(words) or 0)
-    bootstrap.get_java()
-    assert [words[1] for words in called] == expected
-    assert not called or called[-1][-1] == bootstrap.JAVA
+    bootstrap.get_programs()
+    assert [words[-1] for words in called] == expected
+
+
+def test_a_java_may_be_where_java_home_says(bootstrap, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda _: None)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert not bootstrap.is_there(("javac",))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "javac").touch()
+    assert bootstrap.is_there(("javac",))
+
+
+def test_a_package_this_system_lacks_keeps_no_other_from_coming(
+    bootstrap, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: name if name == "apt-get" else None)
+    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 0)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setattr(bootstrap.subprocess, "call", lambda words, **_: int(words[-1] == "npm"))
+    bootstrap.get_programs()
+    said = capsys.readouterr().err.splitlines()
+    assert "npm could not be installed; its tests will be skipped" in said
+    assert said[-1] == "Installing chromium for the tests of the page ..."

@@ -22,7 +22,15 @@ STAMP = VENV / "medspan-installed.txt"
 LOG = VENV / "medspan-install.log"
 OUT = ROOT / "out"
 DIST = ROOT / "dist"
-JAVA = "openjdk-17-jre-headless"
+
+SYSTEM_PACKAGES = (
+    (("javac",), "default-jdk-headless", "Spark and the Java client"),
+    (("node",), "nodejs", "the JavaScript examples"),
+    (("npm",), "npm", "the JavaScript examples"),
+    (("curl",), "curl", "the curl client"),
+    (("chromium", "chromium-browser", "google-chrome"), "chromium", "the page"),
+)
+"""Programs that tests start, any of which will do, the package that has one, and what it is for."""
 
 NO_VENV = """This Python cannot make a virtual environment: its module {missing} is missing.
   Debian, Ubuntu:  sudo apt install python{major}.{minor}-venv   (or python3-venv)
@@ -75,7 +83,7 @@ def main(words: list[str]) -> int:
             install("dev", options)
             return build_wheels()
         install("train,dev", options)
-        get_java()
+        get_programs()
         return run("-m", "pytest", *rest)
     except SetupError as error:
         say(str(error))
@@ -116,18 +124,31 @@ def annotate() -> int:
     return 0
 
 
-def get_java() -> None:
-    """Have the system's packages bring a Java for the tests of Spark, where that needs no more rights.
+def get_programs() -> None:
+    """Have the system's packages bring programs that tests start, where that needs no more rights.
 
-    Without one those tests are skipped, and say how to get it.
+    Without one its tests are skipped, and say how to get it.
     """
     apt = shutil.which("apt-get")
-    if shutil.which("java") or os.environ.get("JAVA_HOME") or apt is None or os.geteuid() != 0:
+    missing = [(package, use) for programs, package, use in SYSTEM_PACKAGES if not is_there(programs)]
+    if not missing or apt is None or os.geteuid() != 0:
         return
-    say(f"Installing {JAVA} for the tests of Spark ...")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    for words in (["update"], ["install", "--yes", "--no-install-recommends", JAVA]):
-        subprocess.call([apt, *words], env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, **quiet)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.call([apt, "update"], env=environment, **quiet)
+    for package, use in missing:  # one by one: a package this system lacks keeps no other from coming
+        say(f"Installing {package} for the tests of {use} ...")
+        words = [apt, "install", "--yes", "--no-install-recommends", package]
+        if subprocess.call(words, env=environment, **quiet):
+            say(f"{package} could not be installed; its tests will be skipped")
+
+
+def is_there(programs: tuple[str, ...]) -> bool:
+    """Whether one of some programs can be started; a Java may also be where JAVA_HOME says."""
+    home = os.environ.get("JAVA_HOME")
+    if home and Path(home, "bin", programs[0]).is_file():
+        return True
+    return any(shutil.which(program) for program in programs)
 
 
 def build_wheels() -> int:

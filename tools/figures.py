@@ -161,6 +161,22 @@ def memory_lines(result: dict[str, Any]) -> list[str]:
     return [*lines, ""] if lines else []
 
 
+def serving_lines(result: dict[str, Any]) -> list[str]:
+    """The service under load."""
+    found = result.get("load")
+    if not found:
+        return []
+    served = sorted((each["served"] for each in found["rounds"]), key=lambda each: each["words_per_second"])
+    middle = served[len(served) // 2]
+    sentence = (
+        f"The service answers {middle['requests_per_second']:,.0f} requests of 200 words a second from 32 "
+        f"clients on the same cores (95 % within {middle['milliseconds']['p95']:.0f} ms), "
+        f"{found['share_of_bulk']['median']:.2f} of what a bulk job does there "
+        f"(`benchmarks/serving.py`, {found['date']})."
+    )
+    return [sentence, ""]
+
+
 def hardware_line(*results: dict[str, Any]) -> list[str]:
     """What the figures were measured on."""
     seen = {
@@ -178,6 +194,7 @@ def render() -> str:
         *beside_lines(read("speed.json"), shipped),
         *latency_lines(read("latency.json")),
         *memory_lines(read("memory.json")),
+        *serving_lines(read("serving.json")),
         *recipe_lines(recipes),
         *speed_lines(speed),
         *hardware_line(shipped, *(run for entry in recipes.values() for run in entry["runs"])),

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+import medspan
 from medspan import formats
 from medspan.formats.protocol import CONCEPT_RELATIONS
 from medspan.types import Attribute, Concept, Document, Entity, Relation, Section, Span
@@ -134,3 +135,10 @@ def test_attributes_as_a_list(tmp_path):
     entity = {"start": 0, "end": 1, "label": "X", "attributes": [{"name": "a", "value": "b", "score": 0.5}]}
     document = _read(tmp_path, {"text": "x", "entities": [entity]})
     assert document.entities[0].attributes == (Attribute("a", "b", 0.5),)
+
+
+def test_a_number_that_is_too_large_is_malformed(tmp_path):
+    line = '{"text": "abc", "entities": [{"label": "x", "start": 0, "end": 1, "score": 1' + "0" * 400 + "}]}"
+    (tmp_path / "a.jsonl").write_text(line, encoding="utf-8")
+    with pytest.raises(medspan.FormatError, match=r"a.jsonl:1: .*more than 64 bits"):
+        list(formats.read(tmp_path / "a.jsonl"))

@@ -1,9 +1,9 @@
 """A worker whose model is a stub: marks words in capitals, and does what some words order.
 
 BOOM raises an error that holds the text, KILL ends the process, TOGETHER fails unless it is alone, LATER waits,
-ONCE ends the process unless the file STUB_MARK is there, which it makes. With STUB_DIES=start the process ends
-before it is ready, with "first start" only where STUB_MARK is not there, with broken it has no model, with fails
-it fails on every text, with always it ends at each.
+HANG waits for a minute, ONCE ends the process unless the file STUB_MARK is there, which it makes. With
+STUB_DIES=start the process ends before it is ready, with "first start" only where STUB_MARK is not there, with
+broken it has no model, with fails it fails on every text, with always it ends at each.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ def obey(text: str, company: int) -> None:
         raise ValueError(text)
     if "TOGETHER" in text and company > 1:
         raise ValueError(text)
+    if "HANG" in text:
+        time.sleep(60)
     if "LATER" in text:
         time.sleep(0.1)
 

@@ -60,6 +60,14 @@ def test_guilty_documents_are_found_among_others(tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["part-00000.errors.jsonl", "part-00000.jsonl"]
 
 
+def test_a_document_that_hangs_costs_itself_alone():
+    with closing(Pool(Setup("stub"), 1, STUB, seconds=1.0)) as pool:
+        found = pool.run(part_of("a DRUG", "HANG", "b DRUG"), "lines")
+    assert isinstance(found, Found)
+    assert [row.id for row in found.errors] == ["n1"]
+    assert found.data.count(b"\n") == 2
+
+
 def test_documents_that_kill_only_in_company_go_alone(monkeypatch: pytest.MonkeyPatch):
     asked: list[bool] = []
     with closing(stub_pool()) as pool:

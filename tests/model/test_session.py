@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -199,3 +202,12 @@ def test_cores_follow_the_quota_of_the_container(
 def test_cores_without_cgroups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "_CGROUP_LIMIT", tmp_path / "none")
     assert available_cores() >= 1
+
+
+def test_a_loaded_model_tells_nobody(tmp_path: Path):
+    """onnxruntime would make an id of this machine and a list of events to send, in the user's folders."""
+    code = "import medspan, time; medspan.load('deid', threads=1)('asthma'); time.sleep(0.5)"
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run([sys.executable, "-c", code], env={**environment, **home}, check=True)
+    assert list(tmp_path.rglob("*")) == []

@@ -7,13 +7,13 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from tiny_project import tiny_model, tiny_project
 
 from medspan.errors import UsageError
 from medspan.formats import WRITERS, read
 from medspan.project.exporting import SUFFIXES, export
 from medspan.project.structs import Mark, NotFoundError
 from medspan.project.suggesting import rate
+from tiny_project import tiny_model, tiny_project
 from tiny_training import tiny_document
 
 if TYPE_CHECKING:

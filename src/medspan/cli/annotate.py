@@ -112,7 +112,7 @@ def annotate(  # noqa: PLR0917 - typer declares options as defaults
     a folder (OUT/), it gets JSONL in parts and a manifest: any number of documents, several processes, and a
     job that was stopped or killed goes on with --resume.
     """
-    labels, added = _names(types), _names(stages)
+    labels, added = names(types), names(stages)
     _check_stages(added)
     request = Request(
         inputs=tuple(paths),
@@ -138,7 +138,7 @@ def annotate(  # noqa: PLR0917 - typer declares options as defaults
         _annotate(request, output, _format(format, output), is_kept=on_error is OnError.SKIP)
 
 
-def _names(listed: str | None) -> tuple[str, ...]:
+def names(listed: str | None) -> tuple[str, ...]:
     """Names with commas between them."""
     return tuple(name.strip() for name in (listed or "").split(",") if name.strip())
 
@@ -168,7 +168,8 @@ def _annotate(request: Request, output: str | None, wanted: str, *, is_kept: boo
         elif wanted == LISTING:
             _show(_annotated(request, documents))
         else:
-            losses = formats.write(_annotated(request, documents), target, wanted, WriteOptions())
+            made_by = WriteOptions(model=Path(request.model).name)
+            losses = formats.write(_annotated(request, documents), target, wanted, made_by)
     report(losses, rejected)
 
 

@@ -50,6 +50,16 @@ def convert(  # noqa: PLR0917 - typer fills the options by name
     document_text: Annotated[
         bool, typer.Option("--document-text", help="Tables: a column with each document's text.")
     ] = False,
+    source_text: Annotated[
+        bool, typer.Option(help="FHIR: each note's text in its bundle; else its size and digest.")
+    ] = True,
+    fhir_table: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="TABLE", help="FHIR: what becomes of labels of your own; may stand several times."
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(help="hf: the split of documents whose meta names none.")] = "train",
     text_column: TextColumn = "text",
     id_column: IdColumn = "id",
 ) -> None:
@@ -59,7 +69,12 @@ def convert(  # noqa: PLR0917 - typer fills the options by name
     """
     _check_names(source, target)
     options = WriteOptions(
-        tag_scheme=tag_scheme.value if tag_scheme else None, spacing=spacing, document_text=document_text
+        tag_scheme=tag_scheme.value if tag_scheme else None,
+        spacing=spacing,
+        document_text=document_text,
+        source_text=source_text,
+        fhir_tables=tuple(fhir_table or ()),
+        split=split,
     )
     with ExitStack() as stack:
         rejected = RejectedFile(rejected_path(source, target), stack)

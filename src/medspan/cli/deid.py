@@ -118,7 +118,7 @@ def deid(  # noqa: PLR0917 - typer declares options as defaults
         limits=Limits(documents=part_documents, document_characters=max_document_chars),
         is_resumed=resume,
     )
-    asked = deid_folder.Asked(policy, _key(key_file), key_file, vault, report)
+    asked = deid_folder.Asked(policy, key_of(key_file), key_file, vault, report)
     if output is not None and bulk.is_folder(output) and format in {None, "jsonl"}:
         deid_folder.run(request, output, asked)
     else:
@@ -222,7 +222,8 @@ def _deidentifier(request: Request, asked: deid_folder.Asked) -> Deidentifier:
     return Deidentifier(loaded, recognizer, key=asked.key)
 
 
-def _key(key_file: Path | None) -> bytes | None:
+def key_of(key_file: Path | None) -> bytes | None:
+    """The secret of de-identification: of a file, else of the environment, else None."""
     from medspan.tasks.deid.pipelines import checked_key, key_from_environment  # noqa: PLC0415 - as above
 
     if key_file is None:

@@ -26,7 +26,9 @@ EXTRAS = {
     "train": ("torch", "onnx", "gensim", "transformers", "tokenizers"),
     "transformer": ("tokenizers",),
     "arrow": ("pyarrow", "zstandard"),
+    "spacy": ("spacy",),
     "deid": ("cryptography", "faker"),
+    "serve": ("starlette", "uvicorn", "httptools", "uvloop", "prometheus-client"),
     "spark": ("pyspark", "pyarrow", "pandas"),
 }
 

@@ -73,6 +73,7 @@ VERBS: dict[str, Verb] = {
     ),
     "terminology look": Verb("terminology:look", "Look up names in an index."),
     "terminology check": Verb("terminology:check", "Check every byte of an index against its digests."),
+    "serve": Verb("serve:serve", "Serve models over HTTP, and a page to look and correct on."),
     "bench": Verb("bench:bench", "Measure how fast a model is on this machine."),
     "info": Verb("info:info", "Show versions, models and extras, or describe a model."),
 }

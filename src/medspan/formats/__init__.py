@@ -12,7 +12,9 @@ from medspan.formats import (
     blocks,
     brat,
     conll,
+    fhir,
     files,
+    hf,
     html,
     i2b2,
     jsonl,
@@ -45,6 +47,7 @@ __all__ = [
     "Losses",
     "ReadOptions",
     "WriteOptions",
+    "extension_of",
     "guess_format",
     "read",
     "write",
@@ -56,6 +59,7 @@ READERS: dict[str, Reader] = {
     "blocks": blocks.read,
     "brat": brat.read,
     "conll": conll.read,
+    "fhir": fhir.read,
     "i2b2-2009": i2b2.read,
     "jsonl": jsonl.read,
     "notes": notes.read,
@@ -70,6 +74,8 @@ WRITERS: dict[str, Writer] = {
     "bioc_xml": bioc_xml.write,
     "brat": brat.write,
     "conll": conll.write,
+    "fhir": fhir.write,
+    "hf": hf.write,
     "html": html.write,
     "i2b2-2009": i2b2.write,
     "jsonl": jsonl.write,
@@ -79,12 +85,14 @@ WRITERS: dict[str, Writer] = {
     "text": text.write,
 }
 
-# Not among them, for others have their extensions: blocks (.txt), notes and omop (.csv) are named.
+# Not among them, for others have their extensions: blocks (.txt), notes and omop (.csv) are named; so is
+# hf, a folder.
 _EXTENSIONS = {
     "bioc_json": bioc_json.EXTENSIONS,
     "bioc_xml": bioc_xml.EXTENSIONS,
     "brat": brat.EXTENSIONS,
     "conll": conll.EXTENSIONS,
+    "fhir": fhir.EXTENSIONS,
     "html": html.EXTENSIONS,
     "i2b2-2009": i2b2.EXTENSIONS,
     "jsonl": jsonl.EXTENSIONS,
@@ -123,6 +131,11 @@ def guess_format(path: Path | str) -> str:
         f"several formats fit ({', '.join(found)})" if found else f"no format is known by it; known: {known}"
     )
     raise UsageError(f"{path}: {problem}; name the format")
+
+
+def extension_of(name: str) -> str:
+    """The extension of a format's files; that of a plain table where it has none of its own."""
+    return _EXTENSIONS[name][0] if name in _EXTENSIONS else ".csv"
 
 
 def _formats_of(suffixes: set[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the readers of tables share: long cells, the delimiter, and the columns of text and id."""
+"""What readers and writers of tables share: cells, the delimiter, and the columns of text and id."""
 
 from __future__ import annotations
 
@@ -65,3 +65,13 @@ def _place(wanted: str, names: Sequence[str]) -> int | None:
     folded = [name.strip().casefold() for name in names]
     folded_wanted = wanted.strip().casefold()
     return folded.index(folded_wanted) if folded_wanted in folded else None
+
+
+def cell(value: str, delimiter: str) -> str:
+    """A value as it is written, in quotes where it would break the table.
+
+    Python's csv module leaves a lone carriage return without quotes, and reads a line end there.
+    """
+    if any(character in value for character in (delimiter, '"', "\n", "\r")):
+        return '"' + value.replace('"', '""') + '"'
+    return value

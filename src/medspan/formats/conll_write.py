@@ -73,14 +73,27 @@ def _listable(identity: str, losses: Losses) -> str:
 
 
 def _write_document(document: Document, output: _Output, options: WriteOptions, losses: Losses) -> None:
-    known = recorded(document)
-    layout = known or _made(document, losses, has_spacing=options.spacing)
-    ranges = layout.ranges()
-    chunks = _chunks(document.entities, ranges, layout, losses)
+    layout, written = tagged(document, losses, options.tag_scheme, has_spacing=options.spacing)
     output.documents += 1
     _write_head(document, layout, output, losses)
-    _write_words(document.text, layout, _tags(chunks, layout, options.tag_scheme), output)
+    _write_words(document.text, layout, written, output)
     count_unheld(document, losses, frozenset({"sentences"}))
+
+
+def tagged(
+    document: Document, losses: Losses, scheme: str | None, *, has_spacing: bool = True
+) -> tuple[Layout, list[str]]:
+    """The words of a document, as they were read or else our own, by sentence, and the tag of each.
+
+    Args:
+        document: with entities.
+        losses: where to count those that tags of words cannot hold.
+        scheme: IOB1, IOB2 or IOBES; None for the one it was read with, or IOB2.
+        has_spacing: whether the blanks between words are written too.
+    """
+    layout = recorded(document) or _made(document, losses, has_spacing=has_spacing)
+    chunks = _chunks(document.entities, layout.ranges(), layout, losses)
+    return layout, _tags(chunks, layout, scheme)
 
 
 def _made(document: Document, losses: Losses, *, has_spacing: bool) -> Layout:

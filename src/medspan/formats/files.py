@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from medspan.types import Document
 
 STANDARD = Path("-")
+_DOUBLE = (".fhir.ndjson",)  # extensions of two parts
 _PIECE = 1 << 18  # bytes read at a time where a limit must be kept
 # A character takes at most 4 bytes of UTF-8, and as an escape in JSON at most 12.
 _UTF8_BYTES, _JSON_BYTES = 4, 12
@@ -51,8 +52,12 @@ def bare_name(name: str, *, last_only: bool) -> str:
 
 
 def suffix_of(path: Path) -> str:
-    """The extension in lower case, the packing ignored: ``a.CoNLL.gz`` → ``.conll``."""
-    return Path(unpacked_name(path.name.lower())).suffix
+    """The extension in lower case, the packing ignored: ``a.CoNLL.gz`` → ``.conll``.
+
+    Of extensions in two parts both: ``.fhir.ndjson``.
+    """
+    name = unpacked_name(path.name.lower())
+    return next((double for double in _DOUBLE if name.endswith(double)), Path(name).suffix)
 
 
 def refuse_missing(path: Path) -> None:
@@ -297,16 +302,23 @@ def writing(path: Path) -> Iterator[IO[str]]:
         with sinks.stream(None if path == STANDARD else path) as raw, sinks.encoded(raw) as text:
             yield text
         return
+    with writing_bytes(path) as raw, packing(raw, path) as packed, sinks.encoded(packed) as text:
+        yield text
+
+
+@contextmanager
+def writing_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """A handle for bytes, as they are, whose content reaches the file ``path`` whole or not at all.
+
+    Raises:
+        UsageError: if the file cannot be written, e.g. because it is a folder or the disk is full.
+    """
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name a file")
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with (
-            sinks.create(part, path) as raw,
-            packing(raw, path) as packed,
-            sinks.encoded(packed) as text,
-        ):
-            yield text
+        with sinks.create(part, path) as raw:
+            yield raw
         with sinks.explained(path):
             part.replace(path)
     finally:

@@ -79,6 +79,8 @@ def from_json(value: object, identity: str) -> Document:
         return build_document(value, identity)
     except AnnotationError as error:
         raise MalformedError(str(error), "correct the annotation or leave it out") from error
+    except OverflowError as error:  # an offset, a score or a value
+        raise MalformedError("it holds a number of more than 64 bits", "write a smaller one") from error
 
 
 def write(documents: Iterable[Document], path: Path, options: WriteOptions = WriteOptions()) -> Losses:

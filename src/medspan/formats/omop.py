@@ -1,35 +1,53 @@
-"""OMOP NOTE_NLP (common data model 5.4): an entity a row, as CSV with the model's column names. Only written.
+r"""OMOP NOTE_NLP (common data model 5.4): an entity a row, as CSV or Parquet (``.parquet``).
 
-``note_id`` is the document's id; the model wants whole numbers there, and what is given is written as it is.
-``offset`` is the first character, counted from 0; ``lexical_variant`` the mention and ``snippet`` its
-surroundings, at most 250 characters each. ``note_nlp_concept_id`` is the number of a concept ``OMOP:number``,
-0 (no matching concept) where an entity has none. ``term_exists`` is ``Y`` or ``N`` where an attribute
-``assertion`` says whether the patient has it, else empty; ``term_temporal`` is an attribute ``temporality``;
-``term_modifiers`` are the label and all attributes, ``name=value``. ``note_nlp_id`` counts from 1.
+``note_id`` is the document's id; the model wants whole numbers there, and what is given is written as it is
+(Parquet: as text, so that a file's columns do not depend on its rows; cast it as you load it). ``offset``
+is the first character, counted from 0 in code points; ``lexical_variant`` the mention and ``snippet`` its
+surroundings, at most 250 characters each. ``note_nlp_concept_id`` is the number of a concept
+``OMOP:number``, 0 (no matching concept) where an entity has none.
 
-Not held, and counted: scores, relations, sections, ends of discontinuous mentions and the like.
+``term_exists`` is ``Y`` or ``N`` where an attribute ``assertion`` says whether the patient has it, else
+empty: an entity nobody judged is not taken for one without modifiers. ``term_temporal`` is the model's
+``present`` or ``past`` for an attribute ``temporality`` that is current or historical, any other as it is.
+``term_modifiers`` are, with commas between, ``name=value``: the label; ``spans`` (``12-15;20-24``) of a
+mention that is discontinuous or too long for its column; all attributes; ``section``, where one holds the
+mention; what relations lead to, as ``Dosage=81 mg``; ``code``, the ids of other concepts; ``score``. Of
+others that have these names, ``_`` stands behind. A ``\`` stands before a comma, ``=`` or ``\`` that is
+meant itself. What would go beyond 2,000 characters is left out, from the end, and counted. ``note_nlp_id``
+counts from 1.
+
+`mentions` reads the spans again. Not held, and counted: scores of attributes, concepts and relations, names
+of concepts, sections as such, meta, documents without entities.
 """
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
+from medspan import __version__
 from medspan.formats import files
-from medspan.formats.protocol import Losses, WriteOptions, count_unheld
-from medspan.formats.surface import joined
+from medspan.formats.columns import cell
+from medspan.formats.omop_read import OMOP, Mention, mentions
+from medspan.formats.parquet_rows import write_rows
+from medspan.formats.protocol import Losses, WriteOptions, count_unheld, day_of
+from medspan.formats.surface import joined, section_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from medspan.types import Document, Entity
+    from medspan.formats.parquet_rows import Kind
+    from medspan.types import Document, Entity, Relation
+
+__all__ = ["COLUMNS", "LONGEST", "Mention", "Row", "mentions", "rows", "write"]
 
 LONGEST = 250
+"""Characters of a snippet and of a mention."""
+LONGEST_MODIFIERS = 2000
 _AROUND = 100
-_SYSTEM = "medspan"
-_OMOP = "OMOP:"
+_TEMPORAL: Mapping[str, str] = {"current": "present", "historical": "past"}
+_OWN_NAMES = frozenset({"label", "spans", "section", "code", "score"})
 _NOT_THE_PATIENTS = frozenset(
     {"absent", "hypothetical", "conditional", "associated_with_someone_else", "family"}
 )
@@ -54,38 +72,75 @@ class Row(NamedTuple):
 
 
 COLUMNS = ("note_nlp_id", *Row._fields)
+_KINDS: Mapping[str, Kind] = {
+    "note_nlp_id": "int64",
+    "section_concept_id": "int32",
+    "note_nlp_concept_id": "int32",
+    "note_nlp_source_concept_id": "int32",
+    "nlp_date": "date32",
+}
+_EMPTY_IS_NULL = frozenset({"nlp_datetime", "term_exists", "term_temporal"})
 
 
 def write(documents: Iterable[Document], path: Path, options: WriteOptions = WriteOptions()) -> Losses:
-    """Write one row an entity.
+    """Write one row an entity; Parquet for ``.parquet``, else CSV.
 
     Raises:
+        MissingExtraError: if Parquet is asked for and pyarrow is not installed.
         UsageError: if the file cannot be written.
     """
     losses = Losses()
-    date = options.date or dt.datetime.now(dt.UTC).date().isoformat()
-    number = 0
+    numbered = enumerate(_all_rows(documents, options, losses), start=1)
+    if files.suffix_of(path) == ".parquet":
+        columns = {name: _KINDS.get(name, "string") for name in COLUMNS}
+        write_rows((_typed(number, row) for number, row in numbered), path, columns)
+        return losses
     with files.writing(path) as handle:
-        table = csv.writer(handle, lineterminator="\n")
-        table.writerow(COLUMNS)
-        for document in documents:
-            for number, row in enumerate(rows(document, date=date), start=number + 1):  # noqa: B020 - counts on
-                table.writerow((number, *row))
-            _count(document, losses)
+        handle.write(",".join(COLUMNS) + "\n")
+        for number, row in numbered:
+            handle.write(",".join(cell(str(value), ",") for value in (number, *row)) + "\n")
     return losses
 
 
-def rows(document: Document, *, date: str, system: str = _SYSTEM) -> Iterator[Row]:
+def _all_rows(documents: Iterable[Document], options: WriteOptions, losses: Losses) -> Iterator[Row]:
+    date = day_of(options)
+    system = f"medspan {__version__}" + (f" {options.model}" if options.model else "")
+    for document in documents:
+        yield from rows(document, date=date, system=system, losses=losses)
+        _count(document, losses)
+
+
+def _typed(number: int, row: Row) -> tuple[object, ...]:
+    """A row as Parquet has it: null for what is not said, the day as a date."""
+    values = {
+        name: None if not value and name in _EMPTY_IS_NULL else value for name, value in row._asdict().items()
+    }
+    return (number, *(values | {"nlp_date": dt.date.fromisoformat(row.nlp_date)}).values())
+
+
+def rows(
+    document: Document, *, date: str, system: str = f"medspan {__version__}", losses: Losses | None = None
+) -> Iterator[Row]:
     """The rows of a document's entities.
 
     Args:
         document: with entities.
         date: day of the annotation, ISO.
-        system: what found them.
+        system: name and version of what found them.
+        losses: where to count modifiers that are left out.
     """
+    tails: dict[str, list[Relation]] = {}
+    for relation in document.relations:
+        tails.setdefault(relation.head, []).append(relation)
+    entities = {entity.id: entity for entity in document.entities}
     for entity in document.entities:
         attributes = {attribute.name: attribute.value for attribute in entity.attributes}
+        related = [
+            (each.label, joined(entities[each.tail], document.text)) for each in tails.get(entity.id, ())
+        ]
         first, last = max(0, entity.start - _AROUND), entity.end + _AROUND
+        modifiers = _modifiers(entity, related, section_of(document, entity))
+        temporality = attributes.get("temporality", "")
         yield Row(
             note_id=document.id,
             section_concept_id=0,
@@ -94,19 +149,58 @@ def rows(document: Document, *, date: str, system: str = _SYSTEM) -> Iterator[Ro
             lexical_variant=joined(entity, document.text)[:LONGEST],
             note_nlp_concept_id=_concept(entity),
             note_nlp_source_concept_id=0,
-            nlp_system=system,
+            nlp_system=system[:LONGEST],
             nlp_date=date,
             nlp_datetime="",
             term_exists=_exists(attributes.get("assertion")),
-            term_temporal=attributes.get("temporality", ""),
-            term_modifiers=",".join(
-                f"{name}={value}" for name, value in {"label": entity.label, **attributes}.items()
-            ),
+            term_temporal=_TEMPORAL.get(temporality, temporality),
+            term_modifiers=_compact(modifiers, losses or Losses()),
         )
 
 
+def _modifiers(
+    entity: Entity, related: Sequence[tuple[str, str]], section: str | None
+) -> Iterator[tuple[str, str]]:
+    """What is said of an entity, by name, the most needed first."""
+    yield "label", entity.label
+    if entity.is_discontinuous or entity.end - entity.start > LONGEST:
+        yield "spans", ";".join(f"{span.start}-{span.end}" for span in entity.spans)
+    for attribute in entity.attributes:
+        yield _apart(attribute.name), attribute.value
+    if section is not None:
+        yield "section", section
+    yield from ((_apart(name), value) for name, value in related)
+    for concept in entity.concepts:
+        if not concept.id.startswith(OMOP):
+            yield "code", concept.id
+    if entity.score is not None:
+        yield "score", repr(float(entity.score))
+
+
+def _apart(name: str) -> str:
+    """A name as it is, or with a line behind it where it would be taken for one of ours."""
+    return f"{name}_" if name in _OWN_NAMES else name
+
+
+def _compact(modifiers: Iterable[tuple[str, str]], losses: Losses) -> str:
+    parts: list[str] = []
+    left = LONGEST_MODIFIERS
+    for name, value in modifiers:
+        part = f"{_marked(name)}={_marked(value)}"
+        left -= len(part) + bool(parts)
+        if left < 0:
+            losses.add("modifiers beyond 2,000 characters")
+            break
+        parts.append(part)
+    return ",".join(parts)
+
+
+def _marked(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
+
+
 def _concept(entity: Entity) -> int:
-    numbers = (concept.id.removeprefix(_OMOP) for concept in entity.concepts if concept.id.startswith(_OMOP))
+    numbers = (concept.id.removeprefix(OMOP) for concept in entity.concepts if concept.id.startswith(OMOP))
     return next((int(number) for number in numbers if number.isdecimal()), 0)
 
 
@@ -117,6 +211,11 @@ def _exists(assertion: str | None) -> str:
 
 
 def _count(document: Document, losses: Losses) -> None:
-    count_unheld(document, losses, frozenset({"attributes", "concepts"}))
-    losses.add("discontinuous spans", sum(entity.is_discontinuous for entity in document.entities))
+    count_unheld(document, losses, frozenset({"attributes", "concepts", "scores", "relations"}))
+    attributes = [item for entity in document.entities for item in entity.attributes]
+    concepts = [item for entity in document.entities for item in entity.concepts]
+    losses.add("attribute scores", sum(item.score is not None for item in attributes))
+    losses.add("concept names", sum(item.name is not None for item in concepts))
+    losses.add("concept scores", sum(item.score is not None for item in concepts))
+    losses.add("relation scores", sum(relation.score is not None for relation in document.relations))
     losses.add("documents without entities", int(not document.entities))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from medspan.errors import FormatError
+from medspan.errors import FormatError, UsageError
 from medspan.types import Document
 
 Rejected = Callable[[FormatError, str], None]
@@ -37,11 +38,14 @@ class ReadOptions(msgspec.Struct, frozen=True):
 class WriteOptions(msgspec.Struct, frozen=True):
     """How to write.
 
-    ``tag_scheme`` (CoNLL): IOB1, IOB2 or IOBES; None keeps the scheme a document was read with, or
-    IOB2. ``spacing`` (CoNLL): add a column that records the blanks between words where the source
-    recorded none, so that the text can be rebuilt exactly. ``document_text`` (table): a column with each
-    document's text, so that the table can be read again by itself. ``title`` is for HTML. ``date`` (OMOP):
-    day of the annotation, ISO; None for today, by UTC.
+    ``tag_scheme`` (CoNLL): IOB1, IOB2 or IOBES; None keeps the scheme a document was read with, or IOB2.
+    ``spacing`` (CoNLL): add a column that records the blanks between words where the source recorded none,
+    so that the text can be rebuilt exactly. ``document_text`` (table): a column with each document's text,
+    so that the table can be read again by itself. ``title`` is for HTML. ``date`` (OMOP, FHIR): day of the
+    annotation, ISO; None for now, by UTC. ``model`` (OMOP, FHIR): the model that found the entities.
+    ``source_text`` (FHIR): the text itself, not only its digest. ``fhir_tables``: files that say what
+    becomes of labels in FHIR, after the one that comes with medspan. ``split`` (hf): that of documents
+    whose ``meta["split"]`` names none.
     """
 
     tag_scheme: str | None = None
@@ -49,6 +53,10 @@ class WriteOptions(msgspec.Struct, frozen=True):
     document_text: bool = False
     title: str = "medspan"
     date: str | None = None
+    model: str | None = None
+    source_text: bool = True
+    fhir_tables: tuple[Path, ...] = ()
+    split: str = "train"
 
 
 class Losses(msgspec.Struct):
@@ -64,6 +72,20 @@ class Losses(msgspec.Struct):
 
 Reader = Callable[[Path, ReadOptions], Iterator[Document]]
 Writer = Callable[[Iterable[Document], Path, WriteOptions], Losses]
+
+
+def day_of(options: WriteOptions) -> str:
+    """The day of the annotation, ISO.
+
+    Raises:
+        UsageError: if ``options.date`` is none.
+    """
+    if options.date is None:
+        return dt.datetime.now(dt.UTC).date().isoformat()
+    try:
+        return dt.date.fromisoformat(options.date).isoformat()
+    except ValueError:
+        raise UsageError(f"{options.date!r} is no day; write it as 2026-11-22") from None
 
 
 def reject(options: ReadOptions, error: FormatError, unit: str) -> None:

@@ -1,11 +1,11 @@
-"""Does the mention a file spells out stand at the offsets it gives?"""
+"""The text of mentions: as it stands, as a file spells it out, and the section around it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from medspan.types import Entity
+    from medspan.types import Document, Entity
 
 SURFACE_REMEDY = "count offsets in Unicode code points of the unchanged text (not bytes or UTF-16 units)"
 
@@ -13,6 +13,17 @@ SURFACE_REMEDY = "count offsets in Unicode code points of the unchanged text (no
 def joined(entity: Entity, text: str) -> str:
     """The mention's text, the parts of a discontinuous one joined by a blank."""
     return " ".join(text[span.start : span.end] for span in entity.spans)
+
+
+def section_of(document: Document, entity: Entity) -> str | None:
+    """The label of the innermost section that holds an entity; None where none does."""
+    around = [
+        section
+        for section in document.sections
+        if section.span.start <= entity.start and entity.end <= section.span.end
+    ]
+    innermost = min(around, key=lambda section: section.span.end - section.span.start, default=None)
+    return None if innermost is None else innermost.label
 
 
 def surface_problem(surface: str, entity: Entity, text: str) -> str | None:

@@ -19,6 +19,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from medspan.formats import files
+from medspan.formats.columns import cell
 from medspan.formats.protocol import Losses, WriteOptions, count_unheld
 from medspan.formats.surface import joined
 from medspan.formats.table_read import COLUMNS, EXTENSIONS, TEXT_COLUMN, read
@@ -47,16 +48,9 @@ def write(documents: Iterable[Document], path: Path, options: WriteOptions = Wri
         handle.write(delimiter.join(columns) + "\n")
         for document in documents:
             for row in _rows(document, has_text=options.document_text):
-                handle.write(delimiter.join(_cell(value, delimiter) for value in row) + "\n")
+                handle.write(delimiter.join(cell(value, delimiter) for value in row) + "\n")
             _count(document, losses, has_text=options.document_text)
     return losses
-
-
-def _cell(value: str, delimiter: str) -> str:
-    """A value, in quotes where it would break the table."""
-    if any(character in value for character in (delimiter, '"', "\n", "\r")):
-        return '"' + value.replace('"', '""') + '"'
-    return value
 
 
 def _rows(document: Document, *, has_text: bool) -> Iterator[list[str]]:

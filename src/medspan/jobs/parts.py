@@ -45,15 +45,17 @@ class Part:
     Args:
         number: its number, from 0.
         first: the place of its first unit in the whole input.
+        order: what is to be done with it, where workers can do several things.
     """
 
-    def __init__(self, number: int, first: int) -> None:
+    def __init__(self, number: int, first: int, order: bytes = b"") -> None:
         self.number = number
         self.next = first
         self.documents: list[msgspec.Raw] = []
         self.places: list[int] = []
         self.errors: list[ErrorRow] = []
         self.characters = 0
+        self._order = order
 
     def __len__(self) -> int:
         return len(self.documents) + len(self.errors)
@@ -88,7 +90,9 @@ class Part:
 
     def task(self, goal: Goal) -> Task:
         """What a worker is asked to do with it."""
-        return Task(goal, self.number, self.digest(), self.documents, self.places, self.errors)
+        return Task(
+            goal, self.number, self.digest(), self.documents, self.places, self.errors, order=self._order
+        )
 
 
 def cut(units: Iterable[Document | FormatError], limits: Limits = DEFAULT_LIMITS) -> Iterator[Part]:

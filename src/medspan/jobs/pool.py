@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import sysconfig
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Timer
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -20,7 +21,7 @@ from medspan.jobs.wire import Done, ErrorRow, Failed, Found, Ready, Setup, Task,
 from medspan.types import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from medspan.jobs.wire import Goal, Reply
 
@@ -100,10 +101,18 @@ class Pool:
         setup: what each is told first.
         workers: how many at most; they are started as they are needed.
         command: how one is started; `COMMAND` where None.
+        seconds: a worker that has not done a task after so many is ended; None for no limit.
     """
 
-    def __init__(self, setup: Setup, workers: int, command: Sequence[str] | None = None) -> None:
-        self._setup = setup
+    def __init__(
+        self,
+        setup: Setup,
+        workers: int,
+        command: Sequence[str] | None = None,
+        *,
+        seconds: float | None = None,
+    ) -> None:
+        self._setup, self._seconds = setup, seconds
         self._command = COMMAND if command is None else command
         self._slots: SimpleQueue[WorkerProcess | None] = SimpleQueue()
         self._alive: set[WorkerProcess] = set()
@@ -151,7 +160,8 @@ class Pool:
                 raise StoppedError("stopped")
             if worker is None:
                 worker = self._start()
-            reply = worker.ask(task)
+            with self._limited(worker):
+                reply = worker.ask(task)
         except WorkerDiedError:
             self._alive.discard(cast("WorkerProcess", worker))
             worker = None
@@ -163,6 +173,19 @@ class Pool:
         if isinstance(reply, Failed):
             raise failure_of(reply)
         return cast("Done | Found", reply)
+
+    @contextmanager
+    def _limited(self, worker: WorkerProcess) -> Iterator[None]:
+        """End a worker that hangs, so that what it hangs on is found and the others go on."""
+        if self._seconds is None:
+            yield
+            return
+        timer = Timer(self._seconds, worker.process.kill)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _start(self) -> WorkerProcess:
         """A new worker; one that ends at its start may have been ended from outside, and is replaced."""

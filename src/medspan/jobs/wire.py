@@ -33,7 +33,8 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
     ``model``, ``device``, ``threads``, ``batch_words``, ``labels`` and ``min_score`` are those of
     `medspan.load`, ``stages`` those of `medspan.pipeline.with_stages`. ``folder`` and
     ``suffix`` (``.jsonl`` or ``.jsonl.gz`` ...) say where part files go; None where none are written.
-    With ``deid`` the documents are de-identified, by patterns alone where ``model`` is empty.
+    With ``deid`` the documents are de-identified, by patterns alone where ``model`` is empty. ``more`` is for
+    workers of other kinds, which read it.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Setup(msgspec.Struct, frozen=True, tag=True):
     batch_words: int | None = None
     stages: tuple[str, ...] = ()
     deid: DeidSetup | None = None
+    more: bytes = b""
 
 
 class ErrorRow(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,6 +76,7 @@ class Task(msgspec.Struct, frozen=True, tag=True):
         places: of each document, its place in the whole input.
         errors: rows of the part's units that are already known to be bad.
         is_alone: whether each document is annotated by itself.
+        order: what to do, where workers can do several things; they read it.
     """
 
     goal: Goal
@@ -83,6 +86,7 @@ class Task(msgspec.Struct, frozen=True, tag=True):
     places: list[int]
     errors: list[ErrorRow] = []
     is_alone: bool = False
+    order: bytes = b""
 
 
 class PartRow(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

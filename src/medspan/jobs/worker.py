@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 import msgspec
 
@@ -47,6 +47,18 @@ _ENCODER = msgspec.msgpack.Encoder()
 _JSON = msgspec.json.Encoder()
 
 
+class Doer(Protocol):
+    """What answers tasks in a worker process."""
+
+    def do(self, task: Task) -> Done | Found:
+        """Do what a task asks.
+
+        Raises:
+            MedspanError: if no other worker could do it either.
+        """
+        ...
+
+
 class Worker:
     """A loaded model and where its parts go.
 
@@ -66,14 +78,9 @@ class Worker:
             self._annotating = deidentifying(deidentifier)
             self._told = Telling(deidentifier, setup.deid.inputs).row
 
-    def answer(self, task: Task) -> Reply:
-        """Do what a task asks; what no other worker could do either is a `Failed`."""
-        try:
-            return Done(self._write(task)) if task.goal == "part" else self._found(task)
-        except MedspanError as error:
-            return Failed(str(error), isinstance(error, UsageError))
-        except Exception as error:  # noqa: BLE001 - a bug of ours; a traceback might show document text
-            return Failed(f"part {task.part}: {reason_of(error)}; this is a bug in medspan, please report it")
+    def do(self, task: Task) -> Done | Found:
+        """Do what a task asks."""
+        return Done(self._write(task)) if task.goal == "part" else self._found(task)
 
     def _found(self, task: Task) -> Found:
         if task.goal == "documents":
@@ -140,8 +147,12 @@ def write_errors(path: Path, errors: list[ErrorRow]) -> str | None:
     return file.stored.sha256
 
 
-def main() -> None:
-    """Answer requests until standard input ends."""
+def main(make: Callable[[Setup], Doer] = Worker) -> None:
+    """Answer requests until standard input ends.
+
+    Args:
+        make: from the first message to what does the tasks.
+    """
     for name in ("SIGINT", "SIGTERM", "SIGXFSZ"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -151,12 +162,12 @@ def main() -> None:
     setup = inbox.get()
     with suppress(BrokenPipeError):
         if isinstance(setup, Setup):
-            _serve(setup, inbox, sink)
+            _serve(setup, inbox, sink, make)
 
 
-def _serve(setup: Setup, inbox: SimpleQueue[Request], sink: IO[bytes]) -> None:
+def _serve(setup: Setup, inbox: SimpleQueue[Request], sink: IO[bytes], make: Callable[[Setup], Doer]) -> None:
     try:
-        worker = Worker(setup)
+        worker = make(setup)
     except MedspanError as error:
         send(sink, Failed(str(error), isinstance(error, UsageError)))
         return
@@ -164,7 +175,17 @@ def _serve(setup: Setup, inbox: SimpleQueue[Request], sink: IO[bytes]) -> None:
     while True:
         request = inbox.get()
         if isinstance(request, Task):
-            send(sink, worker.answer(request))
+            send(sink, _answer(worker, request))
+
+
+def _answer(worker: Doer, task: Task) -> Reply:
+    """What a worker makes of a task; what no other could do either is a `Failed`."""
+    try:
+        return worker.do(task)
+    except MedspanError as error:
+        return Failed(str(error), isinstance(error, UsageError))
+    except Exception as error:  # noqa: BLE001 - a bug of ours; a traceback might show document text
+        return Failed(f"part {task.part}: {reason_of(error)}; this is a bug in medspan, please report it")
 
 
 def _claim_standard_streams() -> tuple[IO[bytes], IO[bytes]]:

@@ -133,8 +133,7 @@ class _Graph:
     def __init__(
         self, file: str, model: bytes, inputs: Sequence[str], *, device: Device, threads: int | None
     ) -> None:
-        import onnxruntime as runtime  # noqa: PLC0415 - slow to import; only a loaded model needs it
-
+        runtime = _runtime()
         self.file, self.inputs = file, tuple(inputs)
         providers = _providers(device, runtime.get_available_providers())
         options = _options(runtime, threads)
@@ -216,6 +215,17 @@ class _Graph:
                 f"{self.file}: {what} {node.name} has shape {node.shape} with a fixed axis ({fixed[0]}); "
                 "export the model again with symbolic axes"
             )
+
+
+def _runtime() -> Any:  # noqa: ANN401 - onnxruntime ships no types
+    """onnxruntime, told to send nothing to anyone: 1.30 and 1.31 tell their maker of each session.
+
+    It decides when it is imported; ``ORT_DISABLE_TELEMETRY`` in the environment, if set, stands as it is.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime as runtime  # noqa: PLC0415 - slow to import; only a loaded model needs it
+
+    return runtime
 
 
 def _type_of(name: str) -> type[np.int64 | np.float32]:

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from medspan.errors import UsageError, did_you_mean
 from medspan.formats.jsonl import from_json
+from medspan.project.annotations import check_annotator
 from medspan.project.structs import Mark, Start
 from medspan.text.utf16 import from_utf16
 
@@ -141,6 +142,7 @@ def annotator_of(query: dict[str, str]) -> str:
     """
     if "annotator" not in query:
         raise UsageError("annotator: say who annotates, with ?annotator=NAME")
+    check_annotator(query["annotator"])
     return query["annotator"]
 
 

@@ -167,7 +167,7 @@ class _Site:
         ordering: Ordering = one_of("order", query.get("order", "suggested"), ("suggested", "given"))
         limit = number_of("limit", query.get("limit", "50"), 1, _MOST_LISTED)
         offset = number_of("offset", query.get("offset", "0"), 0, 2**53)
-        annotator = query.get("annotator", "")
+        annotator = annotator_of(query) if "annotator" in query else ""
         page = self._project.documents.page
         return _answer(
             await _apart(lambda: page(annotator, wanted=wanted, order=ordering, limit=limit, offset=offset))

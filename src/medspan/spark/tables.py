@@ -12,7 +12,7 @@ from pyspark.sql.types import IntegerType, StringType, StructField, StructType
 
 from medspan.formats import omop, parquet
 from medspan.spark.schema import COLUMNS, require_columns
-from medspan.types import Document
+from medspan.types import Document, Relation, Section, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ def note_nlp(
     """Rows of NOTE_NLP (`medspan.formats.omop`), without ``note_nlp_id``: number them as your database does.
 
     Args:
-        df: as `annotate` returns it with the texts kept.
+        df: as `annotate` returns it with the texts kept; relations and sections are used if they are there.
         text: the column of texts.
         note_id: the column of the notes' ids.
         date: day of the annotation, ISO; None for today, by UTC.
@@ -55,7 +55,10 @@ def note_nlp(
     require_columns(df, [text, note_id, "entities"])
     day = date or dt.datetime.now(dt.UTC).date().isoformat()
     rows = df.select(
-        f.col(f"`{note_id}`").cast("string").alias("id"), f.col(f"`{text}`").alias("text"), "entities"
+        f.col(f"`{note_id}`").cast("string").alias("id"),
+        f.col(f"`{text}`").alias("text"),
+        "entities",
+        *(name for name in ("relations", "sections") if name in df.columns),
     )
     schema = StructType(
         [StructField(name, IntegerType() if name in _WHOLE else StringType()) for name in omop.Row._fields]
@@ -76,4 +79,10 @@ def note_nlp_batches(date: str, batches: Iterator[pa.RecordBatch]) -> Iterator[p
 
 def _document(record: dict[str, Any]) -> Document:
     entities = (parquet.entity_of(each, number) for number, each in enumerate(record["entities"], start=1))
-    return Document(record["id"] or "", record["text"], tuple(entities))
+    relations = (Relation(**each) for each in record.get("relations") or ())
+    sections = (
+        Section(each["label"], Span(each["start"], each["end"])) for each in record.get("sections") or ()
+    )
+    return Document(
+        record["id"] or "", record["text"], tuple(entities), tuple(relations), sections=tuple(sections)
+    )

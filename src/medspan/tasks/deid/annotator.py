@@ -40,12 +40,23 @@ class Original(NamedTuple):
     text: str
 
 
+class Change(NamedTuple):
+    """Where something was changed: its place in the text that was given, and in the new one."""
+
+    label: str
+    start: int
+    end: int
+    new_start: int
+    new_end: int
+
+
 class Result(NamedTuple):
-    """A changed document, the originals of what was changed, and the id it had."""
+    """A changed document, the originals of what was changed, the id it had, and where it was changed."""
 
     document: Document
     originals: tuple[Original, ...]
     id: str
+    changes: tuple[Change, ...] = ()
 
 
 class Deidentifier:
@@ -120,7 +131,12 @@ class Deidentifier:
             for (each, _), span in zip(changed, rewrite.spans, strict=True)
         )
         removed = [original.text for original in originals]
-        return Result(self._rewritten(document, found, rewrite, counts, removed), originals, document.id)
+        changes = tuple(
+            Change(each.label, each.start, each.end, *span)
+            for (each, _), span in zip(changed, rewrite.spans, strict=True)
+        )
+        new = self._rewritten(document, found, rewrite, counts, removed)
+        return Result(new, originals, document.id, changes)
 
     def _actions(self, document: Document, found: Sequence[Candidate], mentions: Sequence[str]) -> Actions:
         people = [text for each, text in zip(found, mentions, strict=True) if each.label == "NAME"]

@@ -1,0 +1,126 @@
+"""Bodies of requests: read within limits of size and time, decoded strictly."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect
+
+from medspan.serve.problems import GONE, HttpError
+from medspan.serve.schema import Given, as_document
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from medspan.serve.settings import Limits
+    from medspan.types import Document
+
+JSON, LINES = "application/json", "application/x-ndjson"
+_SECONDS = 30.0
+_PLACE = re.compile(r" - at `(\$[^`]*)`$")
+_UNKNOWN = re.compile(r"contains unknown field `[^`]*`")
+_VALUE = re.compile(r"[Ii]nvalid (enum )?value .*")
+
+T = TypeVar("T")
+
+
+def media_type(request: Request, *known: str) -> str:
+    """The media type of a body.
+
+    Raises:
+        HttpError: 415 where it is none of those known, or is packed.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in known:
+        raise HttpError(415, f"Content-Type: must be {' or '.join(known)}")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise HttpError(415, "Content-Encoding: send the body unpacked")
+    return kind
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """The whole body.
+
+    Raises:
+        HttpError: 413 where it is too large, 408 where it does not come, `GONE` where nobody waits any more.
+    """
+    too_large = HttpError(413, f"a body has {limits.body_bytes:,} bytes at most here; send several requests")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limits.body_bytes:
+        raise too_large
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(_SECONDS):
+            async for piece in request.stream():
+                size += len(piece)
+                if size > limits.body_bytes:
+                    raise too_large
+                pieces.append(piece)
+    except TimeoutError:
+        raise HttpError(408, f"the body did not come within {_SECONDS:.0f} s") from None
+    except ClientDisconnect:
+        raise HttpError(GONE, "whoever asked is gone") from None
+    return b"".join(pieces)
+
+
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes | str, where: str = "") -> T:
+    """A struct from JSON.
+
+    Raises:
+        HttpError: 400 where it is not JSON, 422 where it is not of this form; the message names keys we know.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise HttpError(422, where + _told(str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        problem = "nested too deeply" if isinstance(error, RecursionError) else "malformed"
+        raise HttpError(400, f"{where}the body is not JSON in UTF-8: {problem}") from None
+
+
+def _told(message: str) -> str:
+    """A message of msgspec without names and values that came with the request."""
+    place = _PLACE.search(message)
+    problem = _PLACE.sub("", message)
+    problem = _UNKNOWN.sub("has a key that is not known; see /openapi.json", problem)
+    problem = _VALUE.sub("this value is not known; see /openapi.json", problem)
+    path = re.sub(r"\[\.\.\.\]|\['[^']*'\]", "[key]", place[1][1:].lstrip(".")) if place else ""
+    return f"{path or 'body'}: {problem[:1].lower()}{problem[1:]}"
+
+
+_GIVEN = msgspec.json.Decoder(Given)
+
+
+def lines_of(body: bytes) -> list[Document]:
+    """The documents of a body in NDJSON.
+
+    Raises:
+        HttpError: 400 or 422, naming the line.
+    """
+    lines = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+    return [
+        as_document(decoded(_GIVEN, line, f"line {number}: "), place)
+        for place, (number, line) in enumerate(lines)
+    ]
+
+
+def check_documents(documents: list[Document], limits: Limits, *, is_json: bool) -> None:
+    """Refuse what is too much for one request.
+
+    Raises:
+        HttpError: 413.
+    """
+    if is_json and len(documents) > limits.documents:
+        raise HttpError(
+            413, f"a request has {limits.documents:,} documents at most here; send NDJSON or several requests"
+        )
+    for place, document in enumerate(documents):
+        if len(document.text) > limits.characters:
+            raise HttpError(
+                413,
+                f"documents[{place}]: a document has {limits.characters:,} characters at most here; split it",
+            )

@@ -1,0 +1,97 @@
+"""Keys of those who may use the service: a file with a name and a digest a line.
+
+A key is 256 random bits, so a plain SHA-256 of it cannot be turned back; a slow hash, which guards passwords
+that people choose, would only slow each request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from medspan.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_HEAD = "# Keys of medspan serve: a name and the SHA-256 of a key a line. Delete a line to take a key back.\n"
+_PREFIX = "msk_"
+
+
+class Keys:
+    """Who may use the service.
+
+    Args:
+        digests: SHA-256 of each key → its name.
+    """
+
+    def __init__(self, digests: dict[str, str]) -> None:
+        self._digests = digests
+
+    def name_of(self, key: str) -> str | None:
+        """Whose key it is; None where nobody's. The time it takes does not depend on the key."""
+        given = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+        found = None
+        for digest, name in self._digests.items():
+            if hmac.compare_digest(digest, given):
+                found = name
+        return found
+
+
+def read_keys(path: Path) -> Keys:
+    """The keys of a file.
+
+    Raises:
+        ConfigError: naming the line, if the file is not of this form or holds no key.
+        UsageError: if it cannot be read.
+    """
+    digests: dict[str, str] = {}
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, _, digest = line.strip().partition(" ")
+        if not _NAME.fullmatch(name) or not _DIGEST.fullmatch(digest.strip()):
+            raise ConfigError(
+                f"{path}:{number}: not a name and a SHA-256; "
+                f"make lines with medspan serve --keys {path} --add-key NAME"
+            )
+        digests[digest.strip()] = name
+    if not digests:
+        raise ConfigError(f"{path}: holds no key; add one with medspan serve --keys {path} --add-key NAME")
+    return Keys(digests)
+
+
+def add_key(path: Path, name: str) -> str:
+    """Make a key, add its digest to the file, and return it: it stands nowhere else.
+
+    Raises:
+        UsageError: if the name is none or taken, or the file cannot be written.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"--add-key {name!r}: a name has letters, digits, '.', '_' and '-', 64 at most")
+    lines = _lines(path) if path.exists() else []
+    if any(line.partition(" ")[0] == name for line in lines):
+        raise UsageError(f"{path}: has a key for {name!r} already; choose another name or delete its line")
+    key = _PREFIX + secrets.token_urlsafe(32)
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "a", encoding="utf-8") as file:
+            file.write(("" if lines else _HEAD) + f"{name} {digest}\n")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; name a file that can be written") from None
+    return key
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        problem = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise UsageError(f"{path}: {problem}; name a file of medspan serve --add-key") from None

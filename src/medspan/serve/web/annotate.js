@@ -1,0 +1,222 @@
+/** Annotate: who you are, then the texts, the agreement, the training and the files of the project. */
+
+import { AnnotatedText } from "./annotate-text.js";
+import { Queue } from "./annotate-queue.js";
+import { AgreementPart } from "./agreement.js";
+import { FilesPart } from "./project-files.js";
+import { TrainPart } from "./train.js";
+import { counted, fill, h } from "./dom.js";
+import { errorBox, say, showError } from "./notices.js";
+import { readProject } from "./project.js";
+
+const KEY = "medspan-annotator";
+const PARTS = [
+  ["", "Texts"],
+  ["agreement", "Agreement"],
+  ["train", "Train"],
+  ["files", "Files and labels"],
+];
+
+export function mount(root, store) {
+  const view = new AnnotateView(store);
+  root.append(view.element);
+  view.start();
+}
+
+class AnnotateView {
+  constructor(store) {
+    this.store = store;
+    this.name = localStorage.getItem(KEY) ?? "";
+    this.project = null;
+    this.error = errorBox();
+    this.bar = h("div", { class: "row head" });
+    this.body = h("div", {});
+    this.element = h("div", { class: "stack annotate" }, this.bar, this.error, this.body);
+    this.text = new AnnotatedText({
+      annotator: () => this.name,
+      labels: () => this.project.labels,
+      saved: (document) => this.queue.renew(document),
+      ended: (document) => this.next(document),
+    });
+    this.queue = new Queue({
+      annotator: () => this.name,
+      open: (id) => this.open(id),
+      files: "#annotate/files",
+    });
+    this.work = h("div", { class: "pane text-pane" });
+    this.parts = {
+      agreement: new AgreementPart({ annotator: () => this.name, open: (id) => this.openFrom(id) }),
+      train: new TrainPart({
+        annotator: () => this.name,
+        project: () => this.project,
+        changed: () => this.refresh(true),
+        store,
+      }),
+      files: new FilesPart({ store, project: () => this.project, changed: () => this.refresh(true) }),
+    };
+    store.on(["view", "part"], () => store.get("view") === "annotate" && this.draw());
+  }
+
+  async start() {
+    await this.refresh(true);
+    if (this.project) this.draw();
+  }
+
+  /** Read the project again; with `isQueue` the list of texts too. */
+  async refresh(isQueue = false) {
+    try {
+      this.project = await readProject();
+      showError(this.error, null);
+      if (isQueue && this.name) await this.queue.load();
+      this.drawBar();
+    } catch (error) {
+      showError(this.error, error);
+    }
+  }
+
+  draw() {
+    if (!this.project) return;
+    this.drawBar();
+    if (!this.name) {
+      fill(this.body, this.nameForm());
+      return;
+    }
+    const part = this.parts[this.store.get("part")];
+    fill(this.body, part ? part.element : this.texts());
+    if (part) this.refresh().then(() => part.show());
+    else if (!this.text.document) this.openFirst();
+    else this.text.draw();
+  }
+
+  drawBar() {
+    const current = this.store.get("part");
+    const links = PARTS.map(([part, title]) =>
+      h(
+        "a",
+        { href: `#annotate${part && `/${part}`}`, "aria-current": part === current ? "page" : null },
+        title,
+      ),
+    );
+    const own = this.project.annotators.find(({ name }) => name === this.name);
+    const done = own?.done ?? 0;
+    const who = this.name && [
+      h(
+        "span",
+        { class: "quiet small number" },
+        `${done} of ${counted(this.project.documents, "text")} done`,
+      ),
+      h("progress", {
+        class: "short",
+        max: Math.max(1, this.project.documents),
+        value: done,
+        "aria-label": "Texts done",
+      }),
+      h(
+        "button",
+        { type: "button", class: "quiet-button", onclick: () => this.setName("") },
+        `${this.name} (change)`,
+      ),
+    ];
+    fill(
+      this.bar,
+      h("nav", { class: "subtabs", "aria-label": "Parts of the project" }, links),
+      h("span", { class: "push" }),
+      who || null,
+    );
+  }
+
+  nameForm() {
+    const known = this.project.annotators.map(({ name }) => h("option", { value: name }));
+    const input = h("input", {
+      type: "text",
+      id: "annotator",
+      list: "annotators",
+      autocomplete: "off",
+      maxlength: 60,
+    });
+    const form = h(
+      "form",
+      { class: "pane who" },
+      h("h2", {}, "Who annotates?"),
+      h(
+        "p",
+        { class: "quiet" },
+        "Each person’s marks are kept apart, so that their agreement can be told. The name is kept in this browser.",
+      ),
+      h(
+        "div",
+        { class: "row" },
+        h("label", { class: "field" }, h("span", {}, "Name"), input),
+        h("button", { type: "submit", class: "main" }, "Begin"),
+      ),
+      h("datalist", { id: "annotators" }, known),
+    );
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      if (input.value.trim()) this.setName(input.value.trim());
+    };
+    return form;
+  }
+
+  async setName(name) {
+    this.name = name;
+    if (name) localStorage.setItem(KEY, name);
+    else localStorage.removeItem(KEY);
+    this.text.document = null;
+    await this.refresh(true);
+    this.draw();
+  }
+
+  texts() {
+    return h(
+      "div",
+      { class: "texts" },
+      h("section", { class: "pane queue", "aria-label": "Queue" }, this.queue.element),
+      h("section", { "aria-label": "Text" }, this.work),
+    );
+  }
+
+  openFirst() {
+    const [first] = this.queue.documents;
+    if (first) this.open(first.id);
+    else this.drawNothing();
+  }
+
+  drawNothing() {
+    const isEmpty = this.project.documents === 0;
+    const words = isEmpty ? "This project has no texts yet." : "Nothing is open for you here. Well done.";
+    const ways = [
+      isEmpty && h("a", { class: "button main", href: "#annotate/files" }, "Add texts"),
+      !isEmpty && h("a", { class: "button main", href: "#annotate/train" }, "Train the model"),
+    ];
+    this.text.document = null;
+    fill(this.work, h("div", { class: "empty" }, h("p", {}, words), ways));
+  }
+
+  async open(id) {
+    try {
+      await this.text.open(id);
+      fill(this.work, this.text.element);
+      this.text.draw();
+      this.text.frame.focus({ preventScroll: true });
+      this.queue.setCurrent(id);
+    } catch (error) {
+      showError(this.error, error);
+    }
+  }
+
+  /** Open a text named elsewhere (in the table of disagreements). */
+  async openFrom(id) {
+    location.hash = "#annotate";
+    await this.open(id);
+  }
+
+  /** After a text that was done or skipped: the next open one. */
+  async next(document) {
+    say(`${document.name ?? document.id}: ${document.state}.`);
+    await this.refresh(true);
+    const following = this.queue.documents.find(({ id, state }) => id !== document.id && state === "open");
+    if (following) await this.open(following.id);
+    else this.drawNothing();
+  }
+}
