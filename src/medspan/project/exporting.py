@@ -20,24 +20,13 @@ if TYPE_CHECKING:
     from medspan.project.store import Project
     from medspan.types import Document
 
-SUFFIXES = {
-    "bioc_json": ".json",
-    "bioc_xml": ".xml",
-    "brat": "",
-    "conll": ".conll",
-    "html": ".html",
-    "i2b2-2009": "",
-    "jsonl": ".jsonl",
-    "omop": ".csv",
-    "pubtator": ".pubtator",
-    "table": ".tsv",
-    "text": "",
-}
-"""What stands behind the name of a file of each format; nothing where it is a folder."""
+FOLDERS = frozenset({"brat", "hf", "i2b2-2009", "text"})
+"""Formats of several files."""
 _ZIP = "application/zip"
 _TYPES = {
     ".json": "application/json",
     ".jsonl": "application/x-ndjson",
+    ".ndjson": "application/x-ndjson",
     ".xml": "application/xml",
     ".html": "text/html; charset=utf-8",
     ".csv": "text/csv; charset=utf-8",
@@ -67,18 +56,18 @@ def export(project: Project, format: str, annotator: str | None = None) -> Expor
     """
     if format not in formats.WRITERS:
         raise UsageError(f"format {format!r}: cannot be written; {did_you_mean(format, formats.WRITERS)}")
-    done = {name: _documents(project, name) for name in _names(project, annotator)}
+    names = _names(project, annotator)
+    extension = "" if format in FOLDERS else formats.extension_of(format)
     with TemporaryDirectory(prefix="medspan-") as folder:
-        for number, (_, documents) in enumerate(done.items()):
+        for number, name in enumerate(names):
             place = Path(folder, str(number))
             place.mkdir()
-            formats.write(documents, place / f"{project.name}{SUFFIXES.get(format, '')}", format)
-        if annotator is not None and SUFFIXES.get(format, ""):
-            file = Path(folder, "0", f"{project.name}{SUFFIXES[format]}")
-            if [file] == list(file.parent.iterdir()):
-                media = _TYPES.get(file.suffix, "text/plain; charset=utf-8")
-                return Exported(file.name, media, file.read_bytes())
-        parts = {str(number): file_name(name) for number, name in enumerate(done)}
+            formats.write(_documents(project, name), place / f"{project.name}{extension}", format)
+        alone = Path(folder, "0", f"{project.name}{extension}")
+        if annotator is not None and [alone] == list(alone.parent.iterdir()) and alone.is_file():
+            media = _TYPES.get(alone.suffix, "text/plain; charset=utf-8")
+            return Exported(alone.name, media, alone.read_bytes())
+        parts = {str(number): file_name(name) for number, name in enumerate(names)}
         return Exported(f"{project.name}.zip", _ZIP, _zipped(Path(folder), parts))
 
 
