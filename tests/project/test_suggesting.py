@@ -10,6 +10,7 @@ import pytest
 
 from medspan.errors import UsageError
 from medspan.formats import WRITERS, read
+from medspan.formats.handout import FOLDERS
 from medspan.project.exporting import export
 from medspan.project.structs import Mark, NotFoundError
 from medspan.project.suggesting import rate
@@ -58,7 +59,9 @@ def test_every_format_is_exported(tmp_path: Path, format: str):  # noqa: A002 - 
         folders = {name.partition("/")[0] for name in archive.namelist()}
         assert len(folders) == 2
         assert not any(".." in name or name.startswith("/") for name in archive.namelist())
-    assert export(project, format, "anna").content
+    alone = export(project, format, "anna")
+    assert alone.content
+    assert format not in FOLDERS or alone.media_type == "application/zip"
     project.close()
 
 
