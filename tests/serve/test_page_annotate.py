@@ -220,6 +220,27 @@ def test_another_window_is_noticed(annotator: Watched) -> None:
     assert marks(page) == ["Gene:Lithium"]
 
 
+def test_a_change_that_could_not_be_saved_is_saved_again(annotator: Watched) -> None:
+    annotator.allowed = ("status of 500",)
+    page = opened(annotator.page, "two")
+    path = "**/v1/project/documents/*"
+    problem = json.dumps(
+        {"title": "Internal", "status": 500, "detail": "the disk is full", "request_id": "r7"}
+    )
+    page.route(
+        path, lambda route: route.fulfill(status=500, body=problem, content_type="application/problem+json")
+    )
+    page.locator(WORK).focus()
+    page.keyboard.press("Control+ArrowRight")
+    page.keyboard.press("Delete")
+    kept = marks(page)
+    expect(page.locator("#view-annotate .text-pane .error")).to_contain_text("the disk is full")
+    page.unroute(path)
+    page.get_by_role("button", name="Save again").click()
+    eventually(annotator, "two", kept)
+    expect(page.locator("#view-annotate .text-pane .error")).to_be_hidden()
+
+
 def test_texts_are_added_and_annotations_exported(annotator: Watched, tmp_path: Path) -> None:
     page = annotator.page
     opened(page, "two")
@@ -293,7 +314,7 @@ def test_axe_finds_no_serious_fault(
 
 
 def corrected(service: Live, who: str, folder: Path) -> None:
-    """A text a line, annotated as the model suggests but for every disease, which becomes a `Symptom`."""
+    """Thirty texts, done as the model suggests."""
     words = (
         "asthma",
         "gout",

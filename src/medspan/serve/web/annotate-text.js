@@ -82,8 +82,11 @@ export class AnnotatedText {
 
   /** Open a document. @param {string} id */
   async open(id) {
+    this.wanted = id;
     await this.saving;
-    this.take(await readDocument(id, this.owner.annotator()));
+    const document = await readDocument(id, this.owner.annotator());
+    if (this.wanted !== id) return; // another was asked for since
+    this.take(document);
     this.frame.focus({ preventScroll: true });
   }
 
