@@ -275,7 +275,7 @@ class Runs:
 
 
 def _environment() -> dict[str, str]:
-    """That of this process; the child takes one core, the service needs the others, and wraps no lines."""
+    """That of this process; the child takes one core, as others are needed, and breaks no lines."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "COLUMNS": "1000"}
 
 
