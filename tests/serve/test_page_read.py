@@ -219,6 +219,34 @@ def test_what_is_shown_can_be_downloaded(watched: Watched) -> None:
     assert b"<mark" in download.value.path().read_bytes()
 
 
+def test_codes_and_discontinuous_mentions(watched: Watched) -> None:
+    entity = {
+        "id": "T1",
+        "label": "Disease",
+        "start": 0,
+        "end": 16,
+        "spans": [[0, 4], [10, 16]],
+        "text": "left kidney",
+        "score": 0.5,
+        "concepts": [{"id": "MESH:D007674", "name": "Kidney Diseases", "score": 0.8}, {"id": "MESH:D007680"}],
+    }
+    answer = {"documents": [{"id": "text", "entities": [entity]}], "model": "default", "errors": []}
+    page = watched.open("read")
+    page.route("**/v1/annotate", lambda route: route.fulfill(json=answer))
+    page.fill(BOX, "left lung, kidney")
+    marks = page.locator(f"{STAGE} mark.entity")
+    expect(marks).to_have_count(2)
+    expect(marks.first).to_contain_text("Disease 1/2")
+    expect(marks.last).to_contain_text("Disease 2/2")
+    marks.last.hover()
+    card = page.locator("#read-card")
+    expect(card).to_contain_text("MESH:D007674 Kidney Diseases 80.0 %")
+    expect(card).to_contain_text("MESH:D007680")
+    card.hover()
+    page.wait_for_timeout(400)
+    expect(card).to_be_visible()  # one can go to the card, to copy a code
+
+
 def test_the_theme_is_switched_and_kept(watched: Watched) -> None:
     page = watched.open("read")
     ground = "getComputedStyle(document.body).backgroundColor"

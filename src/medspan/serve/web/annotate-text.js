@@ -80,14 +80,15 @@ export class AnnotatedText {
     );
   }
 
-  /** Open a document. @param {string} id */
+  /** Open a document; false where another was asked for meanwhile. @param {string} id */
   async open(id) {
     this.wanted = id;
     await this.saving;
     const document = await readDocument(id, this.owner.annotator());
-    if (this.wanted !== id) return; // another was asked for since
+    if (this.wanted !== id) return false;
     this.take(document);
     this.frame.focus({ preventScroll: true });
+    return true;
   }
 
   /** Show a document as the service gave it. */

@@ -195,7 +195,7 @@ class AnnotateView {
 
   async open(id) {
     try {
-      await this.text.open(id);
+      if (!(await this.text.open(id))) return;
       fill(this.work, this.text.element);
       this.text.draw();
       this.text.frame.focus({ preventScroll: true });
