@@ -244,3 +244,16 @@ def test_a_folder_that_is_there_is_not_written_over(tmp_path: Path):
         project.runs.begin(10, 2)
     assert project.runs.last() is None
     project.close()
+
+
+def test_what_was_left_out_is_told(tmp_path: Path):
+    """Half of a word cannot be learnt."""
+    model = tiny_model(tmp_path / "model")
+    project = tiny_project(tmp_path)
+    row = next(row for row in project.documents.all() if not row.is_held_back)
+    half = [Mark(1, 2, "Drug")]
+    project.annotations.save(str(row.number), "anna", marks=half, state="done", revision=1)
+    begin_training(project, Order(model, effort=Effort(epochs=1)))
+    run = wait_for(project, 1)
+    assert (run.state, run.detail) == ("done", "1 spans left out (not on word borders)")
+    project.close()

@@ -1,4 +1,4 @@
-"""The routes of a project as a client sees them, with a stand-in for the app that writes problem details."""
+"""The routes of a project as a client sees them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import pytest
 pytest.importorskip("starlette")
 
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
-from medspan.errors import MedspanError
 from medspan.project import Project
-from medspan.serve.project_routes import project_routes, status_of
+from medspan.serve.app import PROBLEMS
+from medspan.serve.guard import Guard
+from medspan.serve.metrics import Metrics
+from medspan.serve.project_routes import project_routes
+from medspan.serve.settings import Limits
 from tiny_project import LABELS, tiny_model
 from tiny_training import tiny_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from starlette.requests import Request
 
 CANARY = "Zebrafieber"
 PATH = "/v1/project"
@@ -58,13 +58,6 @@ class Site(NamedTuple):
         return self.client.put(f"{PATH}/documents/{place}?{query}", json=body)
 
 
-async def _problem(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, MedspanError)
-    assert CANARY not in str(error)
-    detail = {"detail": str(error), "revision": getattr(error, "revision", None)}
-    return JSONResponse(detail, status_of(error))
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_model(tmp_path_factory.mktemp("model") / "model")
@@ -73,7 +66,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def site(tmp_path: Path, model: Path) -> Iterator[Site]:
     project, services = Project(tmp_path / "notes.medspan", labels=LABELS), Services(model)
-    app = Starlette(routes=project_routes(project, services), exception_handlers={MedspanError: _problem})
+    routes = project_routes(project, services, Limits())
+    app = Guard(Starlette(routes=routes, exception_handlers=PROBLEMS), Metrics(), log=lambda _: None)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield Site(client, project, services)
     project.close()
@@ -193,7 +187,7 @@ def test_an_accepted_model_answers_now_and_after_a_restart(site: Site, model: Pa
     assert site.services.models == {"project-1": folder}
     assert site.client.get(PATH).json()["model"] == "project-1"
     later = Services(model)
-    project_routes(site.project, later)
+    project_routes(site.project, later, Limits())
     assert later.models == {"project-1": folder}
 
 

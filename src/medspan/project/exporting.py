@@ -2,58 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from medspan import formats
 from medspan.errors import UsageError, did_you_mean
-from medspan.formats.files import file_name
+from medspan.formats.handout import handout, handouts
 from medspan.project.documents import as_document
 from medspan.project.structs import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from medspan.formats.handout import Handout
     from medspan.project.store import Project
     from medspan.types import Document
 
-SUFFIXES = {
-    "bioc_json": ".json",
-    "bioc_xml": ".xml",
-    "brat": "",
-    "conll": ".conll",
-    "html": ".html",
-    "i2b2-2009": "",
-    "jsonl": ".jsonl",
-    "omop": ".csv",
-    "pubtator": ".pubtator",
-    "table": ".tsv",
-    "text": "",
-}
-"""What stands behind the name of a file of each format; nothing where it is a folder."""
-_ZIP = "application/zip"
-_TYPES = {
-    ".json": "application/json",
-    ".jsonl": "application/x-ndjson",
-    ".xml": "application/xml",
-    ".html": "text/html; charset=utf-8",
-    ".csv": "text/csv; charset=utf-8",
-    ".tsv": "text/tab-separated-values; charset=utf-8",
-}
 
-
-class Exported(NamedTuple):
-    """A file to hand out."""
-
-    name: str
-    media_type: str
-    content: bytes
-
-
-def export(project: Project, format: str, annotator: str | None = None) -> Exported:  # noqa: A002 - the word every caller expects
+def export(project: Project, format: str, annotator: str | None = None) -> Handout:  # noqa: A002 - the word every caller expects
     """What was annotated, as a file.
 
     Args:
@@ -66,20 +31,11 @@ def export(project: Project, format: str, annotator: str | None = None) -> Expor
         NotFoundError: if nobody, or not the one asked for, has done a document.
     """
     if format not in formats.WRITERS:
-        raise UsageError(f"format {format!r}: cannot be written; {did_you_mean(format, formats.WRITERS)}")
+        raise UsageError(f"format: cannot be written; {did_you_mean(format, formats.WRITERS)}")
     done = {name: _documents(project, name) for name in _names(project, annotator)}
-    with TemporaryDirectory(prefix="medspan-") as folder:
-        for number, (_, documents) in enumerate(done.items()):
-            place = Path(folder, str(number))
-            place.mkdir()
-            formats.write(documents, place / f"{project.name}{SUFFIXES.get(format, '')}", format)
-        if annotator is not None and SUFFIXES.get(format, ""):
-            file = Path(folder, "0", f"{project.name}{SUFFIXES[format]}")
-            if [file] == list(file.parent.iterdir()):
-                media = _TYPES.get(file.suffix, "text/plain; charset=utf-8")
-                return Exported(file.name, media, file.read_bytes())
-        parts = {str(number): file_name(name) for number, name in enumerate(done)}
-        return Exported(f"{project.name}.zip", _ZIP, _zipped(Path(folder), parts))
+    if annotator is not None:
+        return handout(done[annotator], format, project.name)
+    return handouts(done, format, project.name)
 
 
 def _names(project: Project, annotator: str | None) -> Sequence[str]:
@@ -94,13 +50,3 @@ def _names(project: Project, annotator: str | None) -> Sequence[str]:
 def _documents(project: Project, annotator: str) -> list[Document]:
     done = project.annotations.done(annotator)
     return [as_document(row, done[row.number]) for row in project.documents.all() if row.number in done]
-
-
-def _zipped(folder: Path, parts: dict[str, str]) -> bytes:
-    """All files of a folder of numbered folders; the numbers give way to names."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-            first, *rest = path.relative_to(folder).parts
-            archive.write(path, "/".join([parts[first], *rest]))
-    return packed.getvalue()

@@ -54,7 +54,7 @@ LIKE_SHARE = 1 / 3
 TRAIN, REPLAY, TEST = "train.jsonl", "replay.jsonl", "test.jsonl"
 RECIPE, MODEL = "recipe.toml", "model"
 _FRESH_FACTOR = 2  # to the rate recipes have: a network that begins anew has further to go
-_GOLD, _REHEARSED = "corrected", "replay"
+GOLD, _REHEARSED = "corrected", "replay"
 
 
 class Parts(NamedTuple):
@@ -139,7 +139,7 @@ def project_recipe(
     """
     shape = _shape(folder) if start == "model" else _fresh_shape()
     heads = _heads(labels, shape, likeness, trusted if replay and effort.replay_share else ())
-    corpora = {_GOLD: CorpusConfig(TRAIN, train=TRAIN, dev=TRAIN, may_lack=True)}
+    corpora = {GOLD: CorpusConfig(TRAIN, train=TRAIN, dev=TRAIN, may_lack=True)}
     if any(_REHEARSED in head.corpora for head in heads.values()):
         weight = effort.replay_share * gold / replay
         corpora[_REHEARSED] = CorpusConfig(
@@ -216,7 +216,7 @@ def _heads(
     heads: dict[str, HeadConfig] = {}
 
     def sources(names: Iterable[str]) -> tuple[str, ...]:
-        return (_GOLD, _REHEARSED) if set(names) <= set(trusted) else (_GOLD,)
+        return (GOLD, _REHEARSED) if set(names) <= set(trusted) else (GOLD,)
 
     for name, head in shape.heads.items():
         kept = tuple(label for label in head.labels if label in labels)

@@ -15,7 +15,7 @@ import msgspec
 
 from medspan.errors import UsageError
 from medspan.project.annotations import now
-from medspan.project.learning import MODEL, RECIPE
+from medspan.project.learning import GOLD, MODEL, RECIPE
 from medspan.project.structs import GOING, ConflictError, CurvePoint, NotFoundError, Run, RunScores
 
 if TYPE_CHECKING:
@@ -188,6 +188,15 @@ class Runs:
             self._child = None
         return "" if code == 0 else _reason(folder / LOG, code)
 
+    def left_out(self, number: int) -> str:
+        """What the training says it could not learn from, in its words; empty where that is nothing."""
+        try:
+            log = (self.folder(number) / LOG).read_text("utf-8", "replace")
+        except OSError:
+            return ""
+        line = next((line for line in log.splitlines() if line.startswith(f"{GOLD}: ")), "")
+        return ", ".join(part for part in line.split(", ") if "left out (" in part)
+
     def stop(self) -> Run:
         """Stop the run that goes on.
 
@@ -266,8 +275,8 @@ class Runs:
 
 
 def _environment() -> dict[str, str]:
-    """That of this process; the child takes one core, for the service needs the others."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    """That of this process; the child takes one core, as others are needed, and breaks no lines."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "COLUMNS": "1000"}
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -81,7 +81,7 @@ def _work(project: Project, number: int, order: Order, parts: Parts, labels: Seq
             return
         runs.enter(number, "scoring")
         scores = score(order.model, runs.model_folder(number), parts.test, labels)
-        runs.enter(number, "done", scores=scores)
+        runs.enter(number, "done", detail=runs.left_out(number), scores=scores)
     except MedspanError as error:
         runs.enter(number, "failed", detail=str(error))
     except OSError as error:

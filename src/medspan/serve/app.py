@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,6 +17,7 @@ from medspan.jobs.pool import COMMAND, Pool
 from medspan.jobs.wire import Setup
 from medspan.model.session import available_cores
 from medspan.project import Project
+from medspan.project.structs import ConflictError
 from medspan.serve import openapi
 from medspan.serve.bodies import JSON
 from medspan.serve.convert import Converter, known_formats
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, ExceptionHandler
 
     from medspan.serve.settings import Settings
 
@@ -91,17 +92,13 @@ class Service:
             Route("/", page.index, methods=["GET"]),
         ]
         if self._project is not None:
-            routes += project_routes(self._project, _Services(self.offers))
+            routes += project_routes(self._project, _Services(self.offers), self.settings.limits)
         if self.offers.policies:
             routes.insert(1, Route("/v1/deidentify", texts.deidentify, methods=["POST"]))
         app = Starlette(
             routes=routes,
             lifespan=self._lifespan,
-            exception_handlers={
-                HttpError: _problem,
-                HTTPException: _problem_of_starlette,
-                MedspanError: _problem_of_ours,
-            },
+            exception_handlers=PROBLEMS,
         )
         app.router.redirect_slashes = False
         return app
@@ -201,7 +198,8 @@ def _methods(request: Request) -> list[str]:
 
 async def _problem_of_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, MedspanError)  # noqa: S101 - for the type checker
-    return problem_response(HttpError(status_of(error), str(error)), request.state.request_id)
+    revision = error.revision if isinstance(error, ConflictError) else None
+    return problem_response(HttpError(status_of(error), str(error)), request.state.request_id, revision)
 
 
 async def _problem_of_starlette(request: Request, error: Exception) -> Response:
@@ -213,3 +211,11 @@ async def _problem_of_starlette(request: Request, error: Exception) -> Response:
         HttpError(error.status_code, told.get(error.status_code, "this cannot be done"), headers),
         request.state.request_id,
     )
+
+
+PROBLEMS: dict[Any, ExceptionHandler] = {
+    HttpError: _problem,
+    HTTPException: _problem_of_starlette,
+    MedspanError: _problem_of_ours,
+}
+"""The answers for errors that a route raises."""

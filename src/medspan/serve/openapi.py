@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 
 from medspan import __version__
+from medspan.formats.handout import MEDIA_TYPES
 from medspan.serve import openapi_project, schema
 from medspan.serve.bodies import JSON, LINES
-from medspan.serve.convert import FILE_KINDS, known_formats
+from medspan.serve.convert import known_formats
 from medspan.serve.problems import MEDIA_TYPE, Problem
 from medspan.tasks.deid.labels import LABELS
 from medspan.tasks.deid.policy import GENERALISED
@@ -206,7 +207,7 @@ def _post(summary: str, body: str, answer: str, example: dict[str, Any]) -> dict
 
 def _convert() -> dict[str, Any]:
     found = _answered("Annotated documents in another format.", JSON, {})
-    found["responses"]["200"]["content"] = {kind: {} for kind in FILE_KINDS}
+    found["responses"]["200"]["content"] = {kind: {} for kind in MEDIA_TYPES}
     found["responses"] |= _problems(tuple(code for code in _POSTED if code not in {"429", "504"}))
     found["requestBody"] = {
         "required": True,

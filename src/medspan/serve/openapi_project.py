@@ -116,7 +116,7 @@ def _method(
     if action.body:
         schema = {"$ref": ref.format(name=action.body)}
         found["requestBody"] = {
-            "required": action.body != "TrainBody",
+            "required": True,
             "content": {"application/json": {"schema": schema}},
         }
     return found

@@ -17,14 +17,15 @@ GONE = 499
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The body of an error."""
 
-    type: str = "about:blank"
+    type: str
     title: str
     status: int
     detail: str
     request_id: str
+    revision: int | None = None
 
 
 class HttpError(Exception):
@@ -47,8 +48,15 @@ def busy(seconds: float) -> HttpError:
     return HttpError(429, f"too many documents wait already; try again in {wait} s", {"Retry-After": wait})
 
 
-def problem_response(error: HttpError, request_id: str) -> Response:
-    """The answer for an error."""
+def problem_response(error: HttpError, request_id: str, revision: int | None = None) -> Response:
+    """The answer for an error; with the present revision of a document that was changed in the meantime."""
     title = "Client Closed Request" if error.status == GONE else HTTPStatus(error.status).phrase
-    problem = Problem(title=title, status=error.status, detail=error.detail, request_id=request_id)
+    problem = Problem(
+        type="about:blank",
+        title=title,
+        status=error.status,
+        detail=error.detail,
+        request_id=request_id,
+        revision=revision,
+    )
     return Response(msgspec.json.encode(problem), error.status, error.headers, MEDIA_TYPE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from medspan.errors import UsageError, did_you_mean
+from medspan.errors import DataError, UsageError, did_you_mean
 from medspan.formats.jsonl import from_json
 from medspan.project.annotations import check_annotator
 from medspan.project.structs import Mark, Start
@@ -22,21 +22,7 @@ if TYPE_CHECKING:
 
 Offsets = Literal["codepoint", "utf16"]
 _KEYS = {"id", "text", "entities", "relations", "sentences", "sections", "meta"}
-_MOST_BYTES = 64 << 20
-_Body = TypeVar("_Body", bound=msgspec.Struct)
 _Known = TypeVar("_Known", bound=str)
-
-
-class MediaTypeError(UsageError):
-    """The body is of another media type than the route takes."""
-
-
-class TooLargeError(UsageError):
-    """The body is larger than the route takes."""
-
-
-class BodyError(UsageError):
-    """The body is no JSON."""
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,42 +56,6 @@ class TrainBody(_Strict, frozen=True):
     annotator: str | None = None
     minutes: float = 10.0
     start: Start = "model"
-
-
-async def read_body(request: Request, kind: type[_Body], *, empty: _Body | None = None) -> _Body:
-    """The body as a struct.
-
-    Raises:
-        MediaTypeError, TooLargeError, BodyError: as their names say.
-        UsageError: if it is JSON and not what the route takes; the message holds no value of it.
-    """
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > _MOST_BYTES:
-            raise TooLargeError(f"the body is larger than {_MOST_BYTES:,} bytes; send less at a time")
-    if not data and empty is not None:
-        return empty
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise MediaTypeError("Content-Type: must be application/json")
-    try:
-        raw = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BodyError("the body is not valid JSON") from None
-    try:
-        return msgspec.convert(raw, kind)
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise UsageError(f"the body is not what this route takes: {_plain(error)}") from None
-
-
-def _plain(error: Exception) -> str:
-    """What is wrong with a body, without values of it: msgspec quotes unknown ones."""
-    message = str(error)
-    if message.startswith("Object contains unknown field"):
-        return "it holds an unknown field"
-    if message.startswith("Invalid enum value"):
-        return f"a value is none of those allowed{message[message.rfind(' - at') :]}"
-    return message
 
 
 def query_of(request: Request, *known: str) -> dict[str, str]:
@@ -185,7 +135,12 @@ def document_of(value: dict[str, Any], place: int, unit: Offsets) -> Document:
         value = {name: _moved(part, move) if name == "entities" else part for name, part in value.items()}
         value.pop("sentences", None)
         value.pop("sections", None)
-    return from_json(value, f"document {place + 1}")
+    try:
+        return from_json(value, f"document {place + 1}")
+    except DataError:  # its message may name what stands in the document
+        raise DataError(
+            f"documents[{place}]: not a document, or its offsets do not fit its text; see docs/formats.md"
+        ) from None
 
 
 def _moved(entities: object, move: Callable[[int], int]) -> object:

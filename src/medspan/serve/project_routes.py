@@ -28,14 +28,12 @@ from medspan.project.structs import (
 )
 from medspan.project.suggesting import rate
 from medspan.project.training import Order, begin_training
+from medspan.serve.bodies import JSON, decoded, media_type, read_body
 from medspan.serve.project_bodies import (
-    BodyError,
     DocumentsBody,
     LabelsBody,
-    MediaTypeError,
     Offsets,
     SaveBody,
-    TooLargeError,
     TrainBody,
     annotator_of,
     document_of,
@@ -43,7 +41,6 @@ from medspan.serve.project_bodies import (
     offsets_of,
     one_of,
     query_of,
-    read_body,
 )
 from medspan.text.utf16 import from_utf16, to_utf16
 
@@ -56,8 +53,14 @@ if TYPE_CHECKING:
     from medspan.project import Project
     from medspan.project.documents import Order as Ordering
     from medspan.project.documents import Wanted
+    from medspan.serve.settings import Limits
 
 _MOST_LISTED = 1000
+_LABELS = msgspec.json.Decoder(LabelsBody)
+_DOCUMENTS = msgspec.json.Decoder(DocumentsBody)
+_SAVE = msgspec.json.Decoder(SaveBody)
+_TRAIN = msgspec.json.Decoder(TrainBody)
+_Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 class Services(Protocol):
@@ -77,26 +80,24 @@ def status_of(error: MedspanError) -> int:
     kinds: list[tuple[type[MedspanError], int]] = [
         (NotFoundError, 404),
         (ConflictError, 409),
-        (MediaTypeError, 415),
-        (TooLargeError, 413),
-        (BodyError, 400),
         (UsageError, 422),
         (DataError, 422),
     ]
     return next((status for kind, status in kinds if isinstance(error, kind)), 500)
 
 
-def project_routes(project: Project, services: Services) -> list[Route]:
+def project_routes(project: Project, services: Services, limits: Limits) -> list[Route]:
     """Routes of a project; models of its runs that were accepted are offered at once.
 
     Args:
         project: open, and closed by the caller in the end.
         services: of the app.
+        limits: of requests.
     """
     for run in project.runs.all():
         if run.accepted:
             services.add_model(project.runs.model_name(run.number), project.runs.model_folder(run.number))
-    site = _Site(project, services)
+    site = _Site(project, services, limits)
     document = "/v1/project/documents/{id}"
     return [
         Route("/v1/project", site.summary, methods=["GET"]),
@@ -120,8 +121,17 @@ def project_routes(project: Project, services: Services) -> list[Route]:
 class _Site:
     """The endpoints of one project."""
 
-    def __init__(self, project: Project, services: Services) -> None:
-        self._project, self._services = project, services
+    def __init__(self, project: Project, services: Services, limits: Limits) -> None:
+        self._project, self._services, self._limits = project, services, limits
+
+    async def _body(self, request: Request, decoder: msgspec.json.Decoder[_Body]) -> _Body:
+        """The body of a request.
+
+        Raises:
+            HttpError: if it is too large or not of this form.
+        """
+        media_type(request, JSON)
+        return decoded(decoder, await read_body(request, self._limits))
 
     def _model(self) -> tuple[str, Path]:
         """Name and folder of the present model."""
@@ -138,7 +148,7 @@ class _Site:
     async def set_labels(self, request: Request) -> Response:
         """``PATCH /v1/project``."""
         query_of(request)
-        body = await read_body(request, LabelsBody)
+        body = await self._body(request, _LABELS)
 
         def work() -> Summary:
             self._project.set_labels(body.labels)
@@ -149,7 +159,7 @@ class _Site:
     async def add_documents(self, request: Request) -> Response:
         """``POST /v1/project/documents``."""
         unit = offsets_of(query_of(request, "offsets"))
-        body = await read_body(request, DocumentsBody)
+        body = await self._body(request, _DOCUMENTS)
 
         def work() -> dict[str, int]:
             documents = [document_of(value, place, unit) for place, value in enumerate(body.documents)]
@@ -194,7 +204,7 @@ class _Site:
         """``PUT /v1/project/documents/ID``."""
         query = query_of(request, "annotator", "offsets")
         unit, annotator, identity = offsets_of(query), annotator_of(query), request.path_params["id"]
-        body = await read_body(request, SaveBody)
+        body = await self._body(request, _SAVE)
 
         def work() -> Saved:
             text = self._project.documents.get(identity).text
@@ -236,7 +246,7 @@ class _Site:
     async def train(self, request: Request) -> Response:
         """``POST /v1/project/train``."""
         query_of(request)
-        body = await read_body(request, TrainBody, empty=TrainBody())
+        body = await self._body(request, _TRAIN)
 
         def work() -> Run:
             model = self._model()[1]

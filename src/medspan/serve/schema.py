@@ -70,6 +70,7 @@ class ConvertRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     documents: list[dict[str, Any]]
     format: Annotated[str, Meta(description="A format of /v1/models.")]
+    model: Annotated[str, Meta(description="What found the entities, for formats that tell.")] | None = None
 
 
 class EntityAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
