@@ -11,6 +11,7 @@ import { modelChoice, stagesChoice } from "./settings.js";
 /** So much of a chunk of NDJSON is sent at once: small enough for progress, large enough for speed. */
 const CHUNK = { bytes: 400_000, count: 32 };
 const MOST_ROWS = 500;
+const NDJSON = "application/x-ndjson";
 
 export function mount(root, store) {
   const view = new FilesView(store);
@@ -33,7 +34,15 @@ class FilesView {
   }
 
   reset() {
-    Object.assign(this, { given: [], done: [], bad: [], skipped: 0, isRunning: false });
+    Object.assign(this, {
+      given: [],
+      done: [],
+      bad: [],
+      refused: 0,
+      entities: 0,
+      skipped: 0,
+      isRunning: false,
+    });
   }
 
   build() {
@@ -152,33 +161,35 @@ class FilesView {
 
   async annotateChunk(path, chunk) {
     const body = chunk.map(({ id, text }) => JSON.stringify({ id, text })).join("\n");
-    for await (const line of lines(path, {
-      body,
-      type: "application/x-ndjson",
-      signal: this.controller.signal,
-    })) {
-      if (line.error)
-        this.bad.push({ id: line.error.id ?? "–", reason: line.error.reason ?? "it could not be annotated" });
-      else this.done.push(line);
+    for await (const line of lines(path, { body, type: NDJSON, signal: this.controller.signal })) {
+      this.take(line);
       this.drawProgress();
     }
   }
 
+  /** One line of an answer: a document, or why there is none. */
+  take(line) {
+    if (line.error) {
+      this.refused += 1;
+      this.bad.push({ id: line.error.id ?? "–", reason: line.error.reason ?? "it could not be annotated" });
+    } else {
+      this.entities += line.entities.length;
+      this.done.push(line);
+    }
+  }
+
   drawProgress() {
-    const ended = this.done.length + this.bad.length;
     this.bar.hidden = !this.given.length && !this.bad.length;
     this.progress.max = Math.max(1, this.given.length);
-    this.progress.value = this.done.length;
+    this.progress.value = this.done.length + this.refused;
     this.cancelButton.hidden = !this.isRunning;
-    const entities = this.done.reduce((sum, { entities: found }) => sum + found.length, 0);
     const parts = [
       `${this.done.length} of ${counted(this.given.length, "document")}`,
-      counted(entities, "entity", "entities"),
+      counted(this.entities, "entity", "entities"),
     ];
     if (this.bad.length) parts.push(`${this.bad.length} not annotated`);
     if (this.skipped) parts.push(`${counted(this.skipped, "file")} of other kinds left out`);
     this.told.textContent = parts.join(" · ");
-    return ended;
   }
 
   draw() {
