@@ -7,7 +7,7 @@ const HEIGHT = 190;
 const PAD = { left: 40, right: 44, top: 14, bottom: 26 };
 
 /**
- * The loss (falling, right axis) and the score on dev (0 to 1, left axis) by epoch.
+ * The loss (falling, right axis) and F1 on the corrected texts, which is no fair score (0 to 1, left axis), by epoch.
  * @param {{epoch: number, loss: number, dev: number | null}[]} curve
  */
 export function curveFigure(curve) {
@@ -17,7 +17,7 @@ export function curveFigure(curve) {
   const y = (share) => HEIGHT - PAD.bottom - share * (HEIGHT - PAD.top - PAD.bottom);
   const scored = curve.filter(({ dev }) => dev !== null && dev !== undefined);
   const told = scored.length
-    ? `F1 on dev is ${scored.at(-1).dev.toFixed(3)} after epoch ${scored.at(-1).epoch}`
+    ? `F1 on the corrected texts is ${scored.at(-1).dev.toFixed(3)} after epoch ${scored.at(-1).epoch}`
     : "No epoch has ended yet";
   return svg(
     "svg",

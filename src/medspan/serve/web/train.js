@@ -176,6 +176,8 @@ export class TrainPart {
       ),
       run.detail && h("p", { class: run.state === "failed" ? "error-words" : "quiet" }, run.detail),
       run.curve?.length > 0 && curveFigure(run.curve),
+      run.curve?.length > 0 &&
+        h("p", { class: "quiet" }, "The curve's F1 is of texts it learns from; the held-back part is the fair test."),
       run.after && this.scores(run),
       run.labels && Object.keys(run.labels).length > 0 && this.labelTable(run.labels),
     );
