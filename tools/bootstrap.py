@@ -23,6 +23,9 @@ LOG = VENV / "medspan-install.log"
 OUT = ROOT / "out"
 DIST = ROOT / "dist"
 
+PARALLEL = ("-n", "2", "--dist", "loadfile")
+"""The suite in two processes: more would each want a gigabyte and a Spark of their own."""
+
 SYSTEM_PACKAGES = (
     (("javac",), "default-jdk-headless", "Spark and the Java client"),
     (("node",), "nodejs", "the JavaScript examples"),
@@ -84,7 +87,7 @@ def main(words: list[str]) -> int:
             return build_wheels()
         install("train,dev", options)
         get_programs()
-        return run("-m", "pytest", *rest)
+        return run("-m", "pytest", *(() if {"-n", "--numprocesses"} & set(rest) else PARALLEL), *rest)
     except SetupError as error:
         say(str(error))
         return 1

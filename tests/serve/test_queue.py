@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,7 @@ from medspan.serve.queue import Answer, Queue
 from medspan.types import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from medspan.jobs.parts import Part
 
@@ -48,6 +49,12 @@ class FakePool:
     def close(self) -> None: ...
 
 
+def told(story: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run a story in a thread of its own: where a browser is tested, this one has a loop that runs."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(lambda: asyncio.run(story())).result()
+
+
 def documents(count: int) -> list[Document]:
     return [Document(str(i), "text") for i in range(count)]
 
@@ -70,7 +77,7 @@ def test_answers_come_in_order_and_errors_in_their_places() -> None:
         assert all(bool(answer.line) != bool(answer.reason) for answer in found)
         await queue.stop()
 
-    asyncio.run(story())
+    told(story)
 
 
 def test_requests_that_wait_together_go_together() -> None:
@@ -89,7 +96,7 @@ def test_requests_that_wait_together_go_together() -> None:
         assert max(size for order, size in pool.batches if order == b"a") >= 4
         await queue.stop()
 
-    asyncio.run(story())
+    told(story)
 
 
 def test_a_full_queue_turns_away_and_recovers() -> None:
@@ -109,7 +116,7 @@ def test_a_full_queue_turns_away_and_recovers() -> None:
         assert len(await collect(queue, b"a", documents(9))) == 9
         await queue.stop()
 
-    asyncio.run(story())
+    told(story)
 
 
 def test_a_large_request_lets_others_in() -> None:
@@ -127,7 +134,7 @@ def test_a_large_request_lets_others_in() -> None:
         assert len(await large) == 500
         await queue.stop()
 
-    asyncio.run(story())
+    told(story)
 
 
 def test_who_leaves_is_forgotten() -> None:
@@ -147,7 +154,7 @@ def test_who_leaves_is_forgotten() -> None:
         assert sum(size for _, size in pool.batches) == 2
         await queue.stop()
 
-    asyncio.run(story())
+    told(story)
 
 
 def test_a_failing_worker_costs_its_batch_and_the_service_goes_on() -> None:
@@ -160,4 +167,4 @@ def test_a_failing_worker_costs_its_batch_and_the_service_goes_on() -> None:
         await queue.stop()
         assert not queue.is_running
 
-    asyncio.run(story())
+    told(story)
