@@ -54,6 +54,7 @@ def put_in(page: Page, gold: list[Document], folder: Path) -> None:
     file = folder / "sentences.jsonl"
     lines = (json.dumps({"id": str(place), "text": each.text}) + "\n" for place, each in enumerate(gold))
     file.write_text("".join(lines), encoding="utf-8")
+    page.get_by_role("region", name="Add texts").get_by_label("Annotate by").select_option("documents")
     page.locator("#view-annotate input[type=file]").set_input_files(file)
     expect(page.get_by_role("region", name="Add texts")).to_contain_text("added", timeout=300_000)
 
