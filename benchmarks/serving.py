@@ -55,6 +55,7 @@ def notes(data: Path, length: int = WORDS) -> list[str]:
 def service(folder: Path, workers: int, *more: str) -> Iterator[tuple[int, int]]:
     """A service for as long as it is needed: its process and port."""
     log = folder / "service.log"
+    log.unlink(missing_ok=True)  # that of an earlier one, which served at another port
     process = start(["serve", "--port", "0", "--workers", str(workers), *more], log)
     try:
         for _ in range(600):
@@ -115,7 +116,6 @@ def under_load(texts: list[str], folder: Path, options: argparse.Namespace) -> d
         rounds.append({"bulk_words_per_second": round(bulk), "served": served})
         print(json.dumps(rounds[-1]), file=sys.stderr)
     shares = [each["served"]["words_per_second"] / each["bulk_words_per_second"] for each in rounds]
-    (folder / "service.log").unlink()
     with service(folder, options.workers) as (_, port):
         clients(port, requests, clients=CLIENTS, seconds=3)
         steady = clients(port, requests, rate=RATE, seconds=min(options.seconds, 30))
