@@ -368,10 +368,11 @@ def test_a_model_is_trained_watched_and_accepted(annotator: Watched, service: Li
     run.get_by_role("button", name="Accept the new model").click()
     page.get_by_role("dialog").get_by_role("button", name="Accept").click()
     expect(run.locator(".head")).to_contain_text("accepted")
-    models = httpx.get(f"{annotator.url}/v1/models", trust_env=False).json()["models"]
+    offered = httpx.get(f"{annotator.url}/v1/models", trust_env=False).json()
     name = httpx.get(f"{annotator.url}/v1/project", trust_env=False).json()["model"]
     assert name != "default"
-    assert name in [one["name"] for one in models]
+    assert name in [one["name"] for one in offered["models"]]
+    assert offered["default"] == name
     annotator.open("read")
     page.locator("#view-read .settings select").select_option(name)
     page.fill("#view-read textarea", "Case 3: asthma was treated.")

@@ -69,9 +69,7 @@ class Service:
         self._pool = Pool(setup, workers, command=worker_command(WORKER), seconds=settings.limits.seconds)
         self.queue = Queue(self._pool, workers, settings.limits.waiting, self.metrics)
         keys = None if settings.keys is None else read_keys(settings.keys)
-        self._document = msgspec.json.encode(
-            openapi.document(self.offers, has_keys=keys is not None, has_project=self._project is not None)
-        )
+        self._has_keys = keys is not None
         hosts = None
         if settings.is_local or settings.hosts:
             hosts = frozenset({*_LOCAL_NAMES, settings.host.lower(), *map(str.lower, settings.hosts)})
@@ -147,7 +145,9 @@ class Service:
         return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def _openapi(self, _request: Request) -> Response:
-        return Response(self._document, media_type=JSON)
+        has_project = self._project is not None  # whose models join the others as they are accepted
+        found = openapi.document(self.offers, has_keys=self._has_keys, has_project=has_project)
+        return Response(msgspec.json.encode(found), media_type=JSON)
 
 
 class _Services:
@@ -162,8 +162,9 @@ class _Services:
         return self._first, self._offers.folder(self._first)
 
     def add_model(self, name: str, folder: Path) -> None:
-        """Offer a model by name; one of the same name is replaced."""
+        """Offer a model by name, also to requests that name none; one of the same name is replaced."""
         self._offers.add(folder, name)
+        self._offers.default = name
 
 
 def _project_of(settings: Settings, offers: Offers) -> Project | None:

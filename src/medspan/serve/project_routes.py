@@ -71,7 +71,7 @@ class Services(Protocol):
         ...
 
     def add_model(self, name: str, folder: Path) -> None:
-        """Offer a model by name; one of the same name is replaced."""
+        """Offer a model by name, also to requests that name none; one of the same name is replaced."""
         ...
 
 
@@ -97,6 +97,8 @@ def project_routes(project: Project, services: Services, limits: Limits) -> list
     for run in project.runs.all():
         if run.accepted:
             services.add_model(project.runs.model_name(run.number), project.runs.model_folder(run.number))
+    if present := project.model():
+        services.add_model(*present)
     site = _Site(project, services, limits)
     document = "/v1/project/documents/{id}"
     return [
