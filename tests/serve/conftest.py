@@ -12,6 +12,7 @@ from page_browser import WIDE, Watched, axe_source, launched
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import httpx
     from playwright.sync_api import Browser
 
 
@@ -20,6 +21,13 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A service with all stages that need no files, and two models; one for all tests."""
     words = ("--model", "default", "--model", "clinical", "--pipeline", "sections,assertion,relations")
     with serving(tmp_path_factory.mktemp("service"), *words, "--workers", "2") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def client(live: Live) -> Iterator[httpx.Client]:
+    """A client of that service."""
+    with live.client() as found:
         yield found
 
 

@@ -12,20 +12,11 @@ from medspan.formats.jsonl import as_json
 from medspan.pipeline import with_stages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import httpx
 
-    from live_service import Live
 
 NOTE = "No sign of lithium toxicity. 😀 Her father had asthma and takes metformin 500 mg daily."
 LINES = "application/x-ndjson"
-
-
-@pytest.fixture(scope="module")
-def client(live: Live) -> Iterator[httpx.Client]:
-    with live.client() as found:
-        yield found
 
 
 def asked(client: httpx.Client, **body: object) -> dict[str, Any]:

@@ -11,20 +11,12 @@ import pytest
 from medspan import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import httpx
 
-    from live_service import Live
 
 TEXT = "Asthma and lithium toxicity. 😀 Metformin."
-
-
-@pytest.fixture(scope="module")
-def client(live: Live) -> Iterator[httpx.Client]:
-    with live.client() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

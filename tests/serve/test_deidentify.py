@@ -7,19 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import httpx
 
-    from live_service import Live
 
 LETTER = "😀 Dear Dr Anna Berg, I saw Mr John Smith on 03/04/2021. His phone is 555-123-4567."
-
-
-@pytest.fixture(scope="module")
-def client(live: Live) -> Iterator[httpx.Client]:
-    with live.client() as found:
-        yield found
 
 
 def asked(client: httpx.Client, **body: object) -> dict[str, Any]:
