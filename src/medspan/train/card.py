@@ -27,7 +27,7 @@ def model_card(
         tests: by corpus, ``f1``, ``low`` and ``high`` (95 % interval) of the test split; may be empty.
     """
     shipped = {name: head for name, head in recipe.heads.items() if head.ships}
-    labels = ", ".join(label for head in shipped.values() for label in head.labels)
+    labels = ", ".join(dict.fromkeys(label for head in shipped.values() for label in head.labels))
     start = provenance.start
     fate = "kept, as the published protocol does" if recipe.train.keep_leaks else "left out of training"
     facts = {
