@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from medspan.errors import DataError, UsageError
+from medspan.errors import DataError, MedspanError, UsageError
 from medspan.project import Project
 from medspan.project.documents import HELD_BACK_EVERY, digest_of, is_held_back
 from medspan.project.structs import ConflictError, Mark, NotFoundError
@@ -181,4 +181,20 @@ def test_a_document_that_is_not_there(tmp_path: Path, identity: str):
     project.documents.add(texts(1), "documents")
     with pytest.raises(NotFoundError):
         project.documents.get(identity)
+    project.close()
+
+
+def test_a_full_disk_changes_nothing_and_is_told(tmp_path: Path):
+    project = Project(tmp_path / "full.medspan", labels=("Drug",))
+    project.documents.add([Document("a", "One text.")], "documents")
+    with project._database.reading() as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + 1}")
+    with pytest.raises(MedspanError, match=r"cannot be written .*full.*nothing was changed"):
+        project.documents.add([Document("b", "word " * 50_000)], "documents")
+    assert project.documents.counts()[0] == 1
+    with project._database.reading() as connection:
+        connection.execute("PRAGMA max_page_count = 100000")
+    project.documents.add([Document("b", "Another text.")], "documents")
+    assert project.documents.counts()[0] == 2
     project.close()

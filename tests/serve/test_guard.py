@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from live_service import Live, serving
 from medspan.errors import UsageError
+from medspan.serve.app import Service
 from medspan.serve.keys import add_key, read_keys
 from medspan.serve.settings import Settings
 
@@ -177,3 +180,35 @@ def test_a_client_that_leaves_is_no_error_of_the_service(live: Live) -> None:
     assert '"status":499' in live.said()
     assert '"status":500' not in live.said()
     assert "Exception" not in live.said()
+
+
+def test_a_bug_is_answered_as_a_problem_and_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_service: Service, _request: object) -> None:
+        raise ValueError(CANARY)
+
+    said: list[str] = []
+    monkeypatch.setattr(Service, "_health", broken)
+    app = Service(Settings(deid_model="none"), said.append).app
+    with httpx.Client(transport=_Direct(app), base_url="http://127.0.0.1") as client:
+        answer = client.get("/healthz")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["request_id"] in said[0]
+    assert WORD not in (answer.text + said[0]).lower()
+
+
+class _Direct(httpx.BaseTransport):
+    """To an application without a server, whose errors would come through."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            answer = await httpx.ASGITransport(self._app).handle_async_request(
+                httpx.Request(request.method, request.url, headers=request.headers)
+            )
+            return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+
+        with ThreadPoolExecutor(1) as threads:  # where a browser is tested, this thread has a loop that runs
+            return threads.submit(lambda: asyncio.run(ask())).result()

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from medspan.errors import DataError, UsageError
+from medspan.errors import DataError, MedspanError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +153,11 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """The connection in a transaction, which an error undoes."""
+        """The connection in a transaction, which an error undoes.
+
+        Raises:
+            MedspanError: if the file cannot be written: the disk is full.
+        """
         with self._lock:
             if self._connection.in_transaction:  # inside another of this thread
                 yield self._connection
@@ -161,10 +165,15 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:  # SQLite has undone it by itself where the disk is full
+                    self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    raise MedspanError(
+                        f"the project cannot be written ({error}); nothing was changed"
+                    ) from None
                 raise
-            self._connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close the file; nothing may be asked of it any more."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -93,11 +94,7 @@ class Service:
             routes += project_routes(self._project, _Services(self.offers), self.settings.limits)
         if self.offers.policies:
             routes.insert(1, Route("/v1/deidentify", texts.deidentify, methods=["POST"]))
-        app = Starlette(
-            routes=routes,
-            lifespan=self._lifespan,
-            exception_handlers=PROBLEMS,
-        )
+        app = _App(routes=routes, lifespan=self._lifespan)
         app.router.redirect_slashes = False
         return app
 
@@ -148,6 +145,14 @@ class Service:
         has_project = self._project is not None  # whose models join the others as they are accepted
         found = openapi.document(self.offers, has_keys=self._has_keys, has_project=has_project)
         return Response(msgspec.json.encode(found), media_type=JSON)
+
+
+class _App(Starlette):
+    """Starlette without its outermost layer, which answers a bug in plain text; `Guard` does that instead."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The router, with the answers for errors that routes raise on purpose."""
+        return ExceptionMiddleware(self.router, handlers=PROBLEMS)
 
 
 class _Services:

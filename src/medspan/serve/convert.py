@@ -55,7 +55,9 @@ class Converter:
         options = WriteOptions(model=asked.model)
         try:
             file = await to_thread.run_sync(partial(handout, documents, asked.format, _STEM, options))
-        except MedspanError:
+        except MedspanError as error:
+            if isinstance(error.__cause__, OSError):
+                raise HttpError(507, "the service cannot write the file; free some of its disk") from None
             raise HttpError(422, f"{asked.format}: this format cannot hold one of the documents") from None
         headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
         return Response(file.content, headers={**headers, "Content-Type": file.media_type})

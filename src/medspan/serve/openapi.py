@@ -52,9 +52,10 @@ _WRONG = {
     "422": "Not of the right form, or not offered.",
     "429": "Too much waits already; Retry-After says when to come again.",
     "504": "It took too long.",
+    "507": "The service's disk is full.",
 }
 _READ = ("401", "421")
-_POSTED = tuple(code for code in _WRONG if code not in {"404", "409"})
+_POSTED = tuple(code for code in _WRONG if code not in {"404", "409", "507"})
 
 
 def document(offers: Offers, *, has_keys: bool, has_project: bool = False) -> dict[str, Any]:
@@ -208,7 +209,7 @@ def _post(summary: str, body: str, answer: str, example: dict[str, Any]) -> dict
 def _convert() -> dict[str, Any]:
     found = _answered("Annotated documents in another format.", JSON, {})
     found["responses"]["200"]["content"] = {kind: {} for kind in MEDIA_TYPES}
-    found["responses"] |= _problems(tuple(code for code in _POSTED if code not in {"429", "504"}))
+    found["responses"] |= _problems((*(code for code in _POSTED if code not in {"429", "504"}), "507"))
     found["requestBody"] = {
         "required": True,
         "content": {JSON: {"schema": {"$ref": _REF.format(name="ConvertRequest")}}},
