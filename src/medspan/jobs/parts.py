@@ -90,9 +90,8 @@ class Part:
 
     def task(self, goal: Goal) -> Task:
         """What a worker is asked to do with it."""
-        return Task(
-            goal, self.number, self.digest(), self.documents, self.places, self.errors, order=self._order
-        )
+        digest = self.digest() if goal == "part" else ""  # only the row of a part has it
+        return Task(goal, self.number, digest, self.documents, self.places, self.errors, order=self._order)
 
 
 def cut(units: Iterable[Document | FormatError], limits: Limits = DEFAULT_LIMITS) -> Iterator[Part]:

@@ -71,7 +71,7 @@ class Task(msgspec.Struct, frozen=True, tag=True):
         goal: ``part`` writes a part file; ``lines`` and ``documents`` send the result back as JSON lines or
             as documents; ``probe`` only tries.
         part: number of the part.
-        digest: SHA-256 of the part's input, for its row.
+        digest: SHA-256 of the part's input, for its row; empty where no part file is written.
         documents: each a `Document` as msgpack.
         places: of each document, its place in the whole input.
         errors: rows of the part's units that are already known to be bad.
