@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from starlette.requests import ClientDisconnect
 
+from medspan.errors import did_you_mean
 from medspan.serve.problems import GONE, HttpError
 from medspan.serve.schema import Given, as_document
 
@@ -90,6 +91,22 @@ def _told(message: str) -> str:
     problem = _VALUE.sub("this value is not known; see /openapi.json", problem)
     path = re.sub(r"\[\.\.\.\]|\['[^']*'\]", "[key]", place[1][1:].lstrip(".")) if place else ""
     return f"{path or 'body'}: {problem[:1].lower()}{problem[1:]}"
+
+
+def query_of(request: Request, *known: str) -> dict[str, str]:
+    """The query parameters, each once.
+
+    Raises:
+        HttpError: 422 if one is unknown or stands twice.
+    """
+    items = request.query_params.multi_items()
+    for name, _ in items:
+        if name not in known:
+            hint = did_you_mean(name, known) if known else "known: none"
+            raise HttpError(422, f"a query parameter is unknown; {hint}")
+    if len({name for name, _ in items}) != len(items):
+        raise HttpError(422, "a query parameter stands twice")
+    return dict(items)
 
 
 _GIVEN = msgspec.json.Decoder(Given)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from medspan.errors import DataError, UsageError, did_you_mean
+from medspan.errors import DataError, UsageError
 from medspan.formats.jsonl import from_json
 from medspan.project.annotations import check_annotator
 from medspan.project.structs import Mark, Start
@@ -15,8 +15,6 @@ from medspan.text.utf16 import from_utf16
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from starlette.requests import Request
 
     from medspan.types import Document
 
@@ -56,23 +54,6 @@ class TrainBody(_Strict, frozen=True):
     annotator: str | None = None
     minutes: float = 10.0
     start: Start = "model"
-
-
-def query_of(request: Request, *known: str) -> dict[str, str]:
-    """The query parameters, each once.
-
-    Raises:
-        UsageError: if one is unknown or stands twice.
-    """
-    items = request.query_params.multi_items()
-    for name, _ in items:
-        if name not in known:
-            raise UsageError(
-                f"a query parameter is unknown; {did_you_mean(name, known) if known else 'known: none'}"
-            )
-    if len({name for name, _ in items}) != len(items):
-        raise UsageError("a query parameter stands twice")
-    return dict(items)
 
 
 def offsets_of(query: dict[str, str]) -> Offsets:

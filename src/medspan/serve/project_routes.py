@@ -28,7 +28,7 @@ from medspan.project.structs import (
 )
 from medspan.project.suggesting import rate
 from medspan.project.training import Order, begin_training
-from medspan.serve.bodies import JSON, decoded, media_type, read_body
+from medspan.serve.bodies import JSON, decoded, media_type, query_of, read_body
 from medspan.serve.project_bodies import (
     DocumentsBody,
     LabelsBody,
@@ -40,7 +40,6 @@ from medspan.serve.project_bodies import (
     number_of,
     offsets_of,
     one_of,
-    query_of,
 )
 from medspan.text.utf16 import from_utf16, to_utf16
 

@@ -9,7 +9,16 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from medspan.jobs.annotating import reason_of
-from medspan.serve.bodies import JSON, LINES, check_documents, decoded, lines_of, media_type, read_body
+from medspan.serve.bodies import (
+    JSON,
+    LINES,
+    check_documents,
+    decoded,
+    lines_of,
+    media_type,
+    query_of,
+    read_body,
+)
 from medspan.serve.orders import pack
 from medspan.serve.problems import HttpError
 from medspan.serve.queue import as_error
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
 _ANNOTATE = msgspec.json.Decoder(AnnotateRequest)
 _DEIDENTIFY = msgspec.json.Decoder(DeidentifyRequest)
 _LISTS = ("stages", "labels")
+_OPTIONS = ("model", "min_score", "offsets", *_LISTS)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -62,8 +72,7 @@ class Texts:
         return await self._answer(request, self._to_deidentify)
 
     def _to_annotate(self, request: Request, body: bytes, documents: list[Document] | None) -> _Asked:
-        allowed = {"echo"} if documents is None else {"echo", "model", "min_score", "offsets", *_LISTS}
-        query = _query(request, allowed)
+        query = query_of(request, "echo", *(() if documents is None else _OPTIONS))
         echo = {"true": True, "false": False}.get(query.pop("echo", "true"))
         if echo is None:
             raise HttpError(422, "echo: must be true or false")
@@ -73,7 +82,7 @@ class Texts:
         return _Asked(found, order, {"model": name, "offsets": asked.offsets})
 
     def _to_deidentify(self, request: Request, body: bytes, documents: list[Document] | None) -> _Asked:
-        query = _query(request, set() if documents is None else {"policy", "offsets"})
+        query = query_of(request, *(() if documents is None else ("policy", "offsets")))
         asked = decoded(_DEIDENTIFY, body) if documents is None else _from_query(DeidentifyRequest, query)
         order, name = self._offers.deidentify(asked)
         found = asked.given() if documents is None else documents
@@ -154,24 +163,11 @@ async def _numbered(answers: AsyncIterator[Answer]) -> AsyncIterator[tuple[int, 
         place += 1
 
 
-def _query(request: Request, allowed: set[str]) -> dict[str, Any]:
-    """The query parameters.
-
-    Raises:
-        HttpError: 422 where one is not known or stands twice; they are only for NDJSON, but for ``echo``.
-    """
-    found: dict[str, Any] = {}
-    for name, value in request.query_params.multi_items():
-        if name not in allowed or name in found:
-            known = ", ".join(sorted(allowed)) or "none"
-            raise HttpError(422, f"query: a parameter is not known here or stands twice; known: {known}")
-        found[name] = [part for part in value.split(",") if part] if name in _LISTS else value
-    return found
-
-
-def _from_query(kind: type[Any], query: dict[str, Any]) -> Any:  # noqa: ANN401 - one of two structs
+def _from_query(kind: type[Any], query: dict[str, str]) -> Any:  # noqa: ANN401 - one of two structs
+    """A request of NDJSON, whose options are query parameters, as one in JSON would be."""
+    lists = {name: [part for part in query[name].split(",") if part] for name in _LISTS if name in query}
     try:
-        return msgspec.convert({**query, "text": ""}, kind, strict=False)
+        return msgspec.convert({**query, **lists, "text": ""}, kind, strict=False)
     except msgspec.ValidationError as error:
         place = str(error).partition("`$.")[2].rstrip("`")
         raise HttpError(422, f"query: {place or 'a parameter'}: not of the right form") from None
