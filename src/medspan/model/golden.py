@@ -5,9 +5,10 @@ All texts are invented for this file; none is, or is made from, a real patient's
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
@@ -16,7 +17,7 @@ from medspan.model.store import kind_of, open_model
 from medspan.types import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from medspan.model.session import Device
 
@@ -30,6 +31,11 @@ _LONG_SENTENCE_PARTS = (
     "a normal spleen ,",
     "no change ,",
 )
+
+
+_Golden = TypeVar("_Golden", bound=msgspec.Struct)
+_Item = TypeVar("_Item")
+_Found = TypeVar("_Found")
 
 
 class Annotates(Protocol):
@@ -69,8 +75,17 @@ def read_golden(data: bytes) -> list[GoldenText]:
     Raises:
         ModelError: if it does not hold golden texts.
     """
+    return decoded_golden(data, GoldenText)
+
+
+def decoded_golden(data: bytes, kind: type[_Golden]) -> list[_Golden]:
+    """What ``golden.json`` of a kind of model holds.
+
+    Raises:
+        ModelError: if it holds something else.
+    """
     try:
-        return msgspec.json.decode(data, type=list[GoldenText])
+        return msgspec.json.decode(data, type=list[kind])  # type: ignore[valid-type]
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ModelError(f"{GOLDEN}: {error}; the model folder is damaged") from None
 
@@ -103,12 +118,33 @@ def compare(tagger: Annotates, golden: Sequence[GoldenText]) -> list[str]:
     if not golden:
         return [f"{GOLDEN}: holds no text, so nothing is proved; export the model again"]
     texts = [item.text for item in golden]
-    together = _annotate(tagger, texts)
-    problems = _differences("differs from when the model was saved", [g.entities for g in golden], together)
-    alone = [_annotate(tagger, [text])[0] for text in texts]
-    problems += _differences("alone differs from the same text in a batch", together, alone)
-    backwards = _annotate(tagger, texts[::-1])[::-1]
-    return problems + _differences("depends on the order of the texts", together, backwards)
+    saved = [item.entities for item in golden]
+    return compared(texts, saved, partial(_annotate, tagger), _differences, noun="text")
+
+
+def compared(
+    items: Sequence[_Item],
+    saved: Sequence[_Found],
+    find: Callable[[Sequence[_Item]], list[_Found]],
+    differences: Callable[[str, Sequence[_Found], Sequence[_Found]], list[str]],
+    *,
+    noun: str,
+) -> list[str]:
+    """Where what is found in items differs from what was saved, or depends on their company or order.
+
+    Args:
+        items: texts, or documents.
+        saved: what was found in each when the model was saved.
+        find: what is found in each of some items.
+        differences: a line for each, given what to call it, what was expected and what was found.
+        noun: what an item is called.
+    """
+    together = find(items)
+    problems = differences("differs from when the model was saved", saved, together)
+    alone = [find([item])[0] for item in items]
+    problems += differences(f"alone differs from the same {noun} in a batch", together, alone)
+    backwards = find(items[::-1])[::-1]
+    return problems + differences(f"depends on the order of the {noun}s", together, backwards)
 
 
 def _annotate(tagger: Annotates, texts: Sequence[str]) -> list[tuple[GoldenEntity, ...]]:

@@ -6,13 +6,14 @@ not that the relations are right. All sentences are invented for this file.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice, product
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from medspan.errors import MedspanError, ModelError
-from medspan.model.golden import GOLDEN, SCORE_TOLERANCE
+from medspan.errors import MedspanError
+from medspan.model.golden import GOLDEN, SCORE_TOLERANCE, compared, decoded_golden
 from medspan.types import Document, Entity, Span
 
 if TYPE_CHECKING:
@@ -124,10 +125,7 @@ def read_relation_golden(data: bytes) -> list[GoldenDocument]:
     Raises:
         ModelError: if it does not hold golden documents.
     """
-    try:
-        return msgspec.json.decode(data, type=list[GoldenDocument])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ModelError(f"{GOLDEN}: {error}; the model folder is damaged") from None
+    return decoded_golden(data, GoldenDocument)
 
 
 def replay_relations(folder: Path | str, *, device: Device = "cpu", threads: int | None = None) -> list[str]:
@@ -154,13 +152,8 @@ def compare_relations(relater: Relates, golden: Sequence[GoldenDocument]) -> lis
     if not golden:
         return [f"{GOLDEN}: holds no document, so nothing is proved; train the model again"]
     documents = [_restored(number, item) for number, item in enumerate(golden)]
-    together = _found(relater, documents)
     saved = [list(item.relations) for item in golden]
-    problems = _differences("differs from when the model was saved", saved, together)
-    alone = [_found(relater, [document])[0] for document in documents]
-    problems += _differences("alone differs from the same document in a batch", together, alone)
-    backwards = _found(relater, documents[::-1])[::-1]
-    return problems + _differences("depends on the order of the documents", together, backwards)
+    return compared(documents, saved, partial(_found, relater), _differences, noun="document")
 
 
 def _restored(number: int, item: GoldenDocument) -> Document:
