@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from medspan.errors import ConfigError
-from medspan.features.pieces import Pieces
 from medspan.train.crf import soft_losses
-from medspan.train.encoders import build_encoder
-from medspan.train.encoders.words import WordFeatures
+from medspan.train.encoded import EncodedNetwork
 from medspan.train.groups import Group
 from medspan.train.heads.tags import TagHead
 
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 _Targets = dict[str, Tensor]
 
 
-class Network(nn.Module):
+class Network(EncodedNetwork):
     """Encoder and heads of a recipe.
 
     Args:
@@ -38,9 +36,8 @@ class Network(nn.Module):
     """
 
     def __init__(self, recipe: Recipe, vocab: Vocab, hub: HubModel | None = None) -> None:
-        super().__init__()
-        self.encoder = build_encoder(recipe.encoder, vocab, hub)
-        widths: list[int] = self.encoder.widths  # type: ignore[assignment]
+        super().__init__(recipe.encoder, vocab, hub)
+        widths = self.widths
         self.heads = nn.ModuleDict()
         for name, head in recipe.heads.items():
             if hasattr(self.heads, name):
@@ -58,36 +55,6 @@ class Network(nn.Module):
                 raise ConfigError(f"groups.{name}: torch keeps this name for itself; choose another")
             level = next(head.level for head in recipe.heads.values() if head.group == name)
             self.groups[name] = Group(group, widths[level], recipe.train.head_dropout)
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Names of the arrays the encoder takes."""
-        names: tuple[str, ...] = self.encoder.inputs  # type: ignore[assignment]
-        return names
-
-    @property
-    def graph_inputs(self) -> tuple[str, ...]:
-        """Names of the arrays the exported graph takes."""
-        names: tuple[str, ...] = self.encoder.graph_inputs  # type: ignore[assignment]
-        return names
-
-    @property
-    def features(self) -> WordFeatures | None:
-        """The part that sees each distinct word by itself; None in an encoder that reads characters only."""
-        found = getattr(self.encoder, "features", None)
-        return found if isinstance(found, WordFeatures) else None
-
-    @property
-    def pieces(self) -> Pieces | None:
-        """What cuts words into pieces; None in an encoder over words or characters."""
-        found = getattr(self.encoder, "pieces", None)
-        return found if isinstance(found, Pieces) else None
-
-    @property
-    def rates(self) -> dict[str, float]:
-        """Factors of the learning rate the encoder asks for, by name of parameter; 1 where absent."""
-        found: dict[str, float] = getattr(self.encoder, "rates", {})
-        return {f"encoder.{name}": rate for name, rate in found.items()}
 
     def head(self, name: str) -> TagHead:
         """A head by name."""
