@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -82,6 +83,39 @@ class State(RunState):
     start: dict[str, float] = {}
     """Dev F1 by corpus before the first step, where that is scored."""
     history: list[EpochRow] = []
+
+    def end_epoch(
+        self,
+        scores: Mapping[str, float],
+        mean: float,
+        *,
+        learning_rate: float,
+        words_per_second: float,
+        conflict: Mapping[str, float] = MappingProxyType({}),
+    ) -> EpochRow:
+        """Write an epoch into the history, and begin the next.
+
+        Args:
+            scores: on dev, by corpus.
+            mean: of those that choose.
+            learning_rate: of the last step.
+            words_per_second: learnt from.
+            conflict: between corpora, where it was asked for.
+        """
+        row = EpochRow(
+            epoch=self.epoch,
+            step=self.step,
+            loss=self.loss_sum / max(1, self.loss_count),
+            dev=dict(scores),
+            dev_mean=mean,
+            learning_rate=learning_rate,
+            words_per_second=words_per_second,
+            minutes=self.minutes,
+            conflict=dict(conflict),
+        )
+        self.history.append(row)
+        self.epoch, self.position, self.loss_sum, self.loss_count = self.epoch + 1, 0, 0.0, 0
+        return row
 
 
 def save_checkpoint(folder: Path, state: msgspec.Struct, parts: Mapping[str, Mapping[str, Tensor]]) -> None:

@@ -317,19 +317,13 @@ class Trainer:
         is_best = self._keep_best(scores, epoch=state.epoch)
         conflict = self._conflict()
         self.average.swap()
-        row = EpochRow(
-            epoch=state.epoch,
-            step=state.step,
-            loss=state.loss_sum / max(1, state.loss_count),
-            dev=scores,
-            dev_mean=self._mean(scores),
+        row = state.end_epoch(
+            scores,
+            self._mean(scores),
             learning_rate=self._rate(),
             words_per_second=words_per_second,
-            minutes=state.minutes,
             conflict=conflict,
         )
-        state.history.append(row)
-        state.epoch, state.position, state.loss_sum, state.loss_count = state.epoch + 1, 0, 0.0, 0
         self.save()
         watcher.on_epoch(row, is_best=is_best)
 

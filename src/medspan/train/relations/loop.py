@@ -26,7 +26,7 @@ from medspan.model.relation_spec import RelationSpec
 from medspan.model.spec import EncoderSpec, FormSpec, WindowSpec
 from medspan.text.tokenize import TOKENIZER_ID
 from medspan.toml import recipe_toml
-from medspan.train.checkpoint import EpochRow, State, resume_run, save_history, save_run
+from medspan.train.checkpoint import State, resume_run, save_history, save_run
 from medspan.train.optim import Average, Optimizer, learning_rate
 from medspan.train.relations.data import Example, drawn_examples, head_batch, pair_batch
 from medspan.train.relations.network import RelationNetwork
@@ -218,18 +218,12 @@ class RelationTrainer:
             state.best_score, state.best_epoch = mean, state.epoch
             self.best = {n: tensor.detach().clone() for n, tensor in self.network.state_dict().items()}
         self.average.swap()
-        row = EpochRow(
-            epoch=state.epoch,
-            step=state.step,
-            loss=state.loss_sum / max(1, state.loss_count),
-            dev=scores,
-            dev_mean=mean,
+        row = state.end_epoch(
+            scores,
+            mean,
             learning_rate=learning_rate(self.recipe.train, state.step, self.total_steps),
             words_per_second=words_per_second,
-            minutes=state.minutes,
         )
-        state.history.append(row)
-        state.epoch, state.position, state.loss_sum, state.loss_count = state.epoch + 1, 0, 0.0, 0
         self.save()
         watcher.on_epoch(row, is_best=is_best)
 
