@@ -4,7 +4,7 @@ import { call, latest } from "./api.js";
 import { createCard, entityDetails } from "./card.js";
 import { debounced, fill, h, table } from "./dom.js";
 import { KINDS, countsOf, differences } from "./differences.js";
-import { createEditor, emptyState } from "./editor.js";
+import { emptyState, foldedEditor } from "./editor.js";
 import { words } from "./labels.js";
 import { spansOf } from "./layout.js";
 import { errorBox, say, showError } from "./notices.js";
@@ -72,13 +72,7 @@ class CompareView {
   }
 
   build() {
-    const editor = createEditor(this.store, { rows: 8 });
-    this.giver = h(
-      "details",
-      { class: "pane giver", open: !this.store.get("text") },
-      h("summary", {}, h("h2", {}, "Text")),
-      editor.element,
-    );
+    this.giver = foldedEditor(this.store);
     const models = h(
       "div",
       { class: "row models" },

@@ -3,7 +3,7 @@
 import { mapped, marksOf } from "./align.js";
 import { call, latest } from "./api.js";
 import { counted, debounced, fill, h, saveAs } from "./dom.js";
-import { createEditor, emptyState } from "./editor.js";
+import { emptyState, foldedEditor } from "./editor.js";
 import { hue, words } from "./labels.js";
 import { errorBox, say, showError } from "./notices.js";
 import { TextView } from "./textview.js";
@@ -38,13 +38,7 @@ class DeidView {
   }
 
   build() {
-    const editor = createEditor(this.store, { rows: 8 });
-    this.giver = h(
-      "details",
-      { class: "pane giver", open: !this.store.get("text") },
-      h("summary", {}, h("h2", {}, "Text")),
-      editor.element,
-    );
+    this.giver = foldedEditor(this.store);
     return h(
       "div",
       { class: "stack" },

@@ -26,6 +26,16 @@ export function createEditor(store, { label = "Text", rows = 12 } = {}) {
   return { element, area };
 }
 
+/** The editor, folded where there is a text already: for views that show the text beside it. */
+export function foldedEditor(store) {
+  return h(
+    "details",
+    { class: "pane giver", open: !store.get("text") },
+    h("summary", {}, h("h2", {}, "Text")),
+    createEditor(store, { rows: 8 }).element,
+  );
+}
+
 function toolbar(store) {
   const file = h("input", {
     type: "file",
