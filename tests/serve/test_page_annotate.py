@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
     from live_service import Live
 
@@ -114,6 +115,52 @@ def test_suggestions_of_the_model_are_accepted_one_by_one(annotator: Watched) ->
     expect(suggested).to_have_count(count - 1)
     eventually(annotator, "one", marks(page))
     annotator.shot("annotate-wide-light")
+
+
+@contextmanager
+def held_back_reading(page: Page) -> Iterator[None]:
+    """Texts are read at the end of the block only."""
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "GET":
+            waiting.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/v1/project/documents/*", hold)
+    yield
+    while not waiting:
+        page.wait_for_timeout(20)
+    for route in waiting:
+        route.continue_()
+    page.unroute("**/v1/project/documents/*")
+
+
+def test_a_change_made_while_the_same_text_is_read_again_stands(annotator: Watched) -> None:
+    page = opened(annotator.page, "one")
+    suggested = page.locator(f"{WORK} mark.suggested")
+    expect(suggested).not_to_have_count(0)
+    count = suggested.count()
+    with held_back_reading(page):
+        opened(page, "one")
+        page.keyboard.press("a")
+        expect(suggested).to_have_count(count - 1)
+    eventually(annotator, "one", marks(page))
+    expect(suggested).to_have_count(count - 1)
+    opened(page, "one")  # what was not yet accepted is still told from the rest
+    expect(suggested).to_have_count(count - 1)
+
+
+def test_a_change_made_while_another_text_is_read_is_saved(annotator: Watched) -> None:
+    page = opened(annotator.page, "two")
+    heading = page.locator("#view-annotate .text-pane h2")
+    with held_back_reading(page):
+        page.locator("#view-annotate button.document", has_text=TEXTS["one"][:10]).click()
+        clear(page)
+    eventually(annotator, "two", [])
+    expect(heading).to_have_text("one")
+    assert marks(page)
 
 
 def test_spans_are_made_changed_and_deleted_by_keys(annotator: Watched) -> None:

@@ -83,12 +83,26 @@ export class AnnotatedText {
   /** Open a document; false where another was asked for meanwhile. @param {string} id */
   async open(id) {
     this.wanted = id;
-    await this.saving;
-    const document = await readDocument(id, this.owner.annotator());
-    if (this.wanted !== id) return false;
-    this.take(document);
+    const isHere = id === this.document?.id;
+    if (isHere) this.frame.focus({ preventScroll: true }); // keys work while it is read again
+    if (!isHere || this.document.from === "model") {
+      const document = await this.read(id);
+      if (this.wanted !== id) return false;
+      if (document) this.take(document);
+    }
     this.frame.focus({ preventScroll: true });
     return true;
+  }
+
+  /** Read a document when all changes are saved; null where it is open and was changed while it was read. */
+  async read(id) {
+    for (;;) {
+      const { saving } = this;
+      await saving;
+      const document = await readDocument(id, this.owner.annotator());
+      if (this.wanted !== id || this.saving === saving) return document;
+      if (this.document?.id === id) return null;
+    }
   }
 
   /** Show a document as the service gave it. */
@@ -333,7 +347,7 @@ export class AnnotatedText {
   }
 
   async send(id, { entities, state }) {
-    if (this.document.id !== id) return false;
+    if (this.document?.id !== id) return false;
     try {
       const saved = await writeDocument(id, this.owner.annotator(), {
         entities,

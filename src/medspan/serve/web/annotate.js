@@ -159,6 +159,7 @@ class AnnotateView {
   }
 
   async setName(name) {
+    await this.text.saving; // under the name of whoever made the change
     this.name = name;
     if (name) localStorage.setItem(KEY, name);
     else localStorage.removeItem(KEY);
