@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from medspan.errors import TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -83,6 +83,13 @@ class State(RunState):
     start: dict[str, float] = {}
     """Dev F1 by corpus before the first step, where that is scored."""
     history: list[EpochRow] = []
+
+    def end_step(self, batches: int, loss: float) -> None:
+        """Count a step and the batches it took."""
+        self.step += 1
+        self.position += batches
+        self.loss_sum += loss
+        self.loss_count += 1
 
     def end_epoch(
         self,
@@ -211,7 +218,7 @@ def save_run(
     save_checkpoint(folder, state, parts)
 
 
-def save_history(folder: Path, state: State) -> None:
+def save_history(folder: Path, history: Sequence[msgspec.Struct]) -> None:
     """Write ``metrics.jsonl``."""
-    lines = b"".join(msgspec.json.encode(row) + b"\n" for row in state.history)
+    lines = b"".join(msgspec.json.encode(row) + b"\n" for row in history)
     (folder / "metrics.jsonl").write_bytes(lines)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from medspan.config import CorpusConfig, HeadConfig, Recipe
     from medspan.model.session import Device
-    from medspan.train.loop import Watcher
+    from medspan.train.epochs import Watcher
 
 Kept = Literal["multi-task", "fine-tuned", "single"]
 CHOICES = "choices.json"

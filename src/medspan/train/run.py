@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from medspan.model.session import Device
     from medspan.train.data import TrainingCorpus
     from medspan.train.distil.lesson import Lesson
+    from medspan.train.epochs import Watcher
     from medspan.train.hub import HubModel
-    from medspan.train.loop import Watcher
     from medspan.train.replicas import Alone
 
 

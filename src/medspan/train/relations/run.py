@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from medspan.metrics.counts import Score
     from medspan.model.session import Device
     from medspan.model.spec import Provenance
-    from medspan.train.loop import Watcher
+    from medspan.train.epochs import Watcher
     from medspan.train.relations.settings import RelationRecipe
 
 
