@@ -47,6 +47,22 @@ class TextRunState(RunState):
     """Spent learning since the held-out text was last measured."""
     minutes: float = 0.0
 
+    def end_step(self, words: int, loss: float, seconds: float) -> None:
+        """Count a step, the words it learnt from and how long it took."""
+        self.step += 1
+        self.position += 1
+        self.words += words
+        self.loss_sum += loss
+        self.loss_count += 1
+        self.seconds += seconds
+        self.minutes += seconds / 60
+
+    def end_shard(self, shards: int) -> None:
+        """Go on to the next shard of the epoch, which has so many, or to the next epoch."""
+        self.position, self.shard = 0, self.shard + 1
+        if self.shard == shards:
+            self.shard, self.epoch = 0, self.epoch + 1
+
 
 _State = TypeVar("_State", bound=RunState)
 
