@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
     from medspan.config import Recipe, TrainConfig
     from medspan.features.vocab import Vocab
+    from medspan.model.spec import CorpusSpec
     from medspan.train.checkpoint import EpochRow
     from medspan.train.distil.lesson import Lesson
     from medspan.train.encoded import EncodedNetwork
     from medspan.train.replicas import Alone
-    from medspan.train.transfer import Transferred
+    from medspan.train.transfer import Donor, Transferred
 
 
 class Watcher(Protocol):
@@ -87,6 +88,10 @@ class EpochTrainer(ABC):
 
     network: EncodedNetwork
     recipe: Recipe
+    donor: Donor | None
+    """What the encoder was copied from, without its tensors; for its name, licence and texts."""
+    public: CorpusSpec | None
+    """The public encoder a ``transformer`` started from."""
 
     def __init__(
         self,

@@ -96,9 +96,8 @@ class Trainer(EpochTrainer):
         self.corpora, self.lesson = corpora, lesson
         judges = [c for c in corpora if c.name not in recipe.corpora or recipe.corpora[c.name].judges]
         self.judged = [c for c in judges if any(recipe.heads[name].ships for name in c.heads)]
-        self.donor = donor._replace(tensors={}) if donor else None  # the names and licences of it
+        self.donor = donor._replace(tensors={}) if donor else None
         self.public = hub.spec if hub else None
-        self.texts = (*(donor.texts if donor else ()), *([hub.spec] if hub else ()))
         self.featurizer = self._new_featurizer()
         heads = {name: head.labels for name, head in recipe.heads.items()}
         self.examples = [encode_examples(corpus.examples, self.featurizer, heads) for corpus in corpora]

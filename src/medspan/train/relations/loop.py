@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import torch
 
@@ -14,9 +13,10 @@ from medspan.metrics.counts import Score
 from medspan.metrics.relations import relation_counts
 from medspan.model.relater import Relater
 from medspan.model.relation_spec import RelationSpec
-from medspan.model.spec import EncoderSpec, FormSpec, WindowSpec
+from medspan.model.spec import WindowSpec
 from medspan.text.tokenize import TOKENIZER_ID
 from medspan.train.epochs import Course, EpochTrainer
+from medspan.train.parts import encoder_spec, form_spec
 from medspan.train.relations.data import Example, drawn_examples, head_batch, pair_batch
 from medspan.train.relations.network import RelationNetwork
 from medspan.train.relations.pointers import PointerHead
@@ -159,10 +159,6 @@ def spec_of(
     none_bias: float = 0.0,
 ) -> RelationSpec:
     """What a model of a recipe is; without provenance only good for use in training."""
-    settings = msgspec.to_builtins(recipe.encoder)
-    kind = settings.pop("kind")
-    features = network.features
-    names = ("word_ids", "char_ids", "case_ids")
     return RelationSpec(
         name=recipe.name,
         what=recipe.relations.kind,
@@ -170,15 +166,13 @@ def spec_of(
         licence=recipe.licence,
         labels=recipe.relations.labels,
         views=recipe.relations.views,
-        encoder=EncoderSpec(
-            kind, {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if v is not None}
-        ),
+        encoder=encoder_spec(recipe.encoder),
         tokenizer=TOKENIZER_ID,
         inputs=network.graph_inputs,
         provenance=provenance,  # type: ignore[arg-type]
         negatives=recipe.relations.negatives,
         none_bias=none_bias,
-        forms=FormSpec(names, features.width) if features else None,
+        forms=form_spec(network),
         window=WindowSpec(recipe.window.words, recipe.window.overlap),
         description=recipe.description,
     )
