@@ -142,7 +142,13 @@ class State(RunState):
 
 
 def save_checkpoint(folder: Path, state: msgspec.Struct, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Write ``part/name`` tensors and the state to a temporary file, then rename it."""
+    """Write ``part/name`` tensors and the state to a temporary file, then rename it.
+
+    Args:
+        folder: of the run.
+        state: where the run stands.
+        parts: tensors of any shape, by part and name.
+    """
     tensors = {
         f"{part}/{name}": tensor.detach().cpu().contiguous()
         for part, named in parts.items()
@@ -204,6 +210,13 @@ def resume_run(
 ) -> tuple[State, dict[str, Tensor]]:
     """Put what `save_run` wrote back; the state the run had, and its best weights.
 
+    Args:
+        folder: of the run.
+        fresh: its state as it would begin now.
+        network: its weights are replaced.
+        optimizer: its moments are replaced.
+        average: its weights are replaced.
+
     Raises:
         TrainingError: as `load_same_run`.
     """
@@ -224,7 +237,16 @@ def save_run(
     average: Average,
     best: Mapping[str, Tensor],
 ) -> None:
-    """Write the checkpoint of a run over annotated text."""
+    """Write the checkpoint of a run over annotated text.
+
+    Args:
+        folder: of the run.
+        state: where it stands.
+        network: its weights now.
+        optimizer: its moments.
+        average: of the weights, where one is kept.
+        best: the weights that scored best; empty before any were scored.
+    """
     parts = {
         "model": network.state_dict(),
         "optimizer": optimizer.tensors(),

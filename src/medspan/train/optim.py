@@ -122,7 +122,7 @@ class Optimizer:
         return state
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put a saved state back."""
+        """Put back what `tensors` gave."""
         for name, parameter in self._names.items():
             owner = self._parts[-1] if any(parameter is p for p in self._sparse) else self._parts[0]
             found = {k.rpartition("/")[2]: v for k, v in tensors.items() if k.rpartition("/")[0] == name}

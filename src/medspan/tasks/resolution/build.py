@@ -232,7 +232,12 @@ def _place(
 
 
 def idf(frequency: NDArray[np.int64], names: int) -> NDArray[np.float32]:
-    """The weight of features: the rarer in names, the more; of one that no name has, 0."""
+    """The weight of features: the rarer in names, the more; of one that no name has, 0.
+
+    Args:
+        frequency: int64 (features,), in how many names each stands.
+        names: how many there are.
+    """
     weight = np.log(1.0 + names / np.maximum(frequency, 1))
     return np.where(frequency > 0, weight, 0.0).astype(np.float32)
 
