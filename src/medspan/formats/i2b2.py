@@ -28,7 +28,7 @@ from medspan.errors import FormatError, UsageError
 from medspan.formats import files
 from medspan.formats.i2b2_entries import FIELDS
 from medspan.formats.i2b2_lines import entry_lines, parse
-from medspan.formats.protocol import Losses, ReadOptions, WriteOptions, is_too_long, reject, too_long
+from medspan.formats.protocol import Losses, ReadOptions, WriteOptions, reject, unless_too_long
 from medspan.formats.stems import identity_below, identity_of, visible_below, write_files
 
 if TYPE_CHECKING:
@@ -62,10 +62,7 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> Iterator[Document]
         except FormatError as error:
             reject(options, error, unit)
             continue
-        if is_too_long(document, options):
-            reject(options, too_long(text_file, None, options.max_chars), "")
-        else:
-            yield document
+        yield from unless_too_long(document, options, text_file)
 
 
 def write(documents: Iterable[Document], path: Path, options: WriteOptions = WriteOptions()) -> Losses:

@@ -116,6 +116,23 @@ def is_too_long(document: Document, options: ReadOptions) -> bool:
     return options.max_chars is not None and len(document.text) > options.max_chars
 
 
+def unless_too_long(
+    document: Document, options: ReadOptions, path: Path | str, line: int | None = None
+) -> Iterator[Document]:
+    """A document that is read; nothing where it is too long, which rejects it.
+
+    Args:
+        document: what was read.
+        options: may say how long it can be.
+        path: where it was read, for the error.
+        line: its line, for the error.
+    """
+    if is_too_long(document, options):
+        reject(options, too_long(path, line, options.max_chars), "")
+    else:
+        yield document
+
+
 def too_long(path: Path | str, line: int | None, max_chars: int | None) -> FormatError:
     """The error for a document of more than ``max_chars`` characters."""
     problem = f"the document is longer than {max_chars or 0:,} characters"
