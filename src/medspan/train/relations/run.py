@@ -60,8 +60,7 @@ def train_relations(
         ConfigError, DataError, TrainingError, ModelError: as the parts do.
     """
     loaded = load_relation_recipe(path)
-    found, donor = find_donor(derive(loaded) if derive else loaded, path.parent, start)
-    recipe: RelationRecipe = found  # type: ignore[assignment]
+    recipe, donor = find_donor(derive(loaded) if derive else loaded, path.parent, start)
     chosen = pick_device(device)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
