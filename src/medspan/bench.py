@@ -67,7 +67,14 @@ def whole(
     batch_words: int | None = None,
     rounds: int = ROUNDS,
 ) -> Rate:
-    """Text → entities.
+    """Text → entities, in words a second.
+
+    Args:
+        model: a folder, or a model by name.
+        documents: what is annotated.
+        threads: of a forward pass; None for all cores.
+        batch_words: padded words of a forward pass; None for what `medspan bench --tune` found.
+        rounds: over the documents, each measured by itself.
 
     Raises:
         ModelError: if there is no such model or it is damaged.
@@ -165,8 +172,17 @@ def tune(
 ) -> dict[tuple[int, int], Rate]:
     """The whole way with some numbers of threads and sizes of a batch, by threads and padded words.
 
-    Without ``threads`` one and all cores are tried. The settings take turns, so that a machine that slows
-    down or has other work does not favour one.
+    The settings take turns, so that a machine that slows down or has other work does not favour one.
+
+    Args:
+        model: a folder, or a model by name.
+        documents: what is annotated.
+        threads: numbers that are tried; one and all cores where None.
+        rounds: over all settings.
+        sizes: padded words of a batch that are tried.
+
+    Raises:
+        ModelError, UsageError: as `whole`.
     """
     tried = [(n, size) for n in (threads or sorted({1, available_cores()})) for size in sizes]
     rates: dict[tuple[int, int], list[float]] = {each: [] for each in tried}

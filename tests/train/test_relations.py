@@ -14,18 +14,24 @@ from typer.testing import CliRunner
 
 from medspan.cli.check import check
 from medspan.errors import ConfigError, DataError, ModelError, UsageError
+from medspan.features.vocab import build_vocab
 from medspan.metrics.relations import evaluate_relations
 from medspan.model import pointing
 from medspan.model.golden import replay
 from medspan.model.pointing import State, pointer_scores, role_scores, step
 from medspan.model.relation_spec import open_relations, save_relations
+from medspan.model.spec import CorpusSpec
 from medspan.tasks.relations import RelationExtractor
 from medspan.toml import recipe_toml
+from medspan.train.hub import open_hub_model
 from medspan.train.relations.data import fold_of, read_relation_corpora
 from medspan.train.relations.export import RelationExport
 from medspan.train.relations.loop import RelationTrainer
+from medspan.train.relations.network import RelationNetwork
 from medspan.train.relations.run import train_relations
 from medspan.train.relations.settings import load_relation_recipe, parse_relation_recipe
+from medspan.train.run import provenance_of
+from medspan.train.transfer import Donor
 from medspan.types import Document
 from tiny_hub import write_hub_model
 from tiny_relations import LABELS, relation_recipe, relation_tables, tiny_related, write_corpus
@@ -266,6 +272,60 @@ def test_a_transformer_relates(tmp_path: Path, marked: bool):  # noqa: FBT001 - 
     backwards = list(extractor.annotate(document.replace(relations=()) for document in gold[::-1]))
     ends = [{(r.label, r.head, r.tail) for r in d.relations} for d in found]
     assert ends == [{(r.label, r.head, r.tail) for r in d.relations} for d in backwards[::-1]]
+
+
+def trainer_with_two_starts(folder: Path) -> RelationTrainer:
+    """A public encoder whose weights a donor's take the place of."""
+    hub = open_hub_model(write_hub_model(folder / "public", "bert"))
+    write_corpus(folder / "corpus", train=4, dev=1)
+    tables = relation_tables()
+    tables["encoder"] = {"kind": "transformer", "source": "public", "encoder_rate": 0.5, "layer_decay": 0.8}
+    tables["transfer"] = {"from": "donor", "encoder_rate": 0.4}
+    tables["train"] = {**tables["train"], "warmup": 0.0, "weight_decay": 0.0}  # type: ignore[dict-item]
+    recipe = parse_relation_recipe(tables, "tiny.toml")
+    corpora = read_relation_corpora(recipe, folder)
+    vocab = build_vocab([])
+    copied = RelationNetwork(recipe, vocab, hub).state_dict()
+    donor = Donor(CorpusSpec("donor", "CC0-1.0", {}), vocab, copied, (CorpusSpec("read", "CC0-1.0", {}),))
+    return RelationTrainer(recipe, corpora, folder, torch.device("cpu"), donor=donor, hub=hub)
+
+
+def test_provenance_names_a_donor_and_the_public_encoder(tmp_path: Path):
+    trainer = trainer_with_two_starts(tmp_path)
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text("", encoding="utf-8")
+    found = provenance_of(trainer, recipe, "medspan train tiny.toml")
+    assert found.start is not None
+    assert found.start.name == "donor"
+    assert [text.name for text in found.texts] == ["read", trainer.public.name]  # type: ignore[union-attr]
+
+
+def test_rates_of_the_encoder_and_of_a_transfer_multiply(tmp_path: Path):
+    """Adam's first step is as long as its learning rate."""
+    trainer = trainer_with_two_starts(tmp_path)
+    before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+    trainer._step(trainer._groups(0), Silent())
+    moved = {n: float((t - before[n]).abs().max()) for n, t in trainer.network.state_dict().items()}
+    rate = trainer.recipe.train.learning_rate
+    layer = "encoder.model.encoder.layer.{}.output.dense.weight"
+    assert moved["relations.words.project.weight"] == pytest.approx(rate, rel=0.05)
+    assert moved[layer.format(1)] == pytest.approx(rate * 0.4 * 0.5, rel=0.05)
+    assert moved[layer.format(0)] == pytest.approx(rate * 0.4 * 0.4, rel=0.05)
+
+
+def test_a_run_of_relations_scores_its_start_and_need_not_be_resumable(tmp_path: Path):
+    """A start that no epoch betters is kept, and a run that need not go on writes no checkpoint."""
+    write_corpus(tmp_path / "corpus", train=4, dev=3)
+    tables = relation_tables()
+    tables["train"] = {"epochs": 2, "score_start": True, "resumable": False, "learning_rate": 1e-9}
+    recipe = parse_relation_recipe(tables, "tiny.toml")
+    corpora = read_relation_corpora(recipe, tmp_path)
+    trainer = RelationTrainer(recipe, corpora, tmp_path, torch.device("cpu"))
+    trainer.run(Silent())
+    assert trainer.state.best_epoch == -1
+    assert trainer.best_dev_scores() == trainer.state.start == {"invented": trainer.state.best_score}
+    assert (tmp_path / "metrics.jsonl").exists()
+    assert not (tmp_path / "checkpoint.safetensors").exists()
 
 
 def test_unrelated_pairs_are_drawn_anew(tmp_path: Path):

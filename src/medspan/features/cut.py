@@ -101,6 +101,13 @@ def read_units(
     """The units of some documents, about ``most_words`` words at a time.
 
     Rows of the table are only good until the next turn: between turns it may forget.
+
+    Args:
+        documents: in their order.
+        table: gives each form its row.
+        size: words of a window at most.
+        overlap: words that neighbouring windows of a sentence share.
+        most_words: after which units are given out.
     """
     held: list[Units] = []
     words = 0

@@ -31,9 +31,7 @@ from medspan.formats.protocol import (
     ReadOptions,
     WriteOptions,
     Writer,
-    is_too_long,
-    reject,
-    too_long,
+    unless_too_long,
 )
 
 if TYPE_CHECKING:
@@ -165,11 +163,7 @@ def read(
 def _short_enough(found: Iterator[Document], path: Path, options: ReadOptions) -> Iterator[Document]:
     """The documents within the limit, also of formats whose readers do not look at it."""
     for document in found:
-        if is_too_long(document, options):
-            place = f"{files.name_of(path)}: document {document.id!r}"
-            reject(options, too_long(place, None, options.max_chars), "")
-        else:
-            yield document
+        yield from unless_too_long(document, options, f"{files.name_of(path)}: document {document.id!r}")
 
 
 def write(

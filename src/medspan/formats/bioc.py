@@ -27,7 +27,6 @@ from medspan.types import Section, Span
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from medspan.types import Document
 
 Infons = dict[str, Any]
 OWN = "medspan"
@@ -132,14 +131,6 @@ class Kept(msgspec.Struct, omit_defaults=True):
     roles: dict[str, list[str]] = {}
     annotations: list[Annotation] = []
     relations: list[Link] = []
-
-
-def kept_of(document: Document) -> Kept:
-    """``meta["bioc"]``, or nothing where it is not of that shape."""
-    try:
-        return msgspec.convert(document.meta.get("bioc", {}), Kept)
-    except msgspec.ValidationError:
-        return Kept()
 
 
 def gap(length: int) -> str:

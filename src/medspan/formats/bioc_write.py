@@ -20,11 +20,11 @@ from medspan.formats.bioc import (
     Node,
     Passage,
     Record,
-    kept_of,
     planned,
     sections_of,
 )
 from medspan.formats.bioc_concepts import identifiers
+from medspan.formats.protocol import kept_of
 
 if TYPE_CHECKING:
     from medspan.formats.bioc import Part
@@ -47,7 +47,7 @@ def record_of(document: Document) -> Record:
 
 
 def _record(document: Document) -> Record:
-    kept = kept_of(document)
+    kept = kept_of(document, "bioc", Kept)
     parts = planned(document.text, document.sections, kept.passages)
     passages = [Passage(part.start, document.text[part.start : part.end], part.infons) for part in parts]
     record = Record(document.id, _document_infons(document, parts, kept), passages)

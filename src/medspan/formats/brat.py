@@ -29,7 +29,7 @@ from medspan.formats import files
 from medspan.formats.brat_read import parse
 from medspan.formats.brat_write import annotation_text
 from medspan.formats.protocol import Losses, ReadOptions, WriteOptions, reject
-from medspan.formats.stems import file_stem, identity_of
+from medspan.formats.stems import identity_below, identity_of, visible_below, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,17 +72,11 @@ def write(documents: Iterable[Document], path: Path, options: WriteOptions = Wri
     del options  # none concerns this format
     if path.suffix in _PAIR and not path.is_dir():
         raise UsageError(f"{path}: brat is a folder of pairs of files; name a folder")
-    losses = Losses()
-    taken: set[str] = set()
-    with files.writing_folder(path) as folder:
-        for document in documents:
-            stem = file_stem(document.id, taken, losses)
-            for suffix, content in zip(
-                _PAIR, (document.text, annotation_text(document, losses)), strict=True
-            ):
-                with files.writing(folder / (stem + suffix)) as handle:
-                    handle.write(content)
-    return losses
+    return write_files(documents, path, _pair)
+
+
+def _pair(document: Document, losses: Losses) -> Iterable[tuple[str, str]]:
+    return zip(_PAIR, (document.text, annotation_text(document, losses)), strict=True)
 
 
 def _stems(path: Path) -> list[tuple[Path, str]]:
@@ -98,16 +92,12 @@ def _stems(path: Path) -> list[tuple[Path, str]]:
         return [(path.with_suffix(""), identity_of(path.stem))]
     found = {
         file.with_name(file.name.removesuffix(file.suffix))
-        for file in path.rglob("*")
-        if file.suffix in _PAIR and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        for file in visible_below(path, "*")
+        if file.suffix in _PAIR
     }
     if not found:
         raise UsageError(f"{path}: the folder has no .txt and .ann files")
-    parents = {stem: stem.parent.relative_to(path) for stem in found}
-    return [
-        (stem, (parents[stem] / "x").as_posix().removesuffix("x") + identity_of(stem.name))
-        for stem in sorted(found)
-    ]
+    return [(stem, identity_below(path, stem)) for stem in sorted(found)]
 
 
 def _check_pair(text_file: Path, annotation_file: Path) -> None:

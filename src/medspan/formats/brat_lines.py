@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
-
-if TYPE_CHECKING:
-    from medspan.types import Document
 
 # A letter, a number, and a tail without meaning (brat's own rule).
 _TAIL = r"[0-9]+[^\s:;]*"
@@ -106,14 +103,6 @@ class Kept(msgspec.Struct, omit_defaults=True):
         """The id a line had, once for each line; empty where none is kept."""
         ids = self.ids.get(entity, {}).get(kind, {}).get(name)
         return ids.pop(0) if ids else ""
-
-
-def kept_of(document: Document) -> Kept:
-    """``meta["brat"]``, or nothing where it is not of that shape."""
-    try:
-        return msgspec.convert(document.meta.get("brat", {}), Kept)
-    except msgspec.ValidationError:
-        return Kept()
 
 
 def note_text(score: float | None, fields: dict[str, tuple[str, str | None]]) -> str:

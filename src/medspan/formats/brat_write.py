@@ -12,8 +12,8 @@ from medspan.formats.brat_lines import (
     LINE_ID,
     NOTE,
     RELATION_ID,
+    Kept,
     flat,
-    kept_of,
     note_text,
     one_line,
     plain,
@@ -22,7 +22,7 @@ from medspan.formats.brat_lines import (
     split_line,
     words,
 )
-from medspan.formats.protocol import Losses, count_unheld
+from medspan.formats.protocol import Losses, count_unheld, kept_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ class _Lines:
 
     def __init__(self, document: Document, losses: Losses) -> None:
         self._document = document
-        self._kept = kept_of(document)
+        self._kept = kept_of(document, "brat", Kept)
         self._raw = [split_line(one_line(raw)) for raw in self._kept.lines]
         self._ids = {line.id for line in self._raw} - {"*"}
         for parts in self._kept.ids.values():

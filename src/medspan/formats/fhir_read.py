@@ -17,7 +17,7 @@ from medspan.formats import files
 from medspan.formats.fhir_parts import CONCEPT, DOCUMENT, MENTION, RELATION, SECTION, URL
 from medspan.formats.fhir_table import table_of
 from medspan.formats.jsonl_parts import MalformedError
-from medspan.formats.protocol import ReadOptions, is_too_long, reject, too_long
+from medspan.formats.protocol import ReadOptions, reject, unless_too_long
 from medspan.types import Attribute, Concept, Document, Entity, Relation, Section, Span
 
 if TYPE_CHECKING:
@@ -144,10 +144,7 @@ def _read_file(file: Path, stem: str, options: ReadOptions) -> Iterator[Document
             remedy = error.remedy if isinstance(error, MalformedError) else _REMEDY
             reject(options, FormatError(place, number, problem, remedy), line)
         else:
-            if is_too_long(document, options):
-                reject(options, too_long(place, number, options.max_chars), "")
-            else:
-                yield document
+            yield from unless_too_long(document, options, place, number)
 
 
 def _decode(data: bytes | msgspec.Raw, kind: type[_AnyStruct]) -> _AnyStruct:

@@ -28,8 +28,8 @@ from medspan.errors import FormatError, UsageError
 from medspan.formats import files
 from medspan.formats.i2b2_entries import FIELDS
 from medspan.formats.i2b2_lines import entry_lines, parse
-from medspan.formats.protocol import Losses, ReadOptions, WriteOptions, is_too_long, reject, too_long
-from medspan.formats.stems import file_stem, identity_of
+from medspan.formats.protocol import Losses, ReadOptions, WriteOptions, reject, unless_too_long
+from medspan.formats.stems import identity_below, identity_of, visible_below, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,10 +62,7 @@ def read(path: Path, options: ReadOptions = ReadOptions()) -> Iterator[Document]
         except FormatError as error:
             reject(options, error, unit)
             continue
-        if is_too_long(document, options):
-            reject(options, too_long(text_file, None, options.max_chars), "")
-        else:
-            yield document
+        yield from unless_too_long(document, options, text_file)
 
 
 def write(documents: Iterable[Document], path: Path, options: WriteOptions = WriteOptions()) -> Losses:
@@ -77,16 +74,11 @@ def write(documents: Iterable[Document], path: Path, options: WriteOptions = Wri
     del options  # none concerns this format
     if path.suffix in EXTENSIONS and not path.is_dir():
         raise UsageError(f"{path}: i2b2-2009 is a folder of notes and their entries; name a folder")
-    losses = Losses()
-    taken: set[str] = set()
-    with files.writing_folder(path) as folder:
-        for document in documents:
-            stem = file_stem(document.id, taken, losses)
-            lines = entry_lines(document, losses)
-            for name, content in ((stem + _TEXT, document.text), (stem + _WRITTEN, "".join(lines))):
-                with files.writing(folder / name) as handle:
-                    handle.write(content)
-    return losses
+    return write_files(documents, path, _pair)
+
+
+def _pair(document: Document, losses: Losses) -> Iterable[tuple[str, str]]:
+    return (_TEXT, document.text), (_WRITTEN, "".join(entry_lines(document, losses)))
 
 
 def _notes(path: Path) -> list[tuple[Path, Path, str]]:
@@ -101,19 +93,11 @@ def _notes(path: Path) -> list[tuple[Path, Path, str]]:
             raise UsageError(f"{path}: no file of entries (.entries); name one, or a folder")
         stem = path.with_name(_stem(path.name))
         return [(path, stem, identity_of(stem.name))]
-    found = sorted(
-        file
-        for file in path.rglob("*.entries")
-        if not any(part.startswith(".") for part in file.relative_to(path).parts)
-    )
+    found = sorted(visible_below(path, "*.entries"))
     if not found:
         raise UsageError(f"{path}: the folder has no .entries files; put them beside their notes")
-    notes = []
-    for file in found:
-        stem = file.with_name(_stem(file.name))
-        parent = (stem.parent.relative_to(path) / "x").as_posix().removesuffix("x")
-        notes.append((file, stem, parent + identity_of(stem.name)))
-    return notes
+    stems = [file.with_name(_stem(file.name)) for file in found]
+    return [(file, stem, identity_below(path, stem)) for file, stem in zip(found, stems, strict=True)]
 
 
 def _stem(name: str) -> str:

@@ -18,7 +18,7 @@ import msgspec
 from medspan.errors import AnnotationError, FormatError
 from medspan.formats import files
 from medspan.formats.jsonl_parts import MalformedError, build_document
-from medspan.formats.protocol import Losses, ReadOptions, WriteOptions, is_too_long, reject, too_long
+from medspan.formats.protocol import Losses, ReadOptions, WriteOptions, reject, unless_too_long
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,10 +54,7 @@ def _read_file(file: Path, stem: str, options: ReadOptions) -> Iterator[Document
         except MalformedError as error:
             reject(options, FormatError(place, number, error.problem, error.remedy), raw)
         else:
-            if is_too_long(document, options):
-                reject(options, too_long(place, number, options.max_chars), "")
-            else:
-                yield document
+            yield from unless_too_long(document, options, place, number)
 
 
 def _read_line(line: str, identity: str) -> Document:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from medspan.errors import AnnotationError, FormatError, MissingExtraError, UsageError
+from medspan.errors import AnnotationError, FormatError, UsageError
 from medspan.formats import files
 from medspan.formats.columns import find_columns
 from medspan.formats.packing import packing_of
+from medspan.formats.parquet_rows import modules, opened
 from medspan.formats.protocol import ReadOptions, reject, too_long
 from medspan.types import Attribute, Concept, Document, Entity, Span
 
@@ -55,22 +56,16 @@ class _Columns(NamedTuple):
 
 
 def _read_file(file: Path, stem: str, options: ReadOptions) -> Iterator[Document]:
-    arrow, parquet = _modules()
     if packing_of(file.name):
         raise FormatError(file, None, "a packed Parquet file cannot be read", "unpack it first")
-    try:
-        with files.reading(file) as handle, parquet.ParquetFile(handle, buffer_size=_BUFFER) as opened:
-            columns = _columns(opened.schema_arrow, file, options)
-            named = (columns.text, columns.id, columns.entities, *columns.others)
-            wanted = [name for name in named if name is not None]
-            batches = opened.iter_batches(batch_size=_BATCH_ROWS, columns=wanted, use_threads=False)
-            first = 1
-            for batch in batches:
-                yield from _of_batch(batch, columns, _Place(file, stem, first), options)
-                first += batch.num_rows
-    except (arrow.ArrowException, OSError) as error:
-        problem = "not a Parquet file, or damaged or cut off"
-        raise FormatError(file, None, problem, "get the file anew") from error
+    with opened(file, buffer=_BUFFER) as table:
+        columns = _columns(table.schema_arrow, file, options)
+        named = (columns.text, columns.id, columns.entities, *columns.others)
+        wanted = [name for name in named if name is not None]
+        first = 1
+        for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=wanted, use_threads=False):
+            yield from _of_batch(batch, columns, _Place(file, stem, first), options)
+            first += batch.num_rows
 
 
 class _Place(NamedTuple):
@@ -83,15 +78,6 @@ class _Place(NamedTuple):
     def error(self, row: int, problem: str, remedy: str) -> FormatError:
         """An error at a row of the batch."""
         return FormatError(self.file, None, f"row {self.first + row}: {problem}", remedy)
-
-
-def _modules() -> tuple[Any, Any]:
-    try:
-        import pyarrow as pa  # noqa: PLC0415 - an extra
-        import pyarrow.parquet as pq  # noqa: PLC0415 - as above
-    except ImportError as error:
-        raise MissingExtraError("reading Parquet", "pyarrow", "arrow") from error
-    return pa, pq
 
 
 def _columns(schema: Any, file: Path, options: ReadOptions) -> _Columns:  # noqa: ANN401 - of an extra
@@ -121,7 +107,7 @@ _AS_TEXT = ("date", "time", "timestamp", "decimal")
 
 def _is_of(kind: Any, names: tuple[str, ...]) -> bool:  # noqa: ANN401 - of an extra
     """Whether an Arrow type, or that of a dictionary's values, is one of these."""
-    arrow, _ = _modules()
+    arrow, _ = modules("reading Parquet")
     kind = kind.value_type if arrow.types.is_dictionary(kind) else kind
     predicates = (getattr(arrow.types, f"is_{name}", None) for name in names)
     return any(predicate(kind) for predicate in predicates if predicate is not None)
@@ -129,7 +115,7 @@ def _is_of(kind: Any, names: tuple[str, ...]) -> bool:  # noqa: ANN401 - of an e
 
 def _holds_entities(kind: Any) -> bool:  # noqa: ANN401 - of an extra
     """Whether an Arrow type is a list of structures with what an entity cannot do without."""
-    arrow, _ = _modules()
+    arrow, _ = modules("reading Parquet")
     if not (arrow.types.is_list(kind) or arrow.types.is_large_list(kind)):
         return False
     inner = kind.value_type
@@ -176,7 +162,7 @@ def entity_of(record: dict[str, Any], number: int) -> Entity:
 
 def _flat(batch: Any, name: str) -> Any:  # noqa: ANN401 - of an extra
     """A column of a batch, values in the place of references to a dictionary."""
-    arrow, _ = _modules()
+    arrow, _ = modules("reading Parquet")
     column = batch.column(name)
     return column.dictionary_decode() if arrow.types.is_dictionary(column.type) else column
 
@@ -222,7 +208,7 @@ def _metas(batch: Any, names: list[str]) -> list[dict[str, Any]]:  # noqa: ANN40
 
 def _values(column: Any) -> list[Any]:  # noqa: ANN401 - of an extra
     """A column's values as JSON has them: dates, times and decimals as texts, times with a zone in UTC."""
-    arrow, _ = _modules()
+    arrow, _ = modules("reading Parquet")
     if not _is_of(column.type, _AS_TEXT):
         values: list[Any] = column.to_pylist()
         return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,7 +30,7 @@ def write_rows(rows: Iterable[tuple[Any, ...]], path: Path, columns: Mapping[str
         MissingExtraError: if pyarrow is not installed.
         UsageError: if the file cannot be written, or its name asks for it to be packed.
     """
-    pa, pq = _modules()
+    pa, pq = modules("writing Parquet")
     if packing_of(path.name):
         raise UsageError(f"{path}: Parquet is packed inside already; leave out the last extension")
     schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in columns.items()])
@@ -53,27 +54,50 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[st
         MissingExtraError: if pyarrow is not installed.
         UsageError: if it cannot be opened.
     """
-    pa, pq = _modules()
     number = 0
+    with opened(path) as file:
+        missing = sorted(set(columns) - set(file.schema_arrow.names))
+        if missing:
+            raise FormatError(path, None, f"there is no column {missing[0]!r}", "name another file")
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False):
+            for number, row in enumerate(batch.to_pylist(), start=number + 1):  # noqa: B020 - counts on
+                yield number, row
+
+
+@contextmanager
+def opened(path: Path, *, buffer: int = 0) -> Iterator[Any]:
+    """A Parquet file, a ``pyarrow.parquet.ParquetFile``, while it is read.
+
+    Args:
+        path: the file.
+        buffer: bytes of a column that are read at a time; 0 reads those of a whole row group.
+
+    Raises:
+        FormatError: if it is damaged; also where that shows later on.
+        MissingExtraError: if pyarrow is not installed.
+        UsageError: if it cannot be opened.
+    """
+    arrow, parquet = modules("reading Parquet")
     try:
-        with files.reading(path) as handle, pq.ParquetFile(handle) as opened:
-            missing = sorted(set(columns) - set(opened.schema_arrow.names))
-            if missing:
-                raise FormatError(path, None, f"there is no column {missing[0]!r}", "name another file")
-            for batch in opened.iter_batches(
-                batch_size=_BATCH_ROWS, columns=list(columns), use_threads=False
-            ):
-                for number, row in enumerate(batch.to_pylist(), start=number + 1):  # noqa: B020 - counts on
-                    yield number, row
-    except (pa.ArrowException, OSError) as error:
+        with files.reading(path) as handle, parquet.ParquetFile(handle, buffer_size=buffer) as file:
+            yield file
+    except (arrow.ArrowException, OSError) as error:
         problem = "not a Parquet file, or damaged or cut off"
         raise FormatError(path, None, problem, "get the file anew") from error
 
 
-def _modules() -> tuple[Any, Any]:
+def modules(doing: str) -> tuple[Any, Any]:
+    """``pyarrow`` and ``pyarrow.parquet``.
+
+    Args:
+        doing: what they are needed for.
+
+    Raises:
+        MissingExtraError: if they are not installed.
+    """
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra
         import pyarrow.parquet as pq  # noqa: PLC0415 - as above
     except ImportError as error:
-        raise MissingExtraError("reading or writing Parquet", "pyarrow", "arrow") from error
+        raise MissingExtraError(doing, "pyarrow", "arrow") from error
     return pa, pq

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -12,6 +13,7 @@ from medspan.errors import FormatError, UsageError
 from medspan.types import Document
 
 Rejected = Callable[[FormatError, str], None]
+_Kept = TypeVar("_Kept", bound=msgspec.Struct)
 
 # Where readers keep relations between concepts of the whole document (not between mentions), in
 # Document.meta: a list of {"type": …, "head_id": …, "tail_id": …}.
@@ -95,9 +97,40 @@ def reject(options: ReadOptions, error: FormatError, unit: str) -> None:
     options.rejected(error, unit)
 
 
+def kept_of(document: Document, key: str, kind: type[_Kept]) -> _Kept:
+    """What a reader left for the writer of its format in ``Document.meta``.
+
+    Args:
+        document: maybe of another format, or changed since.
+        key: of the meta value.
+        kind: its shape; an empty one is given where the value is absent or of another shape.
+    """
+    try:
+        return msgspec.convert(document.meta.get(key, {}), kind)
+    except msgspec.ValidationError:
+        return kind()
+
+
 def is_too_long(document: Document, options: ReadOptions) -> bool:
     """Whether a document has more characters than the options allow."""
     return options.max_chars is not None and len(document.text) > options.max_chars
+
+
+def unless_too_long(
+    document: Document, options: ReadOptions, path: Path | str, line: int | None = None
+) -> Iterator[Document]:
+    """A document that is read; nothing where it is too long, which rejects it.
+
+    Args:
+        document: what was read.
+        options: may say how long it can be.
+        path: where it was read, for the error.
+        line: its line, for the error.
+    """
+    if is_too_long(document, options):
+        reject(options, too_long(path, line, options.max_chars), "")
+    else:
+        yield document
 
 
 def too_long(path: Path | str, line: int | None, max_chars: int | None) -> FormatError:

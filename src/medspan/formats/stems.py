@@ -7,9 +7,13 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from medspan.formats import files
+from medspan.formats.protocol import Losses
 
 if TYPE_CHECKING:
-    from medspan.formats.protocol import Losses
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from medspan.types import Document
 
 _NUMBERED = re.compile(r"%~[0-9]+$")
 _LONGEST_NAME = 200  # bytes; file systems allow 255, with extension and the name of a temporary file
@@ -40,3 +44,42 @@ def file_stem(identity: str, taken: set[str], losses: Losses) -> str:
         stem = f"{name}%~{number}"
     taken.add(key)
     return stem
+
+
+def visible_below(path: Path, pattern: str) -> Iterator[Path]:
+    """Files of a folder and of its subfolders whose names fit a pattern, but for hidden ones."""
+    for file in path.rglob(pattern):
+        if not any(part.startswith(".") for part in file.relative_to(path).parts):
+            yield file
+
+
+def identity_below(path: Path, stem: Path) -> str:
+    """The document id of files that share a stem: with the subfolders of ``path`` it is in before it."""
+    parent = (stem.parent.relative_to(path) / "x").as_posix().removesuffix("x")
+    return parent + identity_of(stem.name)
+
+
+def write_files(
+    documents: Iterable[Document],
+    path: Path,
+    contents: Callable[[Document, Losses], Iterable[tuple[str, str]]],
+) -> Losses:
+    """Write some files for each document into a folder.
+
+    Args:
+        documents: their ids become names of files.
+        path: the folder; all files are in it, or none.
+        contents: of a document the ending of each file's name, and its text; it counts what is lost.
+
+    Raises:
+        UsageError: if the folder cannot be written.
+    """
+    losses = Losses()
+    taken: set[str] = set()
+    with files.writing_folder(path) as folder:
+        for document in documents:
+            stem = file_stem(document.id, taken, losses)
+            for ending, text in contents(document, losses):
+                with files.writing(folder / (stem + ending)) as handle:
+                    handle.write(text)
+    return losses

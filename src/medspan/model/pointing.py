@@ -120,7 +120,15 @@ def point(
 def step(
     decoder: Pointing, state: State, given: Floats, memory: Floats, inside: NDArray[np.bool_]
 ) -> tuple[State, Floats]:
-    """One step: the new state, and what it and the words it looks at say, (rows, width)."""
+    """One step: the new state, and what it and the words it looks at say, (rows, width).
+
+    Args:
+        decoder: the weights.
+        state: after the step before.
+        given: (rows, 2 x width), the mention and the label that were emitted last.
+        memory: (rows, places, width), what the words of a head's sentences say.
+        inside: (rows, places), where a word stands.
+    """
     gates = given @ decoder.input + state.hidden @ decoder.recurrent + decoder.bias
     enter, forget, write, leave = np.split(gates, 4, axis=1)
     cell = _sigmoid(forget) * state.cell + _sigmoid(enter) * np.tanh(write)

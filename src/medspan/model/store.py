@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +24,7 @@ from medspan.model.spec import ModelSpec, parse_spec
 from medspan.model.viterbi import TagDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -258,18 +259,25 @@ def save_model(folder: Path | str, spec: ModelSpec, files: Mapping[str, bytes]) 
 
 def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
     """Write a folder of files to a place beside it, then put it where ``target`` is."""
+    with replacing(target) as fresh:
+        for name, data in files.items():
+            _write_durably(fresh / name, data)
+        sync_folder(fresh)
+    sync_folder(target.parent)
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A new folder that takes the place of ``target`` when the block ends well; else it is removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
     fresh.mkdir()
     try:
-        for name, data in files.items():
-            _write_durably(fresh / name, data)
-        sync_folder(fresh)
+        yield fresh
         put_in_place(fresh, target)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-    sync_folder(target.parent)
 
 
 def check_replaceable(target: Path, known: Collection[str] = KNOWN_FILES) -> None:

@@ -129,7 +129,7 @@ class Tagger:
                 yield self._scored(units, np.asarray(members))
 
     def batches(self, lengths: NDArray[np.int64]) -> Iterator[list[int]]:
-        """Which units are scored together."""
+        """Which units are scored together, given the words of each, int64 (units,)."""
         return group_by_words(lengths.tolist(), self.batch_words)
 
     def _scored(self, units: Units, members: NDArray[np.int64]) -> Scored:
@@ -203,7 +203,15 @@ def tagger_of(
     *,
     batch_words: int = DEFAULT_BATCH_WORDS,
 ) -> Tagger:
-    """A tagger with the settings of a model's spec."""
+    """A tagger with the settings of a model's spec.
+
+    Args:
+        spec: gives windows, thresholds and what becomes of overlapping entities.
+        decoders: by head; some heads of the spec may be left out.
+        featurizer: what the scorer reads.
+        scorer: gives emissions.
+        batch_words: padded words of a forward pass.
+    """
     return Tagger(
         scorer,
         decoders,

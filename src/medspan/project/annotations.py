@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 100
 _MOST_ENTITIES = 20_000
+_BEFORE = "SELECT previous AS number FROM revisions WHERE number = :present"
+"""What an undo goes to: what the present revision was made from, which is null for the first."""
+_AFTER = (
+    "SELECT number FROM revisions WHERE document = :document AND annotator = :annotator "
+    "AND previous IS :present ORDER BY number DESC LIMIT 1"
+)
+"""What a redo goes to: the last revision that was made from the present one."""
 
 
 class Annotations:
@@ -97,15 +104,7 @@ class Annotations:
             NotFoundError: if there is no such document.
             ConflictError: if there is nothing to undo.
         """
-        check_annotator(annotator)
-        with self._database.writing() as connection:
-            document = self._documents.get(identity)
-            present, writes = _pointer(connection, document.number, annotator)
-            if present is None:
-                raise ConflictError(f"document {identity}: there is nothing to undo", writes)
-            row = connection.execute("SELECT previous FROM revisions WHERE number = ?", (present,)).fetchone()
-            _point(connection, document.number, annotator, row["previous"], writes)
-            return self._saved(connection, document, annotator)
+        return self._move(identity, annotator, _BEFORE, "undo")
 
     def redo(self, identity: str, annotator: str) -> Saved:
         """Go forward to the saving that was undone last.
@@ -114,14 +113,19 @@ class Annotations:
             NotFoundError: if there is no such document.
             ConflictError: if there is nothing to redo.
         """
+        return self._move(identity, annotator, _AFTER, "redo")
+
+    def _move(self, identity: str, annotator: str, query: str, verb: str) -> Saved:
+        """Point at the revision that a query finds from the present one."""
         check_annotator(annotator)
         with self._database.writing() as connection:
             document = self._documents.get(identity)
             present, writes = _pointer(connection, document.number, annotator)
-            after = _after(connection, document.number, annotator, present)
-            if after is None:
-                raise ConflictError(f"document {identity}: there is nothing to redo", writes)
-            _point(connection, document.number, annotator, after, writes)
+            place = {"document": document.number, "annotator": annotator, "present": present}
+            found = connection.execute(query, place).fetchone()
+            if found is None:
+                raise ConflictError(f"document {identity}: there is nothing to {verb}", writes)
+            _point(connection, document.number, annotator, found["number"], writes)
             return self._saved(connection, document, annotator)
 
     def annotators(self) -> tuple[Annotator, ...]:
@@ -184,8 +188,9 @@ class Annotations:
 
     def _saved(self, connection: sqlite3.Connection, document: Row, annotator: str) -> Saved:
         present, writes = _pointer(connection, document.number, annotator)
+        place = {"document": document.number, "annotator": annotator, "present": present}
         row = connection.execute(
-            "SELECT entities, state FROM revisions WHERE number = ?", (present,)
+            "SELECT entities, state FROM revisions WHERE number = :present", place
         ).fetchone()
         known = set(self._labels())
         suggested = tuple(mark for mark in document.suggestions if mark.label in known)
@@ -198,7 +203,7 @@ class Annotations:
             state=row["state"] if row else "open",
             revision=writes,
             can_undo=present is not None,
-            can_redo=_after(connection, document.number, annotator, present) is not None,
+            can_redo=connection.execute(_AFTER, place).fetchone() is not None,
             is_held_back=document.is_held_back,
         )
 
@@ -237,13 +242,3 @@ def _point(
         "INSERT OR REPLACE INTO annotations (document, annotator, present, writes) VALUES (?, ?, ?, ?)",
         (document, annotator, revision, writes + 1),
     )
-
-
-def _after(connection: sqlite3.Connection, document: int, annotator: str, present: int | None) -> int | None:
-    """The last revision that was made from the present one: what a redo goes to."""
-    row = connection.execute(
-        "SELECT max(number) AS number FROM revisions WHERE document = ? AND annotator = ? AND previous IS ?",
-        (document, annotator, present),
-    ).fetchone()
-    found: int | None = row["number"]
-    return found

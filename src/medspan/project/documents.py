@@ -140,7 +140,15 @@ class Documents:
         return len(found)
 
     def page(self, annotator: str, *, wanted: Wanted, order: Order, limit: int, offset: int) -> Page:
-        """A part of the list of documents, as an annotator has left them."""
+        """A part of the list of documents, as an annotator has left them.
+
+        Args:
+            annotator: whose states are shown.
+            wanted: the state of those that are listed, or ``all``.
+            order: by their numbers, or as they were suggested.
+            limit: documents at most.
+            offset: documents of the list that are passed over.
+        """
         by = "documents.place IS NULL, documents.place, " if order == "suggested" else ""
         chosen = (
             "FROM documents LEFT JOIN annotations ON annotations.document = documents.number "

@@ -102,6 +102,13 @@ def _arguments(order: Order) -> list[str]:
 def prepare(folder: Path, order: Order, parts: Parts, labels: Sequence[str], *, name: str) -> None:
     """Write the corpus and the recipe of a run into its folder.
 
+    Args:
+        folder: of the run.
+        order: the present model, and what the run starts from.
+        parts: the documents that are done, and others.
+        labels: of the project.
+        name: of the model.
+
     Raises:
         ModelError: if the present model is damaged, or cannot be gone on from.
     """

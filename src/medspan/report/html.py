@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 
 from medspan.report.plots import f1_bars, reliability
 from medspan.report.rows import (
+    BUCKET_HEADER,
+    CALIBRATION_HEADER,
     FATES_HEADER,
     MATCH_HEADER,
     SCORE_HEADER,
     SUMMARY_HEADER,
+    bucket_rows,
+    calibration_rows,
     count,
     explain_scores,
+    fate_rows,
     interval,
     label_rows,
     match_rows,
     percent,
-    score_cells,
     subtitle,
     summary_rows,
 )
@@ -124,8 +128,7 @@ def _buckets(report: Report) -> str:
 
 
 def _bucket_table(name: str, buckets: Sequence[Bucket]) -> str:
-    header = (name, *SCORE_HEADER[:3], *SCORE_HEADER[4:])
-    return html_table(header, [(bucket.name, *score_cells(bucket.score)) for bucket in buckets])
+    return html_table((name, *BUCKET_HEADER), bucket_rows(buckets))
 
 
 def _confidence(report: Report) -> str:
@@ -139,23 +142,13 @@ def _confidence(report: Report) -> str:
         "are right: of predictions with a score of 80 %, 80 % are strictly correct. Below it the model is "
         "too sure, above it not sure enough."
     )
-    rows = [
-        (
-            f"{row.low:.1f} to {row.high:.1f}",
-            count(row.count),
-            percent(row.mean_score),
-            percent(row.precision),
-        )
-        for row in found.bins
-        if row.count
-    ]
-    table = html_table(("score", "predictions", "mean score", "correct"), rows)
+    table = html_table(CALIBRATION_HEADER, calibration_rows(found))
     plot = f"<figure>{reliability(found)}</figure><div>{table}</div>"
     return html_section("Can the scores be believed?", f"<div class=pair>{plot}</div>", said)
 
 
 def _fates(report: Report) -> str:
-    return html_table(FATES_HEADER, [(row.label, *map(count, row.fates())) for row in report.label_errors])
+    return html_table(FATES_HEADER, fate_rows(report))
 
 
 def _confusions(report: Report) -> str:

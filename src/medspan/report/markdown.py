@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medspan.report.rows import (
+    BUCKET_HEADER,
+    CALIBRATION_HEADER,
     FATES_HEADER,
     MATCH_HEADER,
     SCORE_HEADER,
     SUMMARY_HEADER,
+    bucket_rows,
+    calibration_rows,
     count,
     explain_scores,
+    fate_rows,
     label_rows,
     match_rows,
     percent,
-    score_cells,
     subtitle,
     summary_rows,
 )
@@ -76,9 +80,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _bucket_table(name: str, buckets: Iterable[Bucket]) -> str:
-    return markdown_table(
-        (name, *SCORE_HEADER[:3], *SCORE_HEADER[4:]), [(b.name, *score_cells(b.score)) for b in buckets]
-    )
+    return markdown_table((name, *BUCKET_HEADER), bucket_rows(buckets))
 
 
 def _seen(report: Report) -> str:
@@ -88,9 +90,7 @@ def _seen(report: Report) -> str:
 
 
 def _fates(report: Report) -> str:
-    return markdown_table(
-        FATES_HEADER, [(row.label, *map(count, row.fates())) for row in report.label_errors]
-    )
+    return markdown_table(FATES_HEADER, fate_rows(report))
 
 
 def _confusions(report: Report) -> str:
@@ -105,20 +105,10 @@ def _calibration(report: Report) -> str:
     found = report.calibration
     if found is None:
         return ""
-    rows = [
-        (
-            f"{row.low:.1f} to {row.high:.1f}",
-            count(row.count),
-            percent(row.mean_score),
-            percent(row.precision),
-        )
-        for row in found.bins
-        if row.count
-    ]
     return (
         f"## Confidence\n\nExpected calibration error {percent(found.expected_error)}, Brier score "
         f"{found.brier:.4f}, over {count(found.scored)} predictions.\n\n"
-        + markdown_table(("score", "predictions", "mean score", "correct"), rows)
+        + markdown_table(CALIBRATION_HEADER, calibration_rows(found))
     )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from medspan.metrics import Interval, MatchScore, Score
-    from medspan.report.structs import Report
+    from collections.abc import Iterable
+
+    from medspan.metrics import Calibration, Interval, MatchScore, Score
+    from medspan.report.structs import Bucket, Report
 
 NOTHING = "\N{EN DASH}"
 SUMMARY_HEADER = ("score", "precision", "recall", "F1", "95 % interval of F1", "gold")
 SCORE_HEADER = ("precision", "recall", "F1", "95 % interval", "TP", "FP", "FN", "gold")
+BUCKET_HEADER = (*SCORE_HEADER[:3], *SCORE_HEADER[4:])
 MATCH_HEADER = (
     "score",
     "precision",
@@ -26,6 +29,8 @@ FATES_HEADER = (
     *("label", "correct", "other label", "left border", "right border", "both borders", "inner border"),
     *("label + border", "missed", "invented"),
 )
+
+CALIBRATION_HEADER = ("score", "predictions", "mean score", "correct")
 
 
 def percent(share: float) -> str:
@@ -100,6 +105,30 @@ def label_rows(report: Report) -> list[tuple[str, ...]]:
         precision, recall, f1, *counts = score_cells(item.score)
         rows.append((item.label, precision, recall, f1, interval(item.f1_interval), *counts))
     return rows
+
+
+def bucket_rows(buckets: Iterable[Bucket]) -> list[tuple[str, ...]]:
+    """One row a group of mentions: its name, and what ``BUCKET_HEADER`` names."""
+    return [(bucket.name, *score_cells(bucket.score)) for bucket in buckets]
+
+
+def fate_rows(report: Report) -> list[tuple[str, ...]]:
+    """One row a label, under ``FATES_HEADER``."""
+    return [(row.label, *map(count, row.fates())) for row in report.label_errors]
+
+
+def calibration_rows(found: Calibration) -> list[tuple[str, ...]]:
+    """One row a range of scores that some prediction is in, under ``CALIBRATION_HEADER``."""
+    return [
+        (
+            f"{row.low:.1f} to {row.high:.1f}",
+            count(row.count),
+            percent(row.mean_score),
+            percent(row.precision),
+        )
+        for row in found.bins
+        if row.count
+    ]
 
 
 def match_rows(report: Report) -> list[tuple[str, ...]]:

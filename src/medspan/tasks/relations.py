@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from medspan.errors import UsageError, did_you_mean
@@ -63,13 +64,8 @@ class RelationExtractor:
 
     def annotate(self, documents: Iterable[Document]) -> Iterator[Document]:
         """Find the relations of many documents, in order and in flat memory."""
-        chunk: list[Document] = []
-        for document in documents:
-            chunk.append(document)
-            if len(chunk) == _CHUNK_DOCUMENTS:
-                yield from map(self._kept, self._relater.annotate(chunk))
-                chunk = []
-        if chunk:
+        stream = iter(documents)
+        while chunk := list(islice(stream, _CHUNK_DOCUMENTS)):
             yield from map(self._kept, self._relater.annotate(chunk))
 
     def _kept(self, document: Document) -> Document:

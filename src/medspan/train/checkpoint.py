@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from medspan.errors import TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -46,6 +46,22 @@ class TextRunState(RunState):
     seconds: float = 0.0
     """Spent learning since the held-out text was last measured."""
     minutes: float = 0.0
+
+    def end_step(self, words: int, loss: float, seconds: float) -> None:
+        """Count a step, the words it learnt from and how long it took."""
+        self.step += 1
+        self.position += 1
+        self.words += words
+        self.loss_sum += loss
+        self.loss_count += 1
+        self.seconds += seconds
+        self.minutes += seconds / 60
+
+    def end_shard(self, shards: int) -> None:
+        """Go on to the next shard of the epoch, which has so many, or to the next epoch."""
+        self.position, self.shard = 0, self.shard + 1
+        if self.shard == shards:
+            self.shard, self.epoch = 0, self.epoch + 1
 
 
 _State = TypeVar("_State", bound=RunState)
@@ -84,6 +100,13 @@ class State(RunState):
     """Dev F1 by corpus before the first step, where that is scored."""
     history: list[EpochRow] = []
 
+    def end_step(self, batches: int, loss: float) -> None:
+        """Count a step and the batches it took."""
+        self.step += 1
+        self.position += batches
+        self.loss_sum += loss
+        self.loss_count += 1
+
     def end_epoch(
         self,
         scores: Mapping[str, float],
@@ -119,7 +142,13 @@ class State(RunState):
 
 
 def save_checkpoint(folder: Path, state: msgspec.Struct, parts: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Write ``part/name`` tensors and the state to a temporary file, then rename it."""
+    """Write ``part/name`` tensors and the state to a temporary file, then rename it.
+
+    Args:
+        folder: of the run.
+        state: where the run stands.
+        parts: tensors of any shape, by part and name.
+    """
     tensors = {
         f"{part}/{name}": tensor.detach().cpu().contiguous()
         for part, named in parts.items()
@@ -181,6 +210,13 @@ def resume_run(
 ) -> tuple[State, dict[str, Tensor]]:
     """Put what `save_run` wrote back; the state the run had, and its best weights.
 
+    Args:
+        folder: of the run.
+        fresh: its state as it would begin now.
+        network: its weights are replaced.
+        optimizer: its moments are replaced.
+        average: its weights are replaced.
+
     Raises:
         TrainingError: as `load_same_run`.
     """
@@ -201,7 +237,16 @@ def save_run(
     average: Average,
     best: Mapping[str, Tensor],
 ) -> None:
-    """Write the checkpoint of a run over annotated text."""
+    """Write the checkpoint of a run over annotated text.
+
+    Args:
+        folder: of the run.
+        state: where it stands.
+        network: its weights now.
+        optimizer: its moments.
+        average: of the weights, where one is kept.
+        best: the weights that scored best; empty before any were scored.
+    """
     parts = {
         "model": network.state_dict(),
         "optimizer": optimizer.tensors(),
@@ -211,7 +256,7 @@ def save_run(
     save_checkpoint(folder, state, parts)
 
 
-def save_history(folder: Path, state: State) -> None:
+def save_history(folder: Path, history: Sequence[msgspec.Struct]) -> None:
     """Write ``metrics.jsonl``."""
-    lines = b"".join(msgspec.json.encode(row) + b"\n" for row in state.history)
+    lines = b"".join(msgspec.json.encode(row) + b"\n" for row in history)
     (folder / "metrics.jsonl").write_bytes(lines)

@@ -84,7 +84,14 @@ def _blocks(forms: Sequence[str]) -> Iterator[Sequence[str]]:
 def narrow(
     network: Network, vocab: Vocab, sentences: Iterable[Sequence[str]], *, rank: int, max_chars: int
 ) -> float:
-    """Compress a trained network in place; the share of the first layer's power that was lost.
+    """Compress a trained network in place; the share of the first layer's power that was lost, 0 to 1.
+
+    Args:
+        network: its first layer is replaced.
+        vocab: what it was made with.
+        sentences: words as they are spelled; the directions that matter to them are kept.
+        rank: directions that are kept.
+        max_chars: characters of a word that are read.
 
     Raises:
         ConfigError: if the encoder has no first layer this fits, or the rank is not below its width.

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import torch
 from safetensors.torch import save as save_tensors
 
 from medspan.errors import ModelError
-from medspan.features.batch import FORM_INPUTS, Featurizer
-from medspan.features.pieces import FILE, LAYOUT_FILE
+from medspan.features.batch import Featurizer
 from medspan.metrics.matching import Mention
 from medspan.model.calibrate import dev_batches
 from medspan.model.golden import GOLDEN_TEXTS, make_golden
 from medspan.model.session import OnnxForms, OnnxScorer
-from medspan.model.spec import EncoderSpec, FormSpec, HeadSpec, ModelSpec, WindowSpec
+from medspan.model.spec import HeadSpec, ModelSpec, WindowSpec
 from medspan.model.store import pack_decoders, save_model
 from medspan.model.tagger import Tagger, tagger_of
 from medspan.model.viterbi import fit_temperature
 from medspan.text.tokenize import TOKENIZER_ID
-from medspan.toml import recipe_toml
 from medspan.train.compress import narrow
 from medspan.train.encoders.transformer import TransformerEncoder
 from medspan.train.encoders.words import BYTE
-from medspan.train.graph import Graph
 from medspan.train.loop import head_decoder
+from medspan.train.parts import (
+    PROOF_DOCUMENTS,
+    TOLERANCE,
+    encoder_spec,
+    files_of,
+    form_spec,
+    graphs_of,
+    round_to_half,
+)
 from medspan.train.prune import prune_words
 from medspan.train.quantize import quantized
 from medspan.train.scorer import TorchScorer
@@ -40,15 +46,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medspan.config import Recipe
-    from medspan.features.pieces import Pieces
     from medspan.features.vocab import Vocab
     from medspan.model.spec import Provenance
     from medspan.model.viterbi import DevBatch
     from medspan.train.data import TrainingCorpus
     from medspan.train.network import Network
-
-TOLERANCE = 2e-3
-_PROOF_DOCUMENTS = 40
 
 
 class Export:
@@ -82,7 +84,8 @@ class Export:
         if recipe.export.input_rank and not recipe.train.narrow_first:
             self._narrow(recipe.export.input_rank)
             self._round()
-        self.forms, self.model = self._graphs()
+        write = partial(self.network.to_graph, heads=self.heads)
+        self.forms, self.model = graphs_of(self.network, write, half=recipe.export.half)
         self.spec = self._spec(provenance, dict.fromkeys(self.heads, 1.0))
         temperatures = self._temperatures()
         if isinstance(network.encoder, TransformerEncoder):
@@ -108,26 +111,9 @@ class Export:
                 table = features.words.weight
                 table.data.copy_(quantized(table.data))
                 in_bytes = {id(table)}
-        with torch.no_grad():
-            for parameter in self.network.parameters():
-                if id(parameter) not in in_bytes:
-                    parameter.copy_(parameter.half().float())
-
-    def _graphs(self) -> tuple[bytes | None, bytes]:
-        """The graph of single words, where the encoder has one, and the graph of their context."""
-        half, features, forms = self.recipe.export.half, self.network.features, None
-        if features is not None:
-            single = Graph(FORM_INPUTS, half=half)
-            single.output("word_states", features.to_graph(single), ("forms", features.width))
-            forms = single.build()
-        graph = Graph(self.network.graph_inputs, half=half, width=features.width if features else 0)
-        self.network.to_graph(graph, self.heads)
-        return forms, graph.build()
+        round_to_half(self.network, in_bytes)
 
     def _spec(self, provenance: Provenance, temperatures: dict[str, float]) -> ModelSpec:
-        features = self.network.features
-        settings = msgspec.to_builtins(self.recipe.encoder)
-        kind = settings.pop("kind")
         heads = tuple(
             HeadSpec(
                 name=name,
@@ -143,14 +129,11 @@ class Export:
             description=self.recipe.description,
             language=self.recipe.language,
             licence=self.recipe.licence,
-            encoder=EncoderSpec(
-                kind,
-                {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if v is not None},
-            ),
+            encoder=encoder_spec(self.recipe.encoder),
             heads=heads,
             tokenizer=TOKENIZER_ID,
             inputs=self.network.graph_inputs,
-            forms=FormSpec(FORM_INPUTS, features.width) if features else None,
+            forms=form_spec(self.network),
             window=WindowSpec(self.recipe.window.words, self.recipe.window.overlap),
             overlap=self.recipe.export.overlap,
             beside=self.recipe.export.beside,
@@ -189,7 +172,7 @@ class Export:
             ModelError: if emissions or entities differ, or depend on the rest of a batch.
         """
         texts = [text for text in GOLDEN_TEXTS if text.strip()]
-        real = [document for corpus in self.corpora for document in corpus.dev[:_PROOF_DOCUMENTS]]
+        real = [document for corpus in self.corpora for document in corpus.dev[:PROOF_DOCUMENTS]]
         self._prove_shapes(texts)
         documents = [*self._documents(texts), *(d.replace(entities=()) for d in real)]
         network, graph = self._tagger(), self._tagger(onnx=True)
@@ -199,7 +182,7 @@ class Export:
             "the exported graph differs from the network",
         )
         together = graph.annotate(documents)
-        some = documents[: len(texts) + _PROOF_DOCUMENTS]
+        some = documents[: len(texts) + PROOF_DOCUMENTS]
         alone = [graph.annotate([document])[0] for document in some]
         _same_entities(together[: len(some)], alone, "the exported graph depends on the rest of a batch")
         return len(documents)
@@ -251,15 +234,10 @@ class Export:
         self.prove()
         decoders = {name: self.network.head(name).decoder_parts() for name in self.heads}
         files = {
-            "vocab.json": self.vocab.to_json(),
-            **({"forms.onnx": self.forms} if self.forms else {}),
-            **piece_files(self.network.pieces),
+            **files_of(self.network, self.vocab, self.recipe, forms=self.forms, scores=scores, card=card),
             "model.onnx": self.model,
             "decoder.safetensors": pack_decoders(decoders),
             "golden.json": make_golden(self._tagger(onnx=True), GOLDEN_TEXTS),
-            "metrics.json": msgspec.json.format(msgspec.json.encode(scores), indent=2) + b"\n",
-            "README.md": card.encode(),
-            "recipe.toml": recipe_toml(self.recipe).encode(),
         }
         if self.recipe.export.keep_weights:
             files["model.safetensors"] = save_tensors(
@@ -272,13 +250,6 @@ def _smallest(tensor: Tensor) -> Tensor:
     """The same numbers in half precision where that loses nothing, as behind `Export`'s rounding."""
     half = tensor.half()
     return (half if torch.equal(half.to(tensor.dtype), tensor) else tensor).contiguous()
-
-
-def piece_files(pieces: Pieces | None) -> dict[str, bytes]:
-    """What cuts words into pieces where the model is used."""
-    if pieces is None:
-        return {}
-    return {FILE: pieces.tokenizer_json, LAYOUT_FILE: msgspec.json.encode(pieces.layout)}
 
 
 def _same_entities(left: Sequence[Document], right: Sequence[Document], problem: str) -> None:

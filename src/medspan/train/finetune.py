@@ -22,6 +22,7 @@ from medspan.metrics import gain_error
 from medspan.model.tagger import load_tagger
 from medspan.train.checkpoint import NAME
 from medspan.train.data import read_corpora
+from medspan.train.folder import write_whole
 from medspan.train.loop import document_scores
 from medspan.train.run import train
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from medspan.config import CorpusConfig, HeadConfig, Recipe
     from medspan.model.session import Device
-    from medspan.train.loop import Watcher
+    from medspan.train.epochs import Watcher
 
 Kept = Literal["multi-task", "fine-tuned", "single"]
 CHOICES = "choices.json"
@@ -251,6 +252,4 @@ def _read_choices(output: Path) -> dict[str, Choice]:
 
 def _write_choices(output: Path, choices: dict[str, Choice]) -> None:
     text = msgspec.json.format(msgspec.json.encode(choices), indent=2) + b"\n"
-    temporary = output / f"{CHOICES}.tmp"
-    temporary.write_bytes(text)
-    temporary.replace(output / CHOICES)
+    write_whole(output / CHOICES, text)

@@ -75,7 +75,7 @@ class Graph:
         return name
 
     def constant(self, values: NDArray[Any]) -> str:
-        """A small constant, shared where the same was asked before."""
+        """A small constant of any shape, shared where the same was asked before; the name of its value."""
         key = f"{values.dtype}{values.shape}{values.tobytes()!r}"
         if key not in self._known:
             name = f"constant_{len(self._weights)}"
@@ -88,7 +88,7 @@ class Graph:
         return self.constant(np.array(values, np.int64))
 
     def weight(self, name: str, tensor: Tensor | NDArray[Any]) -> str:
-        """A trained tensor; halved on disk where that is worth a node."""
+        """A trained tensor of any shape, halved on disk where that is worth a node; the name of its value."""
         array = tensor if isinstance(tensor, np.ndarray) else tensor.detach().cpu().numpy()
         array = np.ascontiguousarray(array, np.float32)
         if not self.half or array.size < _SMALLEST_HALVED:
@@ -113,7 +113,7 @@ class Graph:
         return self.node("Mul", whole, scales)
 
     def rows(self, name: str, tensor: Tensor) -> str:
-        """A trained matrix as it stands, in eight bits by row where they are kept so."""
+        """A trained matrix (rows, width) as it stands, in eight bits by row where they are kept so."""
         if self.in_bytes and is_large(tensor):
             return self._bytes(name, tensor, turn=False)
         return self.weight(name, tensor)
@@ -143,7 +143,15 @@ class Graph:
         return self.node("Mul", rows, sizes)
 
     def lstm(self, name: str, layer: nn.LSTM, states: str, *, lengths: str, reverse: bool) -> str:
-        """One direction of an LSTM over (words, batch, width), honouring lengths; zeros where padded."""
+        """One direction of an LSTM, as nodes: (words, batch, hidden), zeros where padded.
+
+        Args:
+            name: begin of the names of its weights.
+            layer: of one direction and one layer.
+            states: name of its input, (words, batch, width).
+            lengths: name of the words of each row, int64 (batch,).
+            reverse: whether it reads from the last word to the first.
+        """
         order = [0, 3, 1, 2]  # torch keeps i f g o, ONNX i o f c
         width = layer.hidden_size
 

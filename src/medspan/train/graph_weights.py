@@ -70,7 +70,8 @@ def graph_tensors(model: StoredModel) -> dict[str, Tensor]:
 def widened(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The same network with a first layer that reads all word features, as before `medspan.train.compress`.
 
-    ``B @ A`` takes the place of ``B`` and ``A``; the states stay what they were.
+    ``B @ A`` (outputs, width) takes the place of ``B`` (outputs, rank) and ``A`` (rank, width); the states
+    stay what they were.
     """
     projection = tensors[PROJECT]  # (rank, width)
     rank = len(projection)

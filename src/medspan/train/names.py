@@ -71,16 +71,13 @@ class Names:
         self._order = np.argsort(concepts, kind="stable")
         self._place = np.empty(len(concepts), dtype=np.int64)
         self._place[self._order] = np.arange(len(concepts))
-        _, first, group, size = np.unique(
-            concepts, return_index=True, return_inverse=True, return_counts=True
-        )
+        _, group, size = np.unique(concepts, return_inverse=True, return_counts=True)
         begins = np.concatenate(([0], np.cumsum(size)[:-1]))
         self._begin, self._size = begins[group], size[group]
         self.learnable = np.flatnonzero(self._size > 1)
-        del first
 
     def partners(self, rows: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-        """For each name another of the same concept."""
+        """For each name, int64 (n,), another of the same concept, int64 (n,)."""
         size = self._size[rows]
         step = 1 + (random.random(len(rows)) * (size - 1)).astype(np.int64)
         own = self._place[rows] - self._begin[rows]
@@ -88,7 +85,7 @@ class Names:
         return found
 
     def bags(self, rows: NDArray[np.int64]) -> Bags:
-        """Features of some names."""
+        """Features of some names, int64 (n,)."""
         firsts, lasts = self.starts[rows], self.starts[rows + 1]
         sizes = lasts - firsts
         offsets = np.concatenate(([0], np.cumsum(sizes)[:-1]))

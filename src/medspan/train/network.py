@@ -69,7 +69,13 @@ class Network(EncodedNetwork):
         return {name: head(states[name]) for name, head in self.heads.items()}
 
     def loss(self, batch: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        """Loss per row over the heads with targets: a head learns only from corpora that annotate it."""
+        """Loss per row over the heads with targets: a head learns only from corpora that annotate it.
+
+        Args:
+            batch: arrays of `medspan.features.batch` as tensors.
+            targets: by head the tags, int64 (batch, words), or the marginals of a teacher, float (batch,
+                words, tags); 0 where padded.
+        """
         states = self._states(self.encoder(batch), targets)
         lengths = batch["lengths"]
         apart, together = self._by_kind(targets)

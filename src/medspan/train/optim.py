@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from medspan.errors import TrainingError
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -24,6 +26,24 @@ def learning_rate(config: TrainConfig, step: int, total: int) -> float:
     done = min(1.0, (step - warm) / max(1, total - warm))
     share = config.final_rate + (1 - config.final_rate) * 0.5 * (1 + math.cos(math.pi * done))
     return config.learning_rate * share
+
+
+def refuse_divergence(loss: float, step: int, table: str) -> None:
+    """Stop a run whose loss is no number any more.
+
+    Args:
+        loss: of a step.
+        step: its number.
+        table: of the recipe, where the learning rate stands.
+
+    Raises:
+        TrainingError: if the loss is not finite.
+    """
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"the loss at step {step} is not finite: the run diverged; lower {table}.learning_rate "
+            f"or {table}.clip, and start anew"
+        )
 
 
 class Optimizer:
@@ -102,7 +122,7 @@ class Optimizer:
         return state
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put a saved state back."""
+        """Put back what `tensors` gave."""
         for name, parameter in self._names.items():
             owner = self._parts[-1] if any(parameter is p for p in self._sparse) else self._parts[0]
             found = {k.rpartition("/")[2]: v for k, v in tensors.items() if k.rpartition("/")[0] == name}

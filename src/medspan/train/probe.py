@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from medspan.config import Recipe
     from medspan.model.session import Device
     from medspan.train.data import TrainingCorpus
-    from medspan.train.loop import Watcher
+    from medspan.train.epochs import Watcher
 
 _COUNTS = "counts-{}.json"
 

@@ -8,6 +8,7 @@ sentences) is right.
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -118,13 +119,9 @@ def _mentions(document: Document, labels: frozenset[str]) -> dict[tuple[str, int
 
 def rate(tagger: Tagger, documents: Iterable[Document]) -> Iterator[Rated]:
     """Documents with predictions and how sure the model is of each, in order and in flat memory."""
-    chunk: list[Document] = []
-    for document in documents:
-        chunk.append(document)
-        if len(chunk) == _CHUNK:
-            yield from tagger.rate(chunk)
-            chunk = []
-    yield from tagger.rate(chunk)
+    stream = iter(documents)
+    while chunk := list(islice(stream, _CHUNK)):
+        yield from tagger.rate(chunk)
 
 
 def choose(

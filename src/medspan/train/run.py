@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from medspan.model.session import Device
     from medspan.train.data import TrainingCorpus
     from medspan.train.distil.lesson import Lesson
+    from medspan.train.epochs import EpochTrainer, Watcher
     from medspan.train.hub import HubModel
-    from medspan.train.loop import Watcher
     from medspan.train.replicas import Alone
 
 
@@ -106,19 +106,44 @@ def train(
         tell(describe(corpus))
     lesson = teaching.lesson(recipe, run, tell) if teaching else None
     trainer = Trainer(recipe, corpora, run, chosen, donor=donor, lesson=lesson, hub=hub, replicas=replicas)
+    carry_out(trainer, watcher, tell, resume=resume, max_minutes=max_minutes)
+    if not replicas.rank:
+        export(trainer, recipe, path, output=output, command=command)
+
+
+def carry_out(
+    trainer: EpochTrainer,
+    watcher: Watcher,
+    tell: Callable[[str], None],
+    *,
+    resume: bool,
+    max_minutes: float | None,
+) -> None:
+    """Train; the run folder then has the recipe as it was understood, and the curve of the dev scores.
+
+    Args:
+        trainer: the run.
+        watcher: hears of every step and epoch.
+        tell: hears what was copied, and under which licence.
+        resume: go on from the checkpoint of the run folder.
+        max_minutes: stop after this time and keep the best weights so far.
+
+    Raises:
+        TrainingError: if there is no such checkpoint, or the run diverges.
+    """
+    recipe, folder, is_first = trainer.recipe, trainer.folder, not trainer.replicas.rank
     for line in trainer.transferred.lines() if trainer.transferred else []:
         tell(line)
-    if (licence := licence_of(recipe.licence, donor)) != recipe.licence:
+    if (licence := licence_of(recipe.licence, trainer.donor)) != recipe.licence:
         tell(f"licence of the model: {licence}, as its start has it, and not {recipe.licence}")
     if resume:
         trainer.resume()
-    if not replicas.rank:
-        (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
+    if is_first:
+        (folder / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
     trainer.run(watcher, max_minutes=max_minutes)
-    if replicas.rank:
-        return
-    (run / "curve.svg").write_text(curve_svg(trainer.state.history, recipe.name), encoding="utf-8")
-    export(trainer, recipe, path, output=output, command=command)
+    if is_first:
+        curve = curve_svg(trainer.state.history, recipe.name)
+        (folder / "curve.svg").write_text(curve, encoding="utf-8")
 
 
 def export_again(
@@ -246,11 +271,7 @@ def export(
 ) -> None:
     """Prove and write the model folder of a finished run."""
     recipe = msgspec.structs.replace(recipe, licence=licence_of(recipe.licence, trainer.donor))
-    provenance = provenance_of(recipe, path, command)
-    if trainer.public:
-        provenance = msgspec.structs.replace(provenance, start=trainer.public)
-    if trainer.donor:
-        provenance = msgspec.structs.replace(provenance, start=trainer.donor.spec, texts=trainer.texts)
+    provenance = provenance_of(trainer, path, command)
     if trainer.lesson:
         taught = trainer.lesson.text.settings
         provenance = msgspec.structs.replace(provenance, teachers=taught.teachers, unlabelled=taught.texts)
@@ -273,17 +294,32 @@ def export(
         },
         "transfer": trainer.transferred,
         "start_dev_f1": trainer.state.start,
-        "test": {},
-        "hours": round(trainer.state.minutes / 60, 3),
-        "epochs": len(trainer.state.history),
-        "best_epoch": trainer.state.best_epoch + 1,
+        **length_of(trainer),
         "towards_last": towards_last,
     }
     finished.save(output, scores, model_card(recipe, provenance, f1, {}))
 
 
-def provenance_of(recipe: Recipe, path: Path, command: str) -> Provenance:
-    """Enough to repeat the run."""
+def length_of(trainer: EpochTrainer) -> dict[str, object]:
+    """What ``metrics.json`` says of how long a run was; no test split was read."""
+    state = trainer.state
+    return {
+        "test": {},
+        "hours": round(state.minutes / 60, 3),
+        "epochs": len(state.history),
+        "best_epoch": state.best_epoch + 1,
+    }
+
+
+def provenance_of(trainer: EpochTrainer, path: Path, command: str) -> Provenance:
+    """Enough to repeat the run.
+
+    Args:
+        trainer: the run.
+        path: its recipe.
+        command: the command line.
+    """
+    recipe, donor, public = trainer.recipe, trainer.donor, trainer.public
     return Provenance(
         medspan=medspan.__version__,
         torch=str(torch.__version__),
@@ -292,6 +328,8 @@ def provenance_of(recipe: Recipe, path: Path, command: str) -> Provenance:
         command=command,
         recipe=hashlib.sha256(path.read_bytes()).hexdigest(),
         corpora=tuple(_corpus_spec(config, path.parent) for config in recipe.corpora.values()),
+        start=donor.spec if donor else public,
+        texts=(*donor.texts, *([public] if public else ())) if donor else (),
     )
 
 

@@ -110,7 +110,13 @@ class Feeder:
         return Batch(arrays, self._targets(examples, arrays["lengths"]))
 
     def hide(self, arrays: dict[str, NDArray[np.int64]], *, seed: int, step: int) -> None:
-        """Replace the arrays of words and characters by those with some of them hidden."""
+        """Replace the arrays of words and characters by those with some of them hidden.
+
+        Args:
+            arrays: of a batch; ``word_ids``, ``char_ids`` and ``text_ids``, of any shape, are replaced.
+            seed: of the run.
+            step: of the batch in the run; what is hidden is a function of both.
+        """
         rng = np.random.default_rng([seed, step, 1])
         if "word_ids" in arrays:
             ids = arrays["word_ids"]

@@ -36,7 +36,7 @@ def pick_device(name: Device) -> torch.device:
 
 
 def to_tensors(arrays: Mapping[str, NDArray[np.int64]], device: torch.device) -> dict[str, torch.Tensor]:
-    """Arrays of a batch as tensors on a device."""
+    """Arrays of a batch, of any shape, as tensors on a device."""
     return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 
 

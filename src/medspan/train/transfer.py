@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from medspan.model.spec import ModelSpec
     from medspan.train.network import Network
 
-_Recipe = TypeVar("_Recipe", Recipe, LmRecipe)
+_Recipe = TypeVar("_Recipe", bound=Recipe | LmRecipe)
 WORDS = "encoder.features.words.weight"
 _TABLES = (
     WORDS,

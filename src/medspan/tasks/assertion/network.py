@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -49,13 +50,9 @@ class NetworkAssertion:
 
     def annotate(self, documents: Iterable[Document]) -> Iterator[Document]:
         """Add the attribute to the entities of many documents, in order and in flat memory."""
-        chunk: list[Document] = []
-        for document in documents:
-            chunk.append(document)
-            if len(chunk) == _CHUNK_DOCUMENTS:
-                yield from self._chunk(chunk)
-                chunk = []
-        yield from self._chunk(chunk)
+        stream = iter(documents)
+        while chunk := list(islice(stream, _CHUNK_DOCUMENTS)):
+            yield from self._chunk(chunk)
 
     def _chunk(self, documents: list[Document]) -> Iterator[Document]:
         hidden = [_hidden(document) for document in documents]

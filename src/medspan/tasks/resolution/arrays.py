@@ -77,7 +77,10 @@ def let_go(values: NDArray[Any]) -> None:
 
 
 def save_array(folder: Path, name: str, values: NDArray[Any]) -> None:
-    """Write an array; the same values give the same bytes."""
+    """Write an array of any shape as the type that ``ARRAYS`` or ``DENSE`` has by its name.
+
+    The same values give the same bytes.
+    """
     wanted = (ARRAYS | DENSE)[name]
     np.save(folder / f"{name}.npy", np.ascontiguousarray(values, dtype=wanted), allow_pickle=False)
 
@@ -112,7 +115,7 @@ class Strings:
         return self._data[self.starts[place] : self.starts[place + 1]].tobytes().decode()
 
     def some(self, places: Sequence[int] | NDArray[Any]) -> list[str]:
-        """The strings at some places."""
+        """The strings at some places, int (places,)."""
         return [self[int(place)] for place in places]
 
 

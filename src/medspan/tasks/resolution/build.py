@@ -6,8 +6,6 @@ the disk, a chunk of names at a time.
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,7 +14,7 @@ import numpy as np
 
 from medspan.errors import DataError, UsageError
 from medspan.features.name_grams import BUCKETS, features_of
-from medspan.model.store import put_in_place
+from medspan.model.store import replacing
 from medspan.tasks.resolution.arrays import ARRAYS, Growing, digest_of, key_hash, save_array
 from medspan.tasks.resolution.spec import CONFIG, FORMAT, IndexSpec
 from medspan.tasks.resolution.weights import default_ranking
@@ -126,10 +124,7 @@ class IndexBuilder:
         if not len(self):
             raise DataError(f"{target.name}: the sources hold no name; nothing was written")
         refuse_others(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
-        fresh.mkdir()
-        try:
+        with replacing(target) as fresh:
             self._write_columns(fresh)
             self._write_keys(fresh)
             self._write_postings(fresh)
@@ -146,10 +141,6 @@ class IndexBuilder:
                 labels,
             )
             (fresh / CONFIG).write_bytes(spec.to_json())
-            put_in_place(fresh, target)
-        except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
         return spec
 
     def _write_columns(self, folder: Path) -> None:
@@ -232,7 +223,12 @@ def _place(
 
 
 def idf(frequency: NDArray[np.int64], names: int) -> NDArray[np.float32]:
-    """The weight of features: the rarer in names, the more; of one that no name has, 0."""
+    """The weight of features: the rarer in names, the more; of one that no name has, 0.
+
+    Args:
+        frequency: int64 (features,), in how many names each stands.
+        names: how many there are.
+    """
     weight = np.log(1.0 + names / np.maximum(frequency, 1))
     return np.where(frequency > 0, weight, 0.0).astype(np.float32)
 

@@ -50,7 +50,10 @@ def query_of(index: Index, text: str) -> Query:
 
 
 def squared_weights(index: Index, features: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Squared idf of features; one that no name has counts as much as one that a single name has."""
+    """Squared idf of features, int64 (n,) → float64 (n,).
+
+    One that no name has counts as much as one that a single name has.
+    """
     frequency = index.gram_start[features + 1] - index.gram_start[features]
     weight: NDArray[np.float64] = np.log(1.0 + len(index) / np.maximum(frequency, 1)) ** 2
     return weight

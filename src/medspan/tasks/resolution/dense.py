@@ -6,7 +6,6 @@ found by k-means), so that a look-up compares a few thousand of them however man
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from medspan.features.name_grams import features_of
 from medspan.features.name_vectors import embed_all
-from medspan.model.store import put_in_place
+from medspan.model.store import replacing
 from medspan.tasks.resolution.arrays import DENSE, digest_of, save_array
 from medspan.tasks.resolution.spec import CONFIG
 
@@ -72,9 +71,7 @@ def rewrite(
 ) -> IndexSpec:
     """Write an index anew with other parts; what does not change is linked or copied."""
     target = index.path.resolve()
-    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
-    fresh.mkdir()
-    try:
+    with replacing(target) as fresh:
         spec = index.spec
         for name in spec.arrays:
             if dense is None or name not in DENSE:
@@ -88,10 +85,6 @@ def rewrite(
         if ranking is not None:
             spec = msgspec.structs.replace(spec, ranking=ranking)
         (fresh / CONFIG).write_bytes(spec.to_json())
-        put_in_place(fresh, target)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
     return spec
 
 

@@ -24,7 +24,7 @@ from medspan.train.optim import learning_rate
 from medspan.train.sampler import Feeder, epoch_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -179,11 +179,12 @@ class Lesson:
 
     # How fast
 
-    def steps(self, epoch_sizes: Sequence[int]) -> int:
-        """All steps of a run, given the number of batches of each epoch."""
+    def steps(self, batches: Callable[[int], int]) -> int:
+        """All steps of a run, given how many batches an epoch has."""
         self._stage_steps = [0, 0]
-        for epoch, size in enumerate(epoch_sizes):
-            self._stage_steps[int(not self.is_soft(epoch))] += -(-size // self.recipe.train.accumulate)
+        for epoch in range(self.epochs):
+            steps = -(-batches(epoch) // self.recipe.train.accumulate)
+            self._stage_steps[int(not self.is_soft(epoch))] += steps
         return sum(self._stage_steps)
 
     def rate(self, state: State) -> float:

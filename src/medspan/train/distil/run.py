@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from medspan.model.store import StoredModel
     from medspan.model.tagger import Tagger
     from medspan.train.distil.label import SoftText
-    from medspan.train.loop import Watcher
+    from medspan.train.epochs import Watcher
 
 
 class DistilSettings(msgspec.Struct, frozen=True):

@@ -37,7 +37,10 @@ class BlstmCnnEncoder(nn.Module):
         return [level.transpose(0, 1) for level in self.directions(states, batch["lengths"])]
 
     def narrow(self, rank: int, moments: Tensor) -> float:
-        """Let the first layer read ``rank`` directions of the features; see `medspan.train.compress`."""
+        """Let the first layer read ``rank`` directions of the features; the share of its power that is lost.
+
+        ``moments`` is float64 (width, width); see `medspan.train.compress.factorize`.
+        """
         weights = self.directions.input_weights()
         projection, reduced, share = factorize(weights, moments, rank)
         self.features.narrow(projection)

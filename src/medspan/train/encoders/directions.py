@@ -42,7 +42,12 @@ class Directions(nn.Module):
             _start(layer)
 
     def forward(self, states: Tensor, lengths: Tensor) -> list[Tensor]:
-        """One tensor a layer: the forward half first, then the backward half."""
+        """One tensor a layer, float (words, batch, 2 x hidden): the forward half, then the backward half.
+
+        Args:
+            states: float (words, batch, width).
+            lengths: int64 (batch,), words of each row.
+        """
         flip = flip_index(lengths, len(states))
         ahead = self.dropout(states)
         back = ahead.gather(0, flip[:, :, None].expand_as(ahead))
@@ -64,7 +69,7 @@ class Directions(nn.Module):
         return torch.cat([layer.get_parameter("weight_ih_l0").detach() for layer in layers])
 
     def set_input_weights(self, weights: Tensor) -> None:
-        """Replace the weights `input_weights` gives by others, which may read an input of another width."""
+        """Replace the weights `input_weights` gives by others, (8 x hidden, another width)."""
         halves = weights.chunk(2)
         for layers, half in zip((self.forward_layers, self.backward_layers), halves, strict=True):
             old: nn.LSTM = layers[0]  # type: ignore[assignment]

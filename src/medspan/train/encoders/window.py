@@ -50,7 +50,10 @@ class WindowEncoder(nn.Module):
         return levels
 
     def narrow(self, rank: int, moments: Tensor) -> float:
-        """Let the first layer read ``rank`` directions of the features; see `medspan.train.compress`."""
+        """Let the first layer read ``rank`` directions of the features; the share of its power that is lost.
+
+        ``moments`` is float64 (width, width); see `medspan.train.compress.factorize`.
+        """
         first: nn.Linear = self.layers[0]  # type: ignore[assignment]
         places, width = 2 * self.reach + 1, self.features.width
         by_place = first.weight.detach().reshape(-1, width)

@@ -10,24 +10,21 @@ a border would be of a kind they never meet.
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from medspan.config import CharBlstm
-from medspan.errors import TrainingError
 from medspan.features.batch import Featurizer
 from medspan.features.vocab import extend_vocab, vocab_of
 from medspan.toml import recipe_toml
-from medspan.train.checkpoint import TextRunState, load_same_run, save_checkpoint
-from medspan.train.encoders import build_encoder
+from medspan.train.checkpoint import TextRunState, load_same_run, save_checkpoint, save_history
+from medspan.train.encoded import EncodedNetwork
 from medspan.train.heads.lm import LmHead
-from medspan.train.optim import Optimizer, learning_rate
+from medspan.train.optim import Optimizer, learning_rate, refuse_divergence
 from medspan.train.sampler import Feeder, epoch_groups
 from medspan.train.scorer import to_tensors
 from medspan.train.transfer import transfer
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from medspan.features.vocab import Vocab
     from medspan.train.pretrain.settings import LmRecipe
@@ -79,7 +77,7 @@ class LmWatcher(Protocol):
         """Perplexity was measured."""
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(EncodedNetwork):
     """An encoder and its head; the encoder's tensors have the names they have in a tagger.
 
     Args:
@@ -89,18 +87,11 @@ class LanguageModel(nn.Module):
     """
 
     def __init__(self, recipe: LmRecipe, vocab: Vocab, counts: Sequence[int]) -> None:
-        super().__init__()
-        self.encoder = build_encoder(recipe.encoder, vocab)
+        super().__init__(recipe.encoder, vocab)
         self.is_of_characters = isinstance(recipe.encoder, CharBlstm)
         config = recipe.pretrain
         width = recipe.encoder.hidden_width
         self.head = LmHead(width, counts, negatives=config.negatives, dropout=config.dropout)
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Names of the arrays the encoder takes."""
-        names: tuple[str, ...] = self.encoder.inputs  # type: ignore[assignment]
-        return names
 
     def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The last level, float (batch, places, width), and the places of each row, int64 (batch,)."""
@@ -201,7 +192,7 @@ class LmTrainer:
             while self.state.position < len(groups) and not self._is_done() and not _is_late(late):
                 self._step([sentences[i] for i in groups[self.state.position]], watcher)
             if self.state.position == len(groups):
-                self._end_shard()
+                self.state.end_shard(self.text.shards)
         if self.state.words > self.state.evaluated or not self.state.history:
             self._evaluate(watcher)
         self.save()
@@ -233,12 +224,6 @@ class LmTrainer:
         found: list[int] = (np.add.reduceat(sizes, firsts) - 1).tolist()
         return found
 
-    def _end_shard(self) -> None:
-        state = self.state
-        state.position, state.shard = 0, state.shard + 1
-        if state.shard == self.text.shards:
-            state.shard, state.epoch = 0, state.epoch + 1
-
     def _step(self, sentences: Sequence[NDArray[np.int32]], watcher: LmWatcher) -> None:
         config, state = self.recipe.pretrain, self.state
         started = time.monotonic()
@@ -248,20 +233,9 @@ class LmTrainer:
         loss = self._loss(arrays, ids)
         loss.backward()  # type: ignore[no-untyped-call]
         value = loss.item()
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the loss at step {state.step} is not finite: the run diverged; lower "
-                "pretrain.learning_rate or pretrain.clip, and start anew"
-            )
+        refuse_divergence(value, state.step, "pretrain")
         self.optimizer.step(learning_rate(self.optimizer.config, state.words, self.total_words))
-        state.step += 1
-        state.position += 1
-        state.words += sum(len(sentence) for sentence in sentences)
-        state.loss_sum += value
-        state.loss_count += 1
-        seconds = time.monotonic() - started
-        state.seconds += seconds
-        state.minutes += seconds / 60
+        state.end_step(sum(map(len, sentences)), value, time.monotonic() - started)
         watcher.on_step(state, self.total_words, value)
         if state.words - state.evaluated >= config.evaluate_words:
             self._evaluate(watcher)
@@ -335,8 +309,7 @@ class LmTrainer:
         """Write the checkpoint and ``metrics.jsonl``."""
         parts = {"model": self.network.state_dict(), "optimizer": self.optimizer.tensors()}
         save_checkpoint(self.folder, self.state, parts)
-        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in self.state.history)
-        (self.folder / "metrics.jsonl").write_bytes(lines)
+        save_history(self.folder, self.state.history)
 
 
 def _is_late(late: float | None) -> bool:

@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from medspan.errors import TrainingError
 from medspan.toml import recipe_toml
-from medspan.train.checkpoint import TextRunState, load_same_run, save_checkpoint
-from medspan.train.optim import Optimizer, learning_rate
+from medspan.train.checkpoint import TextRunState, load_same_run, save_checkpoint, save_history
+from medspan.train.optim import Optimizer, learning_rate, refuse_divergence
 from medspan.train.pretrain.mlm_families import load_own, own_tensors
 from medspan.train.pretrain.mlm_masks import (
     Layout,
@@ -163,7 +163,7 @@ class MlmTrainer:
                 chosen = order[self.state.position * size :][:size]
                 self._step([plan.rows[first:stop] for first, stop in plan.blocks[chosen].tolist()], watcher)
             if self.state.position == steps:
-                self._end_shard()
+                self.state.end_shard(self.text.shards)
         if self.state.step > self.state.history[-1].step:
             self._evaluate(watcher)
         self.save()
@@ -183,33 +183,16 @@ class MlmTrainer:
         rows = self._table.rows(shard)
         return _Plan(rows, cut_blocks(self._table.lengths[rows], shard.lengths, self._room))
 
-    def _end_shard(self) -> None:
-        state = self.state
-        state.position, state.shard = 0, state.shard + 1
-        if state.shard == self.text.shards:
-            state.shard, state.epoch = 0, state.epoch + 1
-
     def _step(self, blocks: Sequence[NDArray[np.int64]], watcher: MlmWatcher) -> None:
         config, state = self._config, self.state
         started = time.monotonic()
         torch.manual_seed(config.seed * 1_000_003 + state.step)
         words = [self._table.of(rows) for rows in blocks]
         value = self._learn(self._tasks(words, (_STEP, state.step)))
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the loss at step {state.step} is not finite: the run diverged; lower mlm.learning_rate or "
-                "mlm.clip, and start anew"
-            )
+        refuse_divergence(value, state.step, "mlm")
         self.optimizer.step(self.rate())
-        state.step += 1
-        state.position += 1
-        state.words += sum(map(len, blocks))
         state.pieces += sum(len(ids) for ids, _ in words)
-        state.loss_sum += value
-        state.loss_count += 1
-        seconds = time.monotonic() - started
-        state.seconds += seconds
-        state.minutes += seconds / 60
+        state.end_step(sum(map(len, blocks)), value, time.monotonic() - started)
         watcher.on_step(state, self.total_words, value)
         if state.step % config.evaluate_steps == 0:
             self._evaluate(watcher)
@@ -297,5 +280,4 @@ class MlmTrainer:
         """Write the checkpoint and ``metrics.jsonl``."""
         parts = {"model": own_tensors(self.network), "optimizer": self.optimizer.tensors()}
         save_checkpoint(self.folder, self.state, parts)
-        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in self.state.history)
-        (self.folder / "metrics.jsonl").write_bytes(lines)
+        save_history(self.folder, self.state.history)

@@ -94,6 +94,14 @@ def save_language_model(
 ) -> None:
     """Write the folder whole or not at all; the digests of its files are computed here.
 
+    Args:
+        folder: in the layout of Hugging Face.
+        spec: what it is; its ``files`` are computed here.
+        model: the network.
+        tokenizer: the bytes of its ``tokenizer.json``.
+        history: rows of ``metrics.json``.
+        recipe: the bytes of ``recipe.toml``.
+
     Raises:
         UsageError: if something else stands there.
     """

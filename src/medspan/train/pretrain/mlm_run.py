@@ -13,6 +13,7 @@ import medspan
 from medspan.errors import ConfigError, DataError, ModelError
 from medspan.model.spec import CorpusSpec
 from medspan.toml import recipe_toml
+from medspan.train.folder import write_whole
 from medspan.train.hub import CONFIG, TOKENIZER, open_hub_model
 from medspan.train.pretrain.mlm import MlmTrainer
 from medspan.train.pretrain.mlm_families import check_room, new_language_model, own_tensors, with_head
@@ -132,8 +133,7 @@ def _new(recipe: MlmRecipe, config: NewConfig, text: Text, run: Path, *, base: P
         data = kept.read_bytes()
     else:
         data = learn_tokenizer(config, text)
-        kept.with_suffix(".tmp").write_bytes(data)
-        kept.with_suffix(".tmp").replace(kept)
+        write_whole(kept, data)
     where = config.tokenizer or str(kept)
     cutter = open_tokenizer(data, where)
     model = new_language_model(config, cutter, most_places=recipe.mlm.pieces, where=where)

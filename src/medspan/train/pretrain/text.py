@@ -22,6 +22,7 @@ from medspan.errors import ConfigError, DataError, TrainingError
 from medspan.features.cut import read_units
 from medspan.features.forms import BLANK, shorten
 from medspan.text.tokenize import is_blank
+from medspan.train.folder import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -297,8 +298,7 @@ class _Writer:
         counts[: len(self._counts)] = self._counts[: len(counts)]
         np.save(self._folder / "counts.npy", counts)
         index = _Index(self._settings, found, self._shards, self._forms.forms, self._stamp)
-        (self._folder / f"{_NAME}.tmp").write_bytes(msgspec.json.encode(index))
-        (self._folder / f"{_NAME}.tmp").replace(self._folder / _NAME)
+        write_whole(self._folder / _NAME, msgspec.json.encode(index))
         return index
 
     def _read(self, config: TextConfig, base: Path) -> SourceCounts:

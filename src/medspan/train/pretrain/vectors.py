@@ -21,7 +21,7 @@ from medspan.errors import MissingExtraError, TrainingError
 from medspan.features.vocab import Vocab, vocab_of
 from medspan.text.normalize import normalize
 from medspan.toml import recipe_toml
-from medspan.train.checkpoint import RunState, load_same_run, save_checkpoint
+from medspan.train.checkpoint import RunState, load_same_run, save_checkpoint, save_history
 from medspan.train.pretrain.pairs import Pairs, draw_pairs
 
 if TYPE_CHECKING:
@@ -255,8 +255,7 @@ class VectorTrainer:
         """Write the checkpoint and ``metrics.jsonl``."""
         tables = {name: torch.from_numpy(table) for name, table in self._tables().items()}
         save_checkpoint(self.folder, self.state, {"model": tables})
-        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in self.state.history)
-        (self.folder / "metrics.jsonl").write_bytes(lines)
+        save_history(self.folder, self.state.history)
 
     def vectors(self) -> Vectors:
         """What was learnt, scaled to a root mean square of ``vectors.spread``."""

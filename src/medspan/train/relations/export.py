@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-import torch
 from safetensors.torch import save as save_tensors
 
 from medspan.errors import ModelError
-from medspan.features.batch import FORM_INPUTS, Featurizer
+from medspan.features.batch import Featurizer
 from medspan.metrics.relations import relation_keys
 from medspan.model.golden import GOLDEN
 from medspan.model.relater import Relater, relations_of
@@ -22,10 +21,8 @@ from medspan.model.relation_golden import (
 )
 from medspan.model.relation_spec import DECODER, GRAPH, save_relations
 from medspan.model.session import OnnxForms, OnnxRelations
-from medspan.toml import recipe_toml
 from medspan.train.encoders.transformer import TransformerEncoder
-from medspan.train.export import piece_files
-from medspan.train.graph import Graph
+from medspan.train.parts import PROOF_DOCUMENTS, TOLERANCE, files_of, graphs_of, round_to_half
 from medspan.train.relations.loop import spec_of, strict_micro, torch_relater
 from medspan.train.relations.pointers import PointerHead
 
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
     from medspan.train.relations.settings import RelationRecipe
     from medspan.types import Document
 
-TOLERANCE = 2e-3
-_PROOF_DOCUMENTS = 40
 _BIASES = np.round(np.arange(-2.0, 2.01, 0.1), 1)
 
 
@@ -70,23 +65,10 @@ class RelationExport:
         if isinstance(network.encoder, TransformerEncoder):
             network.encoder.in_bfloat16 = False  # what is proved and scored is what the graph computes
         if recipe.export.half:
-            with torch.no_grad():
-                for parameter in self.network.parameters():
-                    parameter.copy_(parameter.half().float())
-        self.forms, self.graph = self._graphs()
+            round_to_half(network)
+        self.forms, self.graph = graphs_of(network, network.to_graph, half=recipe.export.half)
         self.spec = spec_of(recipe, self.network, provenance)
         self.spec = spec_of(recipe, self.network, provenance, self._none_bias())
-
-    def _graphs(self) -> tuple[bytes | None, bytes]:
-        """The graph of single words, where the encoder has one, and that of sentences and pairs."""
-        half, features, forms = self.recipe.export.half, self.network.features, None
-        if features is not None:
-            single = Graph(FORM_INPUTS, half=half)
-            single.output("word_states", features.to_graph(single), ("forms", features.width))
-            forms = single.build()
-        graph = Graph(self.network.graph_inputs, half=half, width=features.width if features else 0)
-        self.network.to_graph(graph)
-        return forms, graph.build()
 
     def _none_bias(self) -> float:
         """What, added to the score of no relation, gives the best dev F1; of equal ones the nearest to 0."""
@@ -134,7 +116,7 @@ class RelationExport:
         Raises:
             ModelError: if scores or relations differ, or depend on the rest of a batch.
         """
-        documents = [d for corpus in self.corpora for d in corpus.dev if d.entities][:_PROOF_DOCUMENTS]
+        documents = [d for corpus in self.corpora for d in corpus.dev if d.entities][:PROOF_DOCUMENTS]
         network, graph = self.relater(), self.relater(onnx=True)
         for (_, left), (_, right) in zip(network.batches(documents), graph.batches(documents), strict=True):
             ours, theirs = network.scorer.score(left), graph.scorer.score(right)
@@ -165,15 +147,10 @@ class RelationExport:
         self.prove()
         head = self.network.relations
         files = {
-            "vocab.json": self.vocab.to_json(),
-            **piece_files(self.network.pieces),
-            **({"forms.onnx": self.forms} if self.forms else {}),
+            **files_of(self.network, self.vocab, self.recipe, forms=self.forms, scores=scores, card=card),
             GRAPH: self.graph,
             **({DECODER: head.pointing().pack()} if isinstance(head, PointerHead) else {}),
             GOLDEN: self._golden(),
-            "metrics.json": msgspec.json.format(msgspec.json.encode(scores), indent=2) + b"\n",
-            "README.md": card.encode(),
-            "recipe.toml": recipe_toml(self.recipe).encode(),
         }
         if self.recipe.export.keep_weights:
             tensors = {

@@ -1,39 +1,28 @@
-"""The loop of relation models: epochs of batches, dev score through the Relater, checkpoints, resume.
-
-It is a loop of its own beside `medspan.train.loop`, whose batches, losses and scores are those of tags; all
-parts below it (encoder, features, optimiser, average, transfer, checkpoint) are the same. Everything random
-is a function of seed, epoch and step.
-"""
+"""Runs of relation networks: batches of pairs or heads, dev scores through the Relater."""
 
 from __future__ import annotations
 
-import math
-import time
-from statistics import fmean
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import torch
 
-from medspan.errors import TrainingError
 from medspan.features.batch import Featurizer
 from medspan.features.vocab import UNKNOWN_WORD, build_vocab, extend_vocab
 from medspan.metrics.counts import Score
 from medspan.metrics.relations import relation_counts
 from medspan.model.relater import Relater
 from medspan.model.relation_spec import RelationSpec
-from medspan.model.spec import EncoderSpec, FormSpec, WindowSpec
+from medspan.model.spec import WindowSpec
 from medspan.text.tokenize import TOKENIZER_ID
-from medspan.toml import recipe_toml
-from medspan.train.checkpoint import State, resume_run, save_history, save_run
-from medspan.train.optim import Average, Optimizer, learning_rate
+from medspan.train.epochs import Course, EpochTrainer
+from medspan.train.parts import encoder_spec, form_spec
 from medspan.train.relations.data import Example, drawn_examples, head_batch, pair_batch
 from medspan.train.relations.network import RelationNetwork
 from medspan.train.relations.pointers import PointerHead
 from medspan.train.sampler import Feeder, epoch_groups
 from medspan.train.scorer import TorchScorer, to_tensors
-from medspan.train.transfer import rate_factors, transfer
+from medspan.train.transfer import transfer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,18 +30,16 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from medspan.features.vocab import Vocab
     from medspan.model.spec import Provenance
     from medspan.train.hub import HubModel
-    from medspan.train.loop import Watcher
     from medspan.train.relations.data import RelationCorpus
     from medspan.train.relations.settings import RelationRecipe
     from medspan.train.transfer import Donor
     from medspan.types import Document
 
 
-class RelationTrainer:
-    """A run: network, data, optimiser and where it stands.
+class RelationTrainer(EpochTrainer):
+    """A run of a relation network: network, data, optimiser and where it stands.
 
     Args:
         recipe: what to train.
@@ -62,6 +49,9 @@ class RelationTrainer:
         donor: what the encoder starts from, if anything.
         hub: the public encoder a ``transformer`` starts from.
     """
+
+    network: RelationNetwork
+    recipe: RelationRecipe
 
     def __init__(
         self,
@@ -73,23 +63,20 @@ class RelationTrainer:
         donor: Donor | None = None,
         hub: HubModel | None = None,
     ) -> None:
-        self.recipe, self.corpora, self.folder, self.device = recipe, corpora, folder, device
         config = recipe.train
         torch.manual_seed(config.seed)
         # Pieces are a vocabulary of their own; no word needs an id beside them.
         forms = (view.forms for corpus in corpora for view in corpus.views if hub is None)
         own = build_vocab(forms, min_count=getattr(recipe.encoder, "min_count", 1))
-        self.vocab: Vocab = extend_vocab(donor.vocab, own) if donor else own
-        self.network = RelationNetwork(recipe, self.vocab, hub)
-        self.transferred = transfer(self.network, donor, self.vocab) if donor else None
-        self.network.to(device)
+        vocab = extend_vocab(donor.vocab, own) if donor else own
+        network = RelationNetwork(recipe, vocab, hub)
+        transferred = transfer(network, donor, vocab) if donor else None
+        super().__init__(recipe, network, vocab, folder=folder, device=device, transferred=transferred)
+        self.corpora = corpora
         self.donor = donor._replace(tensors={}) if donor else None
         self.public = hub.spec if hub else None
         self.featurizer = Featurizer(
-            self.vocab,
-            self.network.inputs,
-            max_chars=recipe.encoder.max_chars,
-            pieces=self.network.pieces,
+            vocab, network.inputs, max_chars=recipe.encoder.max_chars, pieces=network.pieces
         )
         self.examples = [
             Example(view, self.featurizer.encode(view.forms), classes)
@@ -97,15 +84,9 @@ class RelationTrainer:
             for view, classes in zip(corpus.views, corpus.classes, strict=True)
         ]
         self.feeder = Feeder(
-            self.featurizer, self.vocab, config.word_dropout, config.char_dropout, counts=self._seen()
+            self.featurizer, vocab, config.word_dropout, config.char_dropout, counts=self._seen()
         )
-        copied = self.transferred.loaded if self.transferred else ()
-        self.rates = self.network.rates
-        self.optimizer = Optimizer(self.network, config, {*copied, *self.rates})
-        self.average = Average(self.network, config.average)
-        self.best: dict[str, Tensor] = {}
-        self.state = State(recipe_toml(recipe), self.vocab.digest())
-        self.total_steps = config.epochs * -(-len(self._groups(0)) // config.accumulate)
+        self._plan(Course(config))
 
     def _seen(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """How often each word stands in what is learnt from, at least 1."""
@@ -118,76 +99,12 @@ class RelationTrainer:
         lengths = [[len(example.row) for example in self.examples]]
         return epoch_groups(lengths, [1.0], budget=config.batch_words, seed=config.seed, epoch=epoch)
 
-    def resume(self) -> None:
-        """Go on from the checkpoint of the run folder.
-
-        Raises:
-            TrainingError: if there is none, or it belongs to another recipe.
-        """
-        self.state, self.best = resume_run(
-            self.folder,
-            self.state,
-            network=self.network,
-            optimizer=self.optimizer,
-            average=self.average,
-        )
-
-    def run(self, watcher: Watcher, *, max_minutes: float | None = None) -> None:
-        """Train until epochs, patience or minutes are over; the best weights end in the network."""
-        spent, started = self.state.minutes, time.monotonic()
-
-        def is_late() -> bool:
-            self.state.minutes = spent + (time.monotonic() - started) / 60
-            return max_minutes is not None and self.state.minutes >= max_minutes
-
-        while not self._is_done() and not (self.best and is_late()):
-            self.network.train()
-            began, words = time.monotonic(), 0
-            groups = self._groups(self.state.epoch)
-            while self.state.position < len(groups):
-                words += self._step(groups, watcher)
-                if is_late():
-                    break
-                if self.state.step % self.recipe.train.checkpoint_steps == 0:
-                    self.save()
-            self._end_epoch(watcher, words / max(1e-9, time.monotonic() - began))
-        self.network.load_state_dict(self.best)
-
-    def _is_done(self) -> bool:
-        config, state = self.recipe.train, self.state
-        is_patient = state.epoch - 1 - state.best_epoch < config.patience or not state.history
-        return state.epoch >= config.epochs or not is_patient
-
-    def _step(self, groups: Sequence[tuple[int, list[int]]], watcher: Watcher) -> int:
-        """Learn from as many batches as a step takes; the number of words learnt from."""
-        config, state = self.recipe.train, self.state
-        chosen = groups[state.position : state.position + config.accumulate]
-        torch.manual_seed(config.seed * 1_000_003 + state.step)
-        total, words = 0.0, 0
-        for offset, (_, members) in enumerate(chosen):
-            number = state.step * config.accumulate + offset
-            examples = self._drawn([self.examples[i] for i in members], number)
-            if not examples:  # all pairs are unrelated, and none was drawn
-                continue
-            loss = self._loss(examples, number)
-            (loss / len(chosen)).backward()  # type: ignore[no-untyped-call]
-            total += loss.item() / len(chosen)
-            words += sum(len(example.row) for example in examples)
-        if not math.isfinite(total):
-            raise TrainingError(
-                f"the loss at step {state.step} is not finite: the run diverged; lower train.learning_rate "
-                "or train.clip, and start anew"
-            )
-        if words:
-            rate = learning_rate(config, state.step, self.total_steps)
-            self.optimizer.step(rate, self._factors())
-            self.average.update(state.step)
-        state.step += 1
-        state.position += len(chosen)
-        state.loss_sum += total
-        state.loss_count += 1
-        watcher.on_step(state, self.total_steps, total)
-        return words
+    def _batch_loss(self, corpus: int, members: list[int], number: int) -> tuple[Tensor, int] | None:
+        del corpus  # the examples of all are in one row
+        examples = self._drawn([self.examples[i] for i in members], number)
+        if not examples:  # all pairs are unrelated, and none was drawn
+            return None
+        return self._loss(examples, number), sum(len(example.row) for example in examples)
 
     def _drawn(self, examples: list[Example], number: int) -> list[Example]:
         if self.recipe.relations.kind == "pointers":
@@ -204,40 +121,8 @@ class RelationTrainer:
         inputs = to_tensors({**arrays, **pairs}, self.device)
         return self.network.loss(inputs, to_tensors(targets, self.device))
 
-    def _factors(self) -> dict[str, float]:
-        if self.transferred is None or self.recipe.transfer is None:
-            return self.rates
-        return self.rates | rate_factors(self.recipe.transfer, self.transferred, self.state.epoch)
-
-    def _end_epoch(self, watcher: Watcher, words_per_second: float) -> None:
-        state = self.state
-        self.average.swap()
-        scores = {corpus.name: self.dev_score(corpus).f1 for corpus in self.corpora}
-        mean = fmean(scores.values())
-        if is_best := mean > state.best_score:
-            state.best_score, state.best_epoch = mean, state.epoch
-            self.best = {n: tensor.detach().clone() for n, tensor in self.network.state_dict().items()}
-        self.average.swap()
-        row = state.end_epoch(
-            scores,
-            mean,
-            learning_rate=learning_rate(self.recipe.train, state.step, self.total_steps),
-            words_per_second=words_per_second,
-        )
-        self.save()
-        watcher.on_epoch(row, is_best=is_best)
-
-    def save(self) -> None:
-        """Write the checkpoint and ``metrics.jsonl``."""
-        save_history(self.folder, self.state)
-        save_run(
-            self.folder,
-            self.state,
-            network=self.network,
-            optimizer=self.optimizer,
-            average=self.average,
-            best=self.best,
-        )
+    def _dev_scores(self) -> dict[str, float]:
+        return {corpus.name: self.dev_score(corpus).f1 for corpus in self.corpora}
 
     def relater(self) -> Relater:
         """A relater over the network as it is."""
@@ -274,10 +159,6 @@ def spec_of(
     none_bias: float = 0.0,
 ) -> RelationSpec:
     """What a model of a recipe is; without provenance only good for use in training."""
-    settings = msgspec.to_builtins(recipe.encoder)
-    kind = settings.pop("kind")
-    features = network.features
-    names = ("word_ids", "char_ids", "case_ids")
     return RelationSpec(
         name=recipe.name,
         what=recipe.relations.kind,
@@ -285,15 +166,13 @@ def spec_of(
         licence=recipe.licence,
         labels=recipe.relations.labels,
         views=recipe.relations.views,
-        encoder=EncoderSpec(
-            kind, {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if v is not None}
-        ),
+        encoder=encoder_spec(recipe.encoder),
         tokenizer=TOKENIZER_ID,
         inputs=network.graph_inputs,
         provenance=provenance,  # type: ignore[arg-type]
         negatives=recipe.relations.negatives,
         none_bias=none_bias,
-        forms=FormSpec(names, features.width) if features else None,
+        forms=form_spec(network),
         window=WindowSpec(recipe.window.words, recipe.window.overlap),
         description=recipe.description,
     )

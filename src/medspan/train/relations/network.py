@@ -44,12 +44,21 @@ class RelationNetwork(EncodedNetwork):
         return (*super().graph_inputs, *self.relations.inputs)
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What the head says of the pairs, or heads, of a batch."""
+        """What the head says of the pairs, or heads, of a batch, by the names of the graph's outputs.
+
+        These are ``scores`` (pairs, classes), or ``memory`` (heads, places, width), ``mentions`` (heads,
+        mentions, width) and ``start`` (heads, width).
+        """
         found: dict[str, Tensor] = self.relations(self.encoder(batch)[-1], batch)
         return found
 
     def loss(self, batch: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        """Mean loss over the pairs, or steps, of a batch."""
+        """Mean loss over the pairs, or steps, of a batch, in nats.
+
+        Args:
+            batch: arrays of words and of pairs as tensors.
+            targets: ``classes``, int64 (pairs,), or ``tails`` and ``roles``, int64 (heads, steps).
+        """
         return self.relations.loss(self.encoder(batch)[-1], batch, targets)
 
     def to_graph(self, graph: Graph) -> None:

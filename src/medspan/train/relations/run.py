@@ -9,13 +9,11 @@ import torch
 
 from medspan.model.relation_spec import KNOWN_FILES
 from medspan.model.store import check_replaceable
-from medspan.toml import recipe_toml
-from medspan.train.curve import curve_svg
 from medspan.train.relations.data import read_relation_corpora
 from medspan.train.relations.export import RelationExport
 from medspan.train.relations.loop import RelationTrainer, strict_micro
 from medspan.train.relations.settings import load_relation_recipe
-from medspan.train.run import find_hub, provenance_of, run_folder
+from medspan.train.run import carry_out, find_hub, length_of, provenance_of, run_folder
 from medspan.train.scorer import pick_device
 from medspan.train.transfer import find_donor, licence_of
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from medspan.metrics.counts import Score
     from medspan.model.session import Device
     from medspan.model.spec import Provenance
-    from medspan.train.loop import Watcher
+    from medspan.train.epochs import Watcher
     from medspan.train.relations.settings import RelationRecipe
 
 
@@ -62,8 +60,7 @@ def train_relations(
         ConfigError, DataError, TrainingError, ModelError: as the parts do.
     """
     loaded = load_relation_recipe(path)
-    found, donor = find_donor(derive(loaded) if derive else loaded, path.parent, start)
-    recipe: RelationRecipe = found  # type: ignore[assignment]
+    recipe, donor = find_donor(derive(loaded) if derive else loaded, path.parent, start)
     chosen = pick_device(device)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
@@ -74,27 +71,15 @@ def train_relations(
         tell(corpus.line())
     hub = find_hub(recipe, path.parent, tell)
     trainer = RelationTrainer(recipe, corpora, run, chosen, donor=donor, hub=hub)
-    for line in trainer.transferred.lines() if trainer.transferred else []:
-        tell(line)
-    if (licence := licence_of(recipe.licence, donor)) != recipe.licence:
-        tell(f"licence of the model: {licence}, as its start has it, and not {recipe.licence}")
-    if resume:
-        trainer.resume()
-    (run / "resolved.toml").write_text(recipe_toml(recipe), encoding="utf-8")
-    trainer.run(watcher, max_minutes=max_minutes)
-    (run / "curve.svg").write_text(curve_svg(trainer.state.history, recipe.name), encoding="utf-8")
-    _export(trainer, msgspec.structs.replace(recipe, licence=licence), path, output=output, command=command)
+    carry_out(trainer, watcher, tell, resume=resume, max_minutes=max_minutes)
+    _export(trainer, path, output=output, command=command)
 
 
-def _export(
-    trainer: RelationTrainer, recipe: RelationRecipe, path: Path, *, output: Path, command: str
-) -> None:
+def _export(trainer: RelationTrainer, path: Path, *, output: Path, command: str) -> None:
     """Prove and write the model folder of a finished run."""
-    provenance = provenance_of(recipe, path, command)
-    if trainer.donor:
-        provenance = msgspec.structs.replace(provenance, start=trainer.donor.spec, texts=trainer.donor.texts)
-    elif trainer.public:
-        provenance = msgspec.structs.replace(provenance, start=trainer.public)
+    licence = licence_of(trainer.recipe.licence, trainer.donor)
+    recipe = msgspec.structs.replace(trainer.recipe, licence=licence)
+    provenance = provenance_of(trainer, path, command)
     finished = RelationExport(
         recipe, trainer.network, trainer.vocab, corpora=trainer.corpora, provenance=provenance
     )
@@ -106,10 +91,7 @@ def _export(
         "dev_of": _dev_of(recipe),
         "none_bias": finished.spec.none_bias,
         "transfer": trainer.transferred,
-        "test": {},
-        "hours": round(trainer.state.minutes / 60, 3),
-        "epochs": len(trainer.state.history),
-        "best_epoch": trainer.state.best_epoch + 1,
+        **length_of(trainer),
     }
     finished.save(output, scores, relation_card(recipe, provenance, dev))
 

@@ -72,7 +72,11 @@ def load_relation_recipe(path: Path) -> RelationRecipe:
 
 
 def parse_relation_recipe(raw: dict[str, Any], where: str) -> RelationRecipe:
-    """Check a recipe that is already a dict; ``where`` names it in errors."""
+    """Check a recipe that is already a dict; ``where`` names it in errors.
+
+    Raises:
+        ConfigError: naming the key, and what is allowed there.
+    """
     recipe = convert(raw, RelationRecipe, where)
     relations = recipe.relations
     if recipe.heads or recipe.groups or recipe.distil:
