@@ -126,6 +126,21 @@ def test_a_medication_has_its_dosage_and_reason():
     assert drug["reasonReference"] == [{"reference": f"urn:uuid:{angina['id']}"}]
 
 
+def test_words_of_two_fields_stand_once_in_the_dosage():
+    """One word may be a route and a frequency, and one field may lie in another."""
+    more = (
+        *NOTE.entities,
+        entity(10, "Route", "daily"),
+        entity(11, "Dosage", "81"),
+        entity(12, "Frequency", "daily for"),
+    )
+    tied = (Relation(f"R{n}", "Dosage", "T1", f"T{n}") for n in (10, 11, 12))
+    note = NOTE.replace(entities=more, relations=(*NOTE.relations, *tied))
+    (drug,) = of_kind(note, "MedicationStatement")
+    assert drug["dosage"][0]["text"] == "81 mg po daily for"
+    assert len(drug["dosage"][0]["extension"]) == 6
+
+
 def test_a_place_with_two_labels_of_a_kind_is_one_resource():
     twice = (
         *NOTE.entities,
