@@ -312,6 +312,8 @@ def test_a_table_of_ones_own_wins(tmp_path: Path):
     table.rename(other)
     with pytest.raises(ConfigError, match=r"other\.toml: label: unknown key; did you mean labels"):
         formats.write([document], tmp_path / "b.fhir.ndjson", options=WriteOptions(fhir_tables=(other,)))
+    with pytest.raises(ConfigError, match=r"gone\.toml: no such table; give"):
+        fhir.bundle(document, WriteOptions(fhir_tables=(tmp_path / "gone.toml",)))
     assert not (tmp_path / "b.fhir.ndjson").exists()
 
 
