@@ -70,6 +70,21 @@ def test_extensions_tell_two_spans_of_the_same_tokens_apart():
     assert doc[0:1]._.concepts == ()
 
 
+def test_two_documents_of_one_text_keep_apart():
+    """As of two models: both have a T1."""
+    found = (Entity("T1", "Finding", (Span(39, 45),), 0.3), Entity("a/T2", "Sign", (Span(5, 12),)))
+    other = Document("m", TEXT, found)
+    (doc,) = to_docs([NOTE])
+    add(doc, other, span_key="my/own", set_ents=False)
+    assert [span._.medspan for span in doc.spans["medspan"]] == list(NOTE.entities)
+    assert [span._.medspan for span in doc.spans["my/own"]] == list(other.entities)
+    assert doc.ents[0]._.medspan == NOTE.entities[1]
+    assert from_doc(doc) == NOTE
+    assert from_doc(doc, span_key="my/own") == other
+    (again,) = DocBin(store_user_data=True, docs=[doc]).get_docs(NLP.vocab)
+    assert [span._.medspan for span in again.spans["my/own"]] == list(other.entities)
+
+
 def test_an_extension_of_somebody_else_stays():
     SpacySpan.set_extension("score", default="theirs", force=True)
     try:

@@ -56,7 +56,8 @@ def test_settings_reach_it(tmp_path: Path):
     nlp.to_disk(tmp_path / "nlp")
     again = spacy.load(tmp_path / "nlp")
     assert isinstance(again.get_pipe("medspan"), MedspanPipe)
-    assert from_doc(again(TEXTS[0])) == from_doc(doc)
+    assert from_doc(again(TEXTS[0]), span_key="mine") == from_doc(doc, span_key="mine")
+    assert from_doc(doc, span_key="mine").entities[0].score == doc.spans["mine"][0]._.score
     sure = medspan.load(model_folder(), threads=1, min_score=0.999)
     assert from_doc(pipeline(min_score=0.999)(TEXTS[0])) == sure(TEXTS[0])
 
