@@ -44,6 +44,27 @@ def test_annotate_writes_bundles_that_convert_reads(note: Path, tmp_path: Path):
     assert {item.value for entity in document.entities for item in entity.attributes} == {"absent", "current"}
 
 
+@pytest.mark.parametrize("name", ["fhir", "omop"])
+def test_a_folder_is_refused_for_one_file(
+    note: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+):
+    """It would become a file of the folder's name."""
+    assert annotate(note, "-o", f"{tmp_path}/out/", "--format", name) == 2
+    assert f"out/: {name} writes one file; name a file, or leave --format out" in capsys.readouterr().err
+    assert main(["deid", str(note), "--model", "none", "-o", f"{tmp_path}/out/", "--format", name]) == 2
+    assert not (tmp_path / "out").exists()
+    assert annotate(note, "-o", f"{tmp_path}/out/", "--format", "brat") == 0
+    assert (tmp_path / "out" / "a.ann").is_file()
+
+
+def test_the_parts_of_a_job_become_one_file(note: Path, tmp_path: Path):
+    assert annotate(note, "-o", f"{tmp_path}/out/") == 0
+    assert annotate(note, "-o", tmp_path / "a.fhir.ndjson") == 0
+    assert main(["convert", f"{tmp_path}/out/", str(tmp_path / "b.fhir.ndjson")]) == 0
+    parts, alone = (list(medspan.read(tmp_path / name)) for name in ("b.fhir.ndjson", "a.fhir.ndjson"))
+    assert parts == alone
+
+
 def test_bundles_go_to_a_pipe(note: Path, capfdbinary: pytest.CaptureFixture[bytes]):
     assert annotate(note, "--format", "fhir") == 0
     (line,) = capfdbinary.readouterr().out.splitlines()
