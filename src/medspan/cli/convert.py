@@ -59,6 +59,13 @@ def convert(  # noqa: PLR0917 - typer fills the options by name
             metavar="TABLE", help="FHIR: what becomes of labels of your own; may stand several times."
         ),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="FHIR, OMOP: the model that found the entities.")
+    ] = None,
+    date: Annotated[
+        str | None,
+        typer.Option(metavar="YYYY-MM-DD", help="FHIR, OMOP: the day they were found; today otherwise."),
+    ] = None,
     split: Annotated[str, typer.Option(help="hf: the split of documents whose meta names none.")] = "train",
     text_column: TextColumn = "text",
     id_column: IdColumn = "id",
@@ -74,6 +81,8 @@ def convert(  # noqa: PLR0917 - typer fills the options by name
         document_text=document_text,
         source_text=source_text,
         fhir_tables=tuple(fhir_table or ()),
+        model=model,
+        date=date,
         split=split,
     )
     with ExitStack() as stack:
