@@ -58,6 +58,7 @@ def test_a_copy_of_the_file_alone_holds_all_that_was_saved(tmp_path: Path):
     assert copy.documents.counts()[0] == 50
     assert copy.annotations.get("1", "anna").entities == (Mark(0, 7, "Drug"),)
     copy.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"p.medspan", "copy.medspan"}
 
 
 def test_a_file_in_which_nothing_is_left_is_no_new_project(tmp_path: Path):

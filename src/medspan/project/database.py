@@ -113,7 +113,7 @@ class Database:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         # Not WAL: what is saved then stands beside the file for long, and a copy of the file would lack it.
-        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
         with self.writing():
