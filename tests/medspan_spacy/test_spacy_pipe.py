@@ -48,6 +48,26 @@ def test_many_are_the_same_as_one_by_one(batch_size: int):
     assert {span._.assertion for span in nlp(TEXTS[0]).ents} == {"absent"}
 
 
+def test_processes_and_tuples_change_nothing():
+    nlp = pipeline(stages=["assertion"])
+    texts = [*TEXTS, "", TEXTS[0]] * 3
+    alone = [from_doc(nlp(text)) for text in texts]
+    assert [from_doc(doc) for doc in nlp.pipe(texts, n_process=2, batch_size=4)] == alone
+    paired = list(nlp.pipe(((text, place) for place, text in enumerate(texts)), as_tuples=True))
+    assert [place for _, place in paired] == list(range(len(texts)))
+    assert [from_doc(doc) for doc, _ in paired] == alone
+
+
+def test_two_models_in_one_pipeline():
+    nlp = pipeline(labels=["Drug"])
+    settings = {"model": str(model_folder()), "threads": 1, "span_key": "second", "set_ents": False}
+    nlp.add_pipe("medspan", name="second", config=settings)
+    doc = nlp(TEXTS[0])
+    assert [span._.medspan.label for span in doc.spans["medspan"]] == ["Drug"]
+    assert [span._.medspan.label for span in doc.spans["second"]] == ["Disease", "Drug"]
+    assert [span.label_ for span in doc.ents] == ["Drug"]
+
+
 def test_settings_reach_it(tmp_path: Path):
     nlp = pipeline(labels=["Drug"], span_key="mine", set_ents=False)
     doc = nlp(TEXTS[0])
