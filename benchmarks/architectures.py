@@ -32,10 +32,10 @@ from transfer import paired_gain, report_of
 
 from medspan.config import BlstmCnn, CharBlstm, Cnn, Window, load_recipe
 from medspan.corpora import load
-from medspan.features.cut import cut
+from medspan.features.cut import cut, unit_chunks
 from medspan.metrics import Score
 from medspan.model.store import open_model
-from medspan.train.data import read_corpora, relabel, unit_chunks
+from medspan.train.data import read_corpora, relabel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

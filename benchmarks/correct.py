@@ -7,6 +7,7 @@ annotator works through them in the order the project suggests until 100 sentenc
 to the corpus's gold. Every sentence of the held-back part is corrected too, so that the scores are sharper
 than those of a person who has done 25 of them. Then the project trains as the page does. ``kept`` is what the
 model lost or won meanwhile on text it was made for: the dev split of BC5CDR, for labels the project has.
+``expected_error`` is of the scores the model gives to what it finds, on the dev split of the corpus.
 
 Settings were chosen with ``--tune``: on every other document of the train splits, with other settings as
 ``--set``. What is written is of the rest, which chose nothing. No test split is read.
@@ -25,7 +26,9 @@ import msgspec
 from facts import facts
 
 from medspan.corpora import load
+from medspan.evaluation import evaluate
 from medspan.pipeline import find_model
+from medspan.pipeline import load as load_model
 from medspan.project import Project
 from medspan.project.documents import digest_of, marks_of
 from medspan.project.learning import Effort
@@ -41,7 +44,6 @@ if TYPE_CHECKING:
 CORRECTED = 100
 SENTENCES = 1000
 KEPT = "ner/BC5CDR"
-KEPT_SENTENCES = 1000
 ANNOTATOR = "simulated"
 MINUTES = 10.0
 
@@ -115,7 +117,10 @@ def run(case: Case, effort: Effort, *, half: int) -> dict[str, Any]:
         seconds = time.monotonic() - started
         if found.state != "done":
             raise SystemExit(f"{case.corpus}: {found.state}: {found.detail}")
-        kept = kept_scores(model, project.runs.model_folder(number), labels)
+        after = project.runs.model_folder(number)
+        kept = kept_scores(model, after, labels)
+        further = _sentences(load(case.corpus, "dev"), case.labels)
+        errors = {"before": expected_error(model, further), "after": expected_error(after, further)}
         project.close()
     best = max(found.curve, key=lambda point: point.dev)
     return {
@@ -127,6 +132,7 @@ def run(case: Case, effort: Effort, *, half: int) -> dict[str, Any]:
         "after": msgspec.to_builtins(found.after),
         "labels": msgspec.to_builtins(found.labels),
         "kept": kept,
+        "expected_error": errors,
         "epochs": len(found.curve),
         "best_epoch": best.epoch,
         "seconds": round(seconds, 1),
@@ -135,8 +141,11 @@ def run(case: Case, effort: Effort, *, half: int) -> dict[str, Any]:
 
 def gold_sentences(case: Case, half: int) -> list[Document]:
     """Sentences of every other document of a train split, with the project's labels."""
-    documents = load(case.corpus, "train")[half::2]
-    found = sentences(relabel(documents, case.labels))
+    return _sentences(load(case.corpus, "train")[half::2], case.labels)
+
+
+def _sentences(documents: list[Document], labels: dict[str, str]) -> list[Document]:
+    found = sentences(relabel(documents, labels))
     return [sentence.replace(meta={}) for sentence, _ in zip(found, range(SENTENCES), strict=False)]
 
 
@@ -158,11 +167,19 @@ def kept_scores(before: Path, after: Path, labels: tuple[str, ...]) -> dict[str,
     known = [label for label in labels if label in names]
     if not known:
         return None
-    found = sentences(relabel(load(KEPT, "dev"), names))
-    gold = [sentence for sentence, _ in zip(found, range(KEPT_SENTENCES), strict=False)]
+    gold = _sentences(load(KEPT, "dev"), names)
     gold = [d.replace(entities=tuple(e for e in d.entities if e.label in known)) for d in gold]
     scores = msgspec.to_builtins(score(before, after, gold, known))
     return {"corpus": KEPT, "labels": known, **{key: scores[key]["f1"] for key in ("before", "after")}}
+
+
+def expected_error(model: Path, gold: list[Document]) -> float | None:
+    """How far the scores of mentions are from their precision; None where nothing is found."""
+    labels = {entity.label for document in gold for entity in document.entities}
+    found = load_model(model, threads=1).annotate(document.replace(entities=()) for document in gold)
+    found = [d.replace(entities=tuple(e for e in d.entities if e.label in labels)) for d in found]
+    told = evaluate(gold, found, resamples=0).calibration
+    return None if told is None else round(told.expected_error, 4)
 
 
 if __name__ == "__main__":

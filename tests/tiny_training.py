@@ -9,10 +9,10 @@ import torch
 
 from medspan.config import parse_recipe
 from medspan.features.batch import Featurizer
-from medspan.features.cut import cut
+from medspan.features.cut import cut, unit_chunks
 from medspan.features.vocab import build_vocab
 from medspan.model.spec import Provenance
-from medspan.train.data import Counts, Example, TrainingCorpus, unit_chunks
+from medspan.train.data import Counts, Example, TrainingCorpus
 from medspan.train.network import Network
 from medspan.types import Document, Entity, Span
 

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medspan.errors import ModelError
-from medspan.model.viterbi import HeadChunk, ScoredChunk, TagDecoder, decode_heads, fit_temperature
+from medspan.model.viterbi import (
+    TEMPERATURES,
+    HeadChunk,
+    ScoredChunk,
+    TagDecoder,
+    decode_heads,
+    fit_temperature,
+)
 from medspan.tags import decode as chunks_of_tags
 from medspan.tags import iobes_tags, may_end, may_follow, may_start
 
@@ -244,6 +251,18 @@ def test_fit_temperature_recovers_the_one_that_made_the_data(true_temperature: f
             gold.append(chunks_of_tags([decoder.tags[tag] for tag in path]))
         batches.append((emissions, np.full(100, length), gold))
     assert fit_temperature(decoder, batches) == pytest.approx(true_temperature, rel=0.15)
+
+
+def test_few_predictions_move_the_temperature_little_under_a_prior() -> None:
+    decoder = TagDecoder(iobes_tags(["X"]))
+    emissions = np.zeros((1, 3, 5), np.float32)
+    emissions[0, 1, 4] = 9  # one mention, and it is right
+    batches = [(emissions, np.array([3]), [[(1, 2, "X")]])]
+    likeliest = fit_temperature(decoder, batches)
+    cautious = fit_temperature(decoder, batches, spread=0.5)
+    many = fit_temperature(decoder, batches * 500, spread=0.5)
+    assert likeliest == pytest.approx(TEMPERATURES[0], rel=0.01)
+    assert likeliest < many < cautious <= 1
 
 
 def test_fit_temperature_without_predictions_is_one() -> None:

@@ -22,6 +22,7 @@ def test_the_docs_have_the_figures(name: str):
     page = (ROOT / "docs" / "correct-and-learn.md").read_text(encoding="utf-8")
     low, high = row["after"]["interval"]
     assert f"| {row['before']['f1']:.3f} | {row['after']['f1']:.3f} ({low:.2f} to {high:.2f}) |" in page
+    assert f"{row['expected_error']['after']:.3f} |" in page
     assert row["corrected"] == correct.CORRECTED
 
 

@@ -16,7 +16,7 @@ import pytest
 from live_service import Live, serving
 from medspan.errors import UsageError
 from medspan.serve.app import Service
-from medspan.serve.keys import add_key, read_keys
+from medspan.serve.keys import KeyFile, add_key, read_keys
 from medspan.serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -166,6 +166,38 @@ def test_a_file_that_holds_no_keys_is_refused(tmp_path: Path, text: str) -> None
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match="add-key"):
         read_keys(path)
+
+
+def test_keys_are_added_and_taken_back_while_it_runs(tmp_path: Path) -> None:
+    path = tmp_path / "keys.txt"
+    first = add_key(path, "a")
+    told: list[str] = []
+    keys = KeyFile(path, told.append)
+    second = add_key(path, "b")
+    assert [keys.name_of(first), keys.name_of(second)] == ["a", "b"]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(["broken", lines[2]]), encoding="utf-8")
+    assert [keys.name_of(first), keys.name_of(second), keys.name_of(second)] == [None, "b", "b"]
+    assert len(told) == 1
+    assert ":1: not a name" in told[0]
+    path.unlink()
+    assert keys.name_of(second) is None
+    assert len(told) == 2
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert keys.name_of(first) == "a"
+
+
+def test_a_key_that_is_taken_back_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "keys.txt"
+    key = add_key(path, "ward7")
+    with (
+        serving(tmp_path, "--keys", str(path), "--workers", "1", "--deid-model", "none") as live,
+        live.client(headers={"Authorization": f"Bearer {key}"}) as client,
+    ):
+        assert client.get("/v1/models").status_code == 200
+        path.write_text("ward7 gone\n", encoding="utf-8")
+        assert client.get("/v1/models").status_code == 401
+        assert f"{path}:1: not a name" in json.loads(live.said().splitlines()[2])["error"]
 
 
 def test_a_client_that_leaves_is_no_error_of_the_service(live: Live) -> None:

@@ -12,11 +12,12 @@ from medspan.text.tokenize import is_blank, pieces, tokenize
 from medspan.text.windows import windows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from medspan.types import Document
+    from medspan.tags import Chunk
+    from medspan.types import Document, Entity
 
     Ints = NDArray[np.int64]
 
@@ -183,3 +184,25 @@ def _ranges(starts: Ints, borders: Ints, size: int, overlap: int) -> Ints:
             seen = (window.first, window.stop, window.owned_first, window.owned_stop)
             rows.append((begin + seen[0], begin + seen[1], begin + seen[2], begin + seen[3]))
     return np.array(rows, np.int64)
+
+
+def unit_chunks(document: Document, unit: Unit, labels: Iterable[str]) -> list[Chunk]:
+    """Gold spans of some labels that begin and end on words of a unit, as chunks of its words."""
+    wanted = frozenset(labels)
+    first, last = unit.words[0][0], unit.words[-1][1]
+    inside = [e for e in document.entities if e.label in wanted and first <= e.start and e.end <= last]
+    if not inside:
+        return []
+    starts = {start: i for i, (start, _) in enumerate(unit.words)}
+    stops = {end: i + 1 for i, (_, end) in enumerate(unit.words)}
+    return sorted(
+        {
+            _chunk(e, starts, stops)
+            for e in inside
+            if e.start in starts and e.end in stops and not e.is_discontinuous
+        }
+    )
+
+
+def _chunk(entity: Entity, starts: dict[int, int], stops: dict[int, int]) -> Chunk:
+    return starts[entity.start], stops[entity.end], entity.label

@@ -165,7 +165,9 @@ def decode_heads(
     return found
 
 
-def fit_temperature(decoder: TagDecoder, batches: Sequence[DevBatch]) -> float:
+def fit_temperature(
+    decoder: TagDecoder, batches: Sequence[DevBatch], *, spread: float | None = None
+) -> float:
     """The temperature under which the scores of predicted chunks are most likely, given which are right.
 
     Golden-section search over the logarithm of the temperature (Guo et al. 2017 fit one by likelihood).
@@ -173,6 +175,8 @@ def fit_temperature(decoder: TagDecoder, batches: Sequence[DevBatch]) -> float:
     Args:
         decoder: the decoder whose paths are scored.
         batches: of dev data, (emissions (batch, words, tags), lengths (batch,), gold chunks of each row).
+        spread: standard deviation of the temperature's logarithm around 0 in a normal prior, which few data
+            need; likelihood alone decides where None.
 
     Returns:
         A temperature within ``TEMPERATURES``; 1.0 where nothing was predicted.
@@ -197,7 +201,8 @@ def fit_temperature(decoder: TagDecoder, batches: Sequence[DevBatch]) -> float:
             for rows, chunks, _ in decoded
             for score in _scores(rows._replace(decoders=[scaled]), chunks)
         ]
-        return _log_loss(scores, correct)
+        prior = 0.0 if spread is None else (log_temperature / spread) ** 2 / 2
+        return _log_loss(scores, correct) + prior / len(correct)
 
     return math.exp(_golden_section(loss, math.log(TEMPERATURES[0]), math.log(TEMPERATURES[1])))
 

@@ -5,7 +5,7 @@ documents; beside them stands what the present model finds in texts nobody has l
 does not forget what it knew (rehearsal on its own output, after Robins 1995).
 
 All corrected documents are learnt from, and the same ones choose the epoch: of a hundred, a fifth set aside
-chooses by chance, and is missed. What a run is worth is told by the held-back part, which no run sees.
+chooses by chance, and is missed. What a run is worth is told by the held-back part, which no run learns from.
 """
 
 from __future__ import annotations

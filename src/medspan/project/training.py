@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from medspan.errors import MedspanError, UsageError
 from medspan.evaluation import evaluate
+from medspan.model.calibrate import calibrate
 from medspan.pipeline import load
 from medspan.project.learning import (
     MOST_REPLAY,
@@ -81,6 +82,9 @@ def _work(project: Project, number: int, order: Order, parts: Parts, labels: Seq
             return
         runs.enter(number, "scoring")
         scores = score(order.model, runs.model_folder(number), parts.test, labels)
+        calibrate(
+            runs.model_folder(number), parts.test
+        )  # of what it finds, and so of its F1, nothing changes
         runs.enter(number, "done", detail=runs.left_out(number), scores=scores)
     except MedspanError as error:
         runs.enter(number, "failed", detail=str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,8 +23,8 @@ from medspan.project.structs import ConflictError
 from medspan.serve import openapi
 from medspan.serve.bodies import JSON
 from medspan.serve.convert import Converter, known_formats
-from medspan.serve.guard import Guard
-from medspan.serve.keys import read_keys
+from medspan.serve.guard import Guard, now, to_stderr
+from medspan.serve.keys import KeyFile
 from medspan.serve.metrics import Metrics
 from medspan.serve.offers import Offers
 from medspan.serve.orders import pack
@@ -69,7 +70,8 @@ class Service:
         setup = Setup(model="", more=msgspec.msgpack.encode(self.offers.offer))
         self._pool = Pool(setup, workers, command=worker_command(WORKER), seconds=settings.limits.seconds)
         self.queue = Queue(self._pool, workers, settings.limits.waiting, self.metrics)
-        keys = None if settings.keys is None else read_keys(settings.keys)
+        log = log or to_stderr
+        keys = None if settings.keys is None else KeyFile(settings.keys, partial(_tell, log))
         self._has_keys = keys is not None
         hosts = None
         if settings.is_local or settings.hosts:
@@ -182,6 +184,10 @@ def _project_of(settings: Settings, offers: Offers) -> Project | None:
 def worker_command(module: str) -> tuple[str, ...]:
     """How a worker process of a module is started."""
     return (*COMMAND[:-1], module)
+
+
+def _tell(log: Callable[[str], None], problem: str) -> None:
+    log(msgspec.json.encode({"time": now(), "error": problem}).decode())
 
 
 def _json(answer: msgspec.Struct, status: int = 200) -> Response:

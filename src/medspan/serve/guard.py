@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from medspan.serve.keys import Keys
+    from medspan.serve.keys import KeyFile
     from medspan.serve.metrics import Metrics
 
 OPEN_ROUTES = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/assets/{name}"})
@@ -62,12 +62,12 @@ class Guard:
         app: ASGIApp,
         metrics: Metrics,
         *,
-        keys: Keys | None = None,
+        keys: KeyFile | None = None,
         hosts: frozenset[str] | None = None,
         log: Callable[[str], None] | None = None,
     ) -> None:
         self._app, self._metrics, self._keys, self._hosts = app, metrics, keys, hosts
-        self._log = log or _to_stderr
+        self._log = log or to_stderr
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -110,7 +110,7 @@ class Guard:
         self._metrics.requests.labels(path, method, str(turn.status)).inc()
         self._metrics.seconds.labels(path).observe(seconds)
         facts: dict[str, Any] = {
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "time": now(),
             "request_id": turn.request_id,
             "method": method,
             "route": path,
@@ -175,5 +175,11 @@ def _is_from_elsewhere(headers: dict[bytes, bytes]) -> bool:
     return origin is not None and origin.partition(b"://")[2] != headers.get(b"host", b"")
 
 
-def _to_stderr(line: str) -> None:
+def now() -> str:
+    """The time, as the log has it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def to_stderr(line: str) -> None:
+    """Write a line of the log."""
     sys.stderr.write(line + "\n")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from medspan.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -44,6 +45,49 @@ class Keys:
         return found
 
 
+class KeyFile:
+    """The keys of a file as it stands: one that is added or taken back counts from the next request on.
+
+    Lines that are wrong by then cost the others nothing; a file that is gone lets nobody in.
+
+    Args:
+        path: of `medspan serve --add-key`.
+        told: gets what is wrong with the file, once for each time that it changes.
+
+    Raises:
+        MedspanError: as `read_keys` does.
+    """
+
+    def __init__(self, path: Path, told: Callable[[str], None]) -> None:
+        self._path, self._told = path, told
+        self._state = self._state_now()
+        self._keys = read_keys(path)
+
+    def name_of(self, key: str) -> str | None:
+        """Whose key it is; None where nobody's."""
+        state = self._state_now()
+        if state != self._state:
+            self._state, self._keys = state, Keys(self._read_again())
+        return self._keys.name_of(key)
+
+    def _read_again(self) -> dict[str, str]:
+        try:
+            digests, wrong = _digests_of(self._path)
+        except UsageError as error:
+            digests, wrong = {}, [str(error)]
+        for each in wrong:
+            self._told(each)
+        return digests
+
+    def _state_now(self) -> tuple[int, ...]:
+        """What changes whenever the file does; editors and clusters put another file in its place."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return ()
+        return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
+
+
 def read_keys(path: Path) -> Keys:
     """The keys of a file.
 
@@ -51,20 +95,30 @@ def read_keys(path: Path) -> Keys:
         ConfigError: naming the line, if the file is not of this form or holds no key.
         UsageError: if it cannot be read.
     """
+    digests, wrong = _digests_of(path)
+    if wrong:
+        raise ConfigError(wrong[0])
+    if not digests:
+        raise ConfigError(f"{path}: holds no key; add one with medspan serve --keys {path} --add-key NAME")
+    return Keys(digests)
+
+
+def _digests_of(path: Path) -> tuple[dict[str, str], list[str]]:
+    """SHA-256 of each key → its name, and what is wrong with the other lines."""
     digests: dict[str, str] = {}
+    wrong: list[str] = []
     for number, line in enumerate(_lines(path), 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, _, digest = line.strip().partition(" ")
-        if not _NAME.fullmatch(name) or not _DIGEST.fullmatch(digest.strip()):
-            raise ConfigError(
+        if _NAME.fullmatch(name) and _DIGEST.fullmatch(digest.strip()):
+            digests[digest.strip()] = name
+        else:
+            wrong.append(
                 f"{path}:{number}: not a name and a SHA-256; "
                 f"make lines with medspan serve --keys {path} --add-key NAME"
             )
-        digests[digest.strip()] = name
-    if not digests:
-        raise ConfigError(f"{path}: holds no key; add one with medspan serve --keys {path} --add-key NAME")
-    return Keys(digests)
+    return digests, wrong
 
 
 def add_key(path: Path, name: str) -> str:

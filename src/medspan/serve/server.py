@@ -12,6 +12,7 @@ import uvicorn
 
 from medspan.errors import MedspanError, UsageError
 from medspan.serve.app import Service
+from medspan.serve.protocol import PatientProtocol
 
 if TYPE_CHECKING:
     from medspan.serve.settings import Settings
@@ -44,6 +45,7 @@ def run(settings: Settings) -> None:
     logger.addFilter(_Plain())
     config = uvicorn.Config(
         service.app,
+        http=PatientProtocol,
         log_config=None,
         log_level="error",
         access_log=False,

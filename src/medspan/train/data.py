@@ -11,7 +11,7 @@ from medspan import formats
 from medspan.corpora import catalogue, known_entry, load, split_path
 from medspan.corpora.leaks import leaking_sentences, registered_keys, sentence_key, sentences_of
 from medspan.errors import DataError, TrainingError
-from medspan.features.cut import cut
+from medspan.features.cut import cut, unit_chunks
 from medspan.tags import encode, iobes_tags
 from medspan.train.replicas import ALONE
 from medspan.types import Document
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from medspan.features.cut import Unit
     from medspan.tags import Chunk
     from medspan.train.replicas import Alone
-    from medspan.types import Entity
 
 
 class Example(NamedTuple):
@@ -230,28 +229,6 @@ def _learnable(document: Document, heads: dict[str, tuple[str, ...]]) -> set[tup
     return {
         (e.label, e.start, e.end) for e in document.entities if e.label in labels and not e.is_discontinuous
     }
-
-
-def unit_chunks(document: Document, unit: Unit, labels: Iterable[str]) -> list[Chunk]:
-    """Gold spans of some labels that begin and end on words of a unit, as chunks of its words."""
-    wanted = frozenset(labels)
-    first, last = unit.words[0][0], unit.words[-1][1]
-    inside = [e for e in document.entities if e.label in wanted and first <= e.start and e.end <= last]
-    if not inside:
-        return []
-    starts = {start: i for i, (start, _) in enumerate(unit.words)}
-    stops = {end: i + 1 for i, (_, end) in enumerate(unit.words)}
-    return sorted(
-        {
-            _chunk(e, starts, stops)
-            for e in inside
-            if e.start in starts and e.end in stops and not e.is_discontinuous
-        }
-    )
-
-
-def _chunk(entity: Entity, starts: dict[int, int], stops: dict[int, int]) -> Chunk:
-    return starts[entity.start], stops[entity.end], entity.label
 
 
 def _disjoint(chunks: list[Chunk], counts: Counts) -> list[Chunk]:

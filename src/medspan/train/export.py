@@ -13,16 +13,16 @@ from medspan.errors import ModelError
 from medspan.features.batch import FORM_INPUTS, Featurizer
 from medspan.features.pieces import FILE, LAYOUT_FILE
 from medspan.metrics.matching import Mention
+from medspan.model.calibrate import dev_batches
 from medspan.model.golden import GOLDEN_TEXTS, make_golden
 from medspan.model.session import OnnxForms, OnnxScorer
 from medspan.model.spec import EncoderSpec, FormSpec, HeadSpec, ModelSpec, WindowSpec
 from medspan.model.store import pack_decoders, save_model
 from medspan.model.tagger import Tagger, tagger_of
-from medspan.model.viterbi import DevBatch, fit_temperature
+from medspan.model.viterbi import fit_temperature
 from medspan.text.tokenize import TOKENIZER_ID
 from medspan.toml import recipe_toml
 from medspan.train.compress import narrow
-from medspan.train.data import unit_chunks
 from medspan.train.encoders.transformer import TransformerEncoder
 from medspan.train.encoders.words import BYTE
 from medspan.train.graph import Graph
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from medspan.features.pieces import Pieces
     from medspan.features.vocab import Vocab
     from medspan.model.spec import Provenance
+    from medspan.model.viterbi import DevBatch
     from medspan.train.data import TrainingCorpus
     from medspan.train.network import Network
 
@@ -158,15 +159,11 @@ class Export:
 
     def _temperatures(self) -> dict[str, float]:
         """By head, fitted on the dev splits of its corpora; a corpus is read once for all its heads."""
-        batches: dict[str, list[DevBatch]] = {h: [] for h in self.heads}
+        batches: dict[str, list[DevBatch]] = {head: [] for head in self.heads}
         for corpus in self.corpora:
             heads = [head for head in self.heads if head in corpus.heads]
-            for scored in self._tagger(heads=heads).score(corpus.dev) if heads else ():
-                units = [scored.units.unit(member) for member in scored.members.tolist()]
-                for head in heads:
-                    labels = self.recipe.heads[head].labels
-                    gold = [unit_chunks(corpus.dev[unit.document], unit, labels) for unit in units]
-                    batches[head].append((scored.emissions[head], scored.lengths, gold))
+            for head, found in dev_batches(self._tagger(heads=heads), corpus.dev).items() if heads else ():
+                batches[head] += found
         decoders = self._tagger().decoders
         return {head: round(float(fit_temperature(decoders[head], batches[head])), 4) for head in self.heads}
 
