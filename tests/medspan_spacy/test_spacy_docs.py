@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -116,6 +118,25 @@ def test_doc_bin_keeps_all(tmp_path: Path):
     assert from_doc(first) == NOTE
     assert [span._.medspan for span in first.spans["medspan"]] == list(NOTE.entities)
     assert (from_doc(second).id, len(second.ents)) == ("2", 0)
+
+
+def test_another_process_reads_what_is_said_of_spans(tmp_path: Path):
+    """Nothing was added there, but the names are known as soon as medspan.spacy is used."""
+    write([NOTE], tmp_path / "a.spacy")
+    program = (
+        "import spacy, sys; from spacy.tokens import DocBin; from medspan.spacy import from_doc\n"
+        "(doc,) = DocBin().from_disk(sys.argv[1]).get_docs(spacy.blank('en').vocab)\n"
+        "print([span._.assertion for span in doc.spans['medspan']], doc.ents[0]._.medspan.id)"
+    )
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "a.spacy")],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "['absent', None, None, None] T2", done.stderr
 
 
 def test_docs_of_others_become_documents():

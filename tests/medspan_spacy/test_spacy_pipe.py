@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from importlib import import_module
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,17 @@ def test_processes_and_tuples_change_nothing():
     assert [from_doc(doc) for doc, _ in paired] == alone
 
 
+def test_a_pipe_goes_to_processes_that_are_not_forked():
+    """As on Windows and macOS; models cannot be sent, so settings are."""
+    pipe = pipeline(stages=["assertion"], labels=["Drug"], span_key="mine").get_pipe("medspan")
+    sent = ForkingPickler.loads(ForkingPickler.dumps(pipe))
+    blank = spacy.blank("en")
+    docs = [one(blank.make_doc(TEXTS[0])) for one in (pipe, sent)]
+    there, here = (from_doc(doc, span_key="mine") for doc in docs)
+    assert there == here
+    assert [entity.label for entity in here.entities] == ["Drug"]
+
+
 def test_two_models_in_one_pipeline():
     nlp = pipeline(labels=["Drug"])
     settings = {"model": str(model_folder()), "threads": 1, "span_key": "second", "set_ents": False}
@@ -104,7 +116,9 @@ def test_spacy_finds_it_by_the_entry_point(tmp_path: Path):
     source = Path(medspan.__file__).parents[1]
     program = (
         "import sys, spacy; nlp = spacy.blank('en'); assert 'onnxruntime' not in sys.modules\n"
+        "assert not spacy.tokens.Span.has_extension('score')\n"
         f"nlp.add_pipe('medspan', config={{'model': {str(model_folder())!r}, 'threads': 1}})\n"
+        "assert spacy.tokens.Span.has_extension('score')\n"
         f"print(len(nlp({TEXTS[0]!r}).ents))"
     )
     path = os.pathsep.join([str(tmp_path), str(source)])

@@ -93,7 +93,7 @@ def add(doc: Doc, document: Document, *, span_key: str = KEY, set_ents: bool = T
         raise UsageError(
             f"document {document.id!r} and the Doc have different texts; make the Doc of its text"
         )
-    _set_extensions()
+    set_extensions()
     doc.user_data[_place(span_key)] = {
         **msgspec.to_builtins(
             document.replace(text="", entities=(), sentences=(), sections=(), relations=())
@@ -175,8 +175,11 @@ def write(
         handle.write(held.to_bytes())
 
 
-def _set_extensions() -> None:
-    """Our extension, and those short ones whose names nobody else has taken."""
+def set_extensions() -> None:
+    """Our extension, and those short ones whose names nobody else has taken.
+
+    Not done on import: spaCy imports this in every pipeline, also in those that leave medspan alone.
+    """
     for name, getter in _GETTERS.items():
         if not Span.has_extension(name):
             Span.set_extension(name, getter=getter)
