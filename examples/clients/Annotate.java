@@ -1,12 +1,15 @@
 import java.io.IOException;
 import java.io.PrintStream;
+import java.net.ConnectException;
 import java.net.URI;
 import java.net.http.HttpClient;
+import java.net.http.HttpConnectTimeoutException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublisher;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,6 +37,7 @@ import java.util.stream.Stream;
  * UTF-16, which is what {@code String.substring} counts.
  */
 public final class Annotate {
+    private static final Set<String> VERBS = Set.of("annotate", "stream", "deidentify");
     private static final int TRIES = 6;
     private static final Set<Integer> BUSY = Set.of(429, 503);
 
@@ -51,7 +55,7 @@ public final class Annotate {
 
     public static void main(String[] words) throws InterruptedException {
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-        if (words.length < 3) {
+        if (words.length < 3 || !VERBS.contains(words[1])) {
             System.err.println("java Annotate.java URL annotate|stream|deidentify FILE...");
             System.exit(2);
         }
@@ -69,7 +73,7 @@ public final class Annotate {
     private void work(String verb, Path file, PrintStream out) throws IOException, InterruptedException {
         switch (verb) {
             case "annotate" -> {
-                String text = Files.readString(file);
+                String text = read(file);
                 for (Entity entity : annotate(text)) {
                     String mention = text.substring(entity.start, entity.end);
                     out.println(String.join("\t", file.getFileName().toString(), Integer.toString(entity.start),
@@ -77,8 +81,18 @@ public final class Annotate {
                 }
             }
             case "stream" -> stream(file, out);
-            case "deidentify" -> out.print(deidentify(Files.readString(file)));
-            default -> throw new IllegalArgumentException("unknown verb " + verb);
+            default -> out.print(deidentify(read(file)));
+        }
+    }
+
+    /** The text of a file as it stands; what is no UTF-8 is refused, for offsets would not fit it. */
+    private static String read(Path file) throws IOException {
+        try {
+            return Files.readString(file);
+        } catch (CharacterCodingException error) {
+            throw new IOException(file + ": is not UTF-8", error);
+        } catch (IOException error) {
+            throw new IOException(file + ": cannot be read", error);
         }
     }
 
@@ -142,7 +156,7 @@ public final class Annotate {
             request.header("Authorization", "Bearer " + key);
         }
         for (int attempt = 1; ; attempt++) {
-            HttpResponse<T> answer = client.send(request.build(), handler);
+            HttpResponse<T> answer = answer(request.build(), handler);
             if (!BUSY.contains(answer.statusCode()) || attempt == TRIES) {
                 return answer;
             }
@@ -150,6 +164,15 @@ public final class Annotate {
                 unread.close();
             }
             Thread.sleep(waitMillis(answer, attempt));
+        }
+    }
+
+    private <T> HttpResponse<T> answer(HttpRequest request, HttpResponse.BodyHandler<T> handler)
+            throws IOException, InterruptedException {
+        try {
+            return client.send(request, handler);
+        } catch (ConnectException | HttpConnectTimeoutException error) { // which have no message of their own
+            throw new IOException(service + ": cannot be reached", error);
         }
     }
 

@@ -60,7 +60,17 @@ as_text <- function(bytes) {
   text
 }
 
-read_text <- function(file) as_text(readBin(file, "raw", file.size(file)))
+read_bytes <- function(file) {
+  if (file.access(file, 4L) != 0L) stop(file, ": cannot be read", call. = FALSE)
+  readBin(file, "raw", file.size(file))
+}
+
+# The text of a file as it stands; what is no UTF-8 is refused, for offsets would not fit it.
+read_text <- function(file) {
+  text <- as_text(read_bytes(file))
+  if (!validUTF8(text)) stop(file, ": is not UTF-8", call. = FALSE)
+  text
+}
 
 as_body <- function(question) charToRaw(enc2utf8(as.character(jsonlite::toJSON(question, auto_unbox = TRUE))))
 
@@ -92,7 +102,7 @@ deidentify <- function(service, text) {
 # Send a file of documents, one JSON object a line; on_line is called with each line of the answer as it comes.
 stream <- function(service, file, on_line) {
   rest <- raw()
-  body <- readBin(file, "raw", file.size(file))
+  body <- read_bytes(file)
   send(paste0(service, "v1/annotate"), "application/x-ndjson", body, function(bytes) {
     rest <<- c(rest, bytes)
     ends <- which(rest == as.raw(10L))

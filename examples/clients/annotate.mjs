@@ -16,9 +16,33 @@ import { MedspanClient } from "./medspan-client.mjs";
 
 const print = (line) => process.stdout.write(line);
 
+/** The text of a file as it stands; what is no UTF-8 is refused, for offsets would not fit it. */
+async function textOf(file) {
+  const bytes = await readFile(file);
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new Error(`${file}: is not UTF-8`);
+  }
+}
+
+/** The documents of a file, one JSON object a line; no text of theirs in an error. */
+async function documentsOf(file) {
+  const documents = [];
+  for (const [index, line] of (await textOf(file)).split("\n").entries()) {
+    if (!line.trim()) continue;
+    try {
+      documents.push(JSON.parse(line));
+    } catch {
+      throw new Error(`${file}:${index + 1}: is not JSON`);
+    }
+  }
+  return documents;
+}
+
 const VERBS = {
   async annotate(client, file) {
-    const text = await readFile(file, "utf8");
+    const text = await textOf(file);
     const { entities } = await client.annotate(text);
     for (const { start, end, label } of entities) {
       const mention = text.slice(start, end).replace(/\s+/g, " ");
@@ -27,9 +51,8 @@ const VERBS = {
   },
 
   async stream(client, file) {
-    const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line.trim());
     let failed = 0;
-    for await (const document of client.stream(lines.map((line) => JSON.parse(line)))) {
+    for await (const document of client.stream(await documentsOf(file))) {
       print(`${JSON.stringify(document)}\n`);
       failed += "error" in document;
     }
@@ -37,7 +60,7 @@ const VERBS = {
   },
 
   async deidentify(client, file) {
-    print((await client.deidentify(await readFile(file, "utf8"))).text);
+    print((await client.deidentify(await textOf(file))).text);
   },
 };
 

@@ -9,12 +9,15 @@
 # offsets as JavaScript and Java count; code points otherwise.
 set -eu
 
-if [ $# -lt 3 ]; then
+usage() {
   echo "annotate.sh URL annotate|stream|deidentify FILE..." >&2
   exit 2
-fi
+}
+
+[ $# -ge 3 ] || usage
 service="${1%/}"
 verb="$2"
+case "$verb" in annotate | stream | deidentify) ;; *) usage ;; esac
 shift 2
 
 work="$(mktemp -d)"
@@ -43,16 +46,33 @@ post() {
   } | curl --config - --silent --show-error --retry 5 --header "Content-Type: $type" --data-binary "@$body" "$@"
 }
 
-# Ask one question, in $work/question; where that fails, the answer says why.
-ask() {
-  if post application/json "$work/question" --fail-with-body --output "$work/answer" "$service/v1/$1"; then
+# End as curl did; where there is an answer, it says why.
+fail() {
+  if [ -s "$work/answer" ]; then
+    printf '%s: ' "$file"
     cat "$work/answer"
     echo
-  else
-    status=$?
-    if [ -s "$work/answer" ]; then cat "$work/answer" >&2; echo >&2; fi
-    exit "$status"
+  fi >&2
+  exit "$1"
+}
+
+# Ask one question, in $work/question.
+ask() {
+  post application/json "$work/question" --fail-with-body --output "$work/answer" "$service/v1/$1" || fail $?
+  cat "$work/answer"
+  echo
+}
+
+# Send many documents. --fail: else the words of a service that is busy would stand among the answers. It keeps
+# silent about the reason too, so a request that was refused is sent once more for that alone.
+stream() {
+  url="$service/v1/annotate?offsets=${OFFSETS:-codepoint}"
+  post application/x-ndjson "$file" --no-buffer --fail "$url" && return
+  status=$?
+  if [ "$status" -eq 22 ]; then
+    post application/x-ndjson "$file" --retry 0 --fail-with-body --output "$work/answer" "$url" 2>/dev/null || fail "$status"
   fi
+  exit "$status"
 }
 
 for file in "$@"; do
@@ -66,13 +86,6 @@ for file in "$@"; do
       } >"$work/question"
       ask "$verb"
       ;;
-    stream)
-      # --fail: else the words of a service that is busy would stand among the answers.
-      post application/x-ndjson "$file" --no-buffer --fail "$service/v1/annotate?offsets=${OFFSETS:-codepoint}"
-      ;;
-    *)
-      echo "unknown verb $verb" >&2
-      exit 2
-      ;;
+    stream) stream ;;
   esac
 done

@@ -78,6 +78,8 @@ export class MedspanClient {
         method: "POST",
         headers: { ...this.headers, "Content-Type": type },
         body,
+      }).catch((error) => {
+        throw new Error(`${this.url}: cannot be reached (${error.cause?.code ?? error.message})`);
       });
       if (answer.ok) return answer;
       if (!BUSY.has(answer.status) || attempt === TRIES) {

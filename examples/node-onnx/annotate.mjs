@@ -26,36 +26,61 @@ const OPTIONS = {
 
 /** Documents of files, one after another. */
 async function* documentsOf(files) {
-  if (!files.length) yield* linesOf(process.stdin, "stdin");
+  if (!files.length) yield* linesOf(process.stdin, "stdin", "<stdin>");
   for (const file of files) {
     const { name, ext } = path.parse(file);
-    if (ext === ".jsonl") yield* linesOf(createReadStream(file, "utf8"), name);
-    else yield { id: name, text: await readFile(file, "utf8") };
+    if (ext === ".jsonl") yield* linesOf(createReadStream(file), name, file);
+    else yield { id: name, text: strict(file)(await readFile(file)) };
   }
+}
+
+/** Bytes to text as it stands, piece by piece; what is no UTF-8 is refused, for offsets would not fit it. */
+function strict(file) {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  return (bytes, options) => {
+    try {
+      return decoder.decode(bytes, options);
+    } catch {
+      throw new Error(`${file}: is not UTF-8`);
+    }
+  };
 }
 
 /** Documents of a stream of JSON lines; one without an id is named by its line. */
-async function* linesOf(stream, name) {
+async function* linesOf(stream, name, file) {
   let number = 0;
   // Not by readline: to it U+2028 inside of a JSON string ends a line.
   let rest = "";
-  stream.setEncoding("utf8");
+  const decode = strict(file);
   for await (const part of stream) {
-    const lines = (rest + part).split("\n");
+    const lines = (rest + decode(part, { stream: true })).split("\n");
     rest = lines.pop();
     for (const line of lines) {
       number += 1;
-      if (line.trim()) yield documentOf(line, `${name}-${number}`);
+      if (line.trim()) yield documentOf(line, `${name}-${number}`, `${file}:${number}`);
     }
   }
-  if (rest.trim()) yield documentOf(rest, `${name}-${number + 1}`);
+  rest += decode();
+  if (rest.trim()) yield documentOf(rest, `${name}-${number + 1}`, `${file}:${number + 1}`);
 }
 
-/** @param {string} line @param {string} id where the line names none */
-function documentOf(line, id) {
-  const value = JSON.parse(line);
-  if (typeof value?.text !== "string") throw new Error(`${id}: has no text`);
+/** @param {string} line @param {string} id where the line names none @param {string} place for errors */
+function documentOf(line, id, place) {
+  let value;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw new Error(`${place}: is not JSON`); // the reason of JSON.parse shows the line
+  }
+  if (typeof value?.text !== "string") throw new Error(`${place}: has no text`);
   return { id: String(value.id ?? id), text: value.text, sentences: value.sentences };
+}
+
+/** The number an option gives; undefined where it was not given. */
+function numberOf(values, name) {
+  const number = values[name]?.trim() === "" ? NaN : Number(values[name] ?? 0);
+  if (Number.isNaN(number)) throw new Error(`--${name}: not a number`);
+  return values[name] === undefined ? undefined : number;
 }
 
 async function main() {
@@ -64,12 +89,12 @@ async function main() {
   if (!folder) throw new Error("name the folder of a model: node annotate.mjs MODEL [FILE ...]");
   const recognizer = await loadModel(folder, {
     beside: values.beside,
-    threads: values.threads === undefined ? undefined : Number(values.threads),
+    threads: numberOf(values, "threads"),
   });
   const options = {
     offsets: values.utf16 ? "utf16" : "codepoint",
     labels: values.labels?.split(","),
-    minScore: Number(values["min-score"]),
+    minScore: numberOf(values, "min-score"),
   };
   let chunk = [];
   const flush = async () => {
@@ -85,6 +110,7 @@ async function main() {
   await flush();
 }
 
+process.stdout.on("error", () => process.exit(1)); // whoever read the answers reads no more
 main().catch((error) => {
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;

@@ -86,12 +86,13 @@ class TrainingError(MedspanError):
 
 
 _MOST_NAMES = 20
+_LONGEST_NAME = 100  # comparing takes time by the length, and what is longer is no slip of the keyboard
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """A hint naming the nearest known name, or the first of them where none is near."""
     names = sorted(known)
-    near = get_close_matches(wrong, names, n=1)
+    near = get_close_matches(wrong[:_LONGEST_NAME], names, n=1)
     if near:
         return f"did you mean {near[0]}?"
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""

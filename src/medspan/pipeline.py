@@ -82,11 +82,11 @@ def load(
         threads: threads of a forward pass; None for all cores.
         batch_words: padded words of a forward pass; None for what `medspan bench --tune` found.
         labels: labels to keep; all where None.
-        min_score: entities below this confidence are dropped.
+        min_score: entities below this confidence, 0 to 1, are dropped.
 
     Raises:
         ModelError: if there is no such model or it is damaged.
-        UsageError: if the device or a label is not there.
+        UsageError: if the device or a label is not there, or the confidence is none.
     """
     return EntityRecognizer(
         find_model(model),

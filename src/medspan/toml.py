@@ -19,8 +19,8 @@ _AnyRecipe = TypeVar("_AnyRecipe", bound=msgspec.Struct)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a recipe, unchecked.
+def read_toml(path: Path, kind: str = "recipe") -> dict[str, Any]:
+    """The tables of a recipe, or what else errors shall call it, unchecked.
 
     Raises:
         ConfigError: if there is no such file or it is not TOML.
@@ -28,7 +28,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such recipe; give the path of a .toml file") from None
+        raise ConfigError(f"{path}: no such {kind}; give the path of a .toml file") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; give the path of a .toml file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -44,6 +44,43 @@ def test_annotate_writes_bundles_that_convert_reads(note: Path, tmp_path: Path):
     assert {item.value for entity in document.entities for item in entity.attributes} == {"absent", "current"}
 
 
+@pytest.mark.parametrize("name", ["fhir", "omop"])
+def test_a_folder_is_refused_for_one_file(
+    note: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+):
+    """It would become a file of the folder's name."""
+    assert annotate(note, "-o", f"{tmp_path}/out/", "--format", name) == 2
+    assert f"out/: {name} writes one file; name a file, or leave --format out" in capsys.readouterr().err
+    assert main(["deid", str(note), "--model", "none", "-o", f"{tmp_path}/out/", "--format", name]) == 2
+    assert not (tmp_path / "out").exists()
+    assert annotate(note, "-o", f"{tmp_path}/out/", "--format", "brat") == 0
+    assert (tmp_path / "out" / "a.ann").is_file()
+
+
+def test_the_parts_of_a_job_become_one_file(note: Path, tmp_path: Path):
+    assert annotate(note, "-o", f"{tmp_path}/out/") == 0
+    assert annotate(note, "-o", tmp_path / "a.fhir.ndjson") == 0
+    assert main(["convert", f"{tmp_path}/out/", str(tmp_path / "b.fhir.ndjson")]) == 0
+    parts, alone = (list(medspan.read(tmp_path / name)) for name in ("b.fhir.ndjson", "a.fhir.ndjson"))
+    assert parts == alone
+
+
+def test_convert_names_the_model_and_the_day(note: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Else the way from a bulk job to a platform would lose where entities come from."""
+    assert annotate(note, "-o", tmp_path / "a.jsonl") == 0
+    words = ["convert", str(tmp_path / "a.jsonl"), "--model", "clinical", "--date", "2026-11-01"]
+    assert main([*words, str(tmp_path / "a.fhir.ndjson")]) == 0
+    resources = [e["resource"] for e in json.loads((tmp_path / "a.fhir.ndjson").read_bytes())["entry"]]
+    assert resources[-2]["deviceName"][1] == {"name": "clinical", "type": "model-name"}
+    assert resources[-1]["recorded"] == "2026-11-01T00:00:00Z"
+    assert main([*words, str(tmp_path / "a.csv"), "--to", "omop"]) == 0
+    row = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()[1]
+    assert f"medspan {medspan.__version__} clinical,2026-11-01," in row
+    capsys.readouterr()
+    assert main([*words[:-1], "1 Nov", str(tmp_path / "b.fhir.ndjson")]) == 2
+    assert "'1 Nov' is no day; write it as 2026-11-22" in capsys.readouterr().err
+
+
 def test_bundles_go_to_a_pipe(note: Path, capfdbinary: pytest.CaptureFixture[bytes]):
     assert annotate(note, "--format", "fhir") == 0
     (line,) = capfdbinary.readouterr().out.splitlines()

@@ -247,6 +247,45 @@ def test_what_cannot_be_run_is_refused(example: Path, tmp_path: Path, change: di
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("note.txt", b"na\xefve Quimby", "", "note.txt: is not UTF-8"),
+        (
+            "notes.jsonl",
+            b'{"text": "asthma"}\n{"text": "na\xefve Quimby"}\n',
+            "",
+            "notes.jsonl: is not UTF-8",
+        ),
+        ("notes.jsonl", b'{"text": "asthma"}\n{"text": Quimby}\n', "", "notes.jsonl:2: is not JSON"),
+        ("notes.jsonl", b'{"txt": "Quimby"}\n', "", "notes.jsonl:1: has no text"),
+        ("note.txt", b"asthma", "--min-score=high", "--min-score: not a number"),
+        ("note.txt", b"asthma", "--threads=", "--threads: not a number"),
+    ],
+)
+def test_what_cannot_be_read_is_told_without_its_text(
+    example: Path, tmp_path: Path, case: tuple[str, bytes, str, str]
+) -> None:
+    name, content, option, message = case
+    (tmp_path / name).write_bytes(content)
+    words = [node_program(), "annotate.mjs", shipped_models()["deid"], tmp_path / name]
+    words += [option] if option else []
+    done = run(words, cwd=example)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Quimby" not in done.stdout + done.stderr
+
+
+def test_a_byte_order_mark_counts(example: Path, tmp_path: Path) -> None:
+    """As medspan counts it, in files as in JSON lines."""
+    file = tmp_path / "note.txt"
+    file.write_bytes("\ufeffMr. John Smith".encode())
+    words = [node_program(), "annotate.mjs", shipped_models()["deid"], file]
+    found = json.loads(output(words, cwd=example))
+    assert found["text"].startswith("\ufeff")
+    assert [each["start"] for each in found["entities"]] == [5]
+
+
 def test_nothing_is_kept_in_the_users_folders(example: Path, tmp_path: Path) -> None:
     """onnxruntime would make an id of this machine and a list of events to send there."""
     words = [node_program(), "annotate.mjs", shipped_models()["deid"]]

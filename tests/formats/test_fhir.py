@@ -126,6 +126,21 @@ def test_a_medication_has_its_dosage_and_reason():
     assert drug["reasonReference"] == [{"reference": f"urn:uuid:{angina['id']}"}]
 
 
+def test_words_of_two_fields_stand_once_in_the_dosage():
+    """One word may be a route and a frequency, and one field may lie in another."""
+    more = (
+        *NOTE.entities,
+        entity(10, "Route", "daily"),
+        entity(11, "Dosage", "81"),
+        entity(12, "Frequency", "daily for"),
+    )
+    tied = (Relation(f"R{n}", "Dosage", "T1", f"T{n}") for n in (10, 11, 12))
+    note = NOTE.replace(entities=more, relations=(*NOTE.relations, *tied))
+    (drug,) = of_kind(note, "MedicationStatement")
+    assert drug["dosage"][0]["text"] == "81 mg po daily for"
+    assert len(drug["dosage"][0]["extension"]) == 6
+
+
 def test_a_place_with_two_labels_of_a_kind_is_one_resource():
     twice = (
         *NOTE.entities,
@@ -297,6 +312,8 @@ def test_a_table_of_ones_own_wins(tmp_path: Path):
     table.rename(other)
     with pytest.raises(ConfigError, match=r"other\.toml: label: unknown key; did you mean labels"):
         formats.write([document], tmp_path / "b.fhir.ndjson", options=WriteOptions(fhir_tables=(other,)))
+    with pytest.raises(ConfigError, match=r"gone\.toml: no such table; give"):
+        fhir.bundle(document, WriteOptions(fhir_tables=(tmp_path / "gone.toml",)))
     assert not (tmp_path / "b.fhir.ndjson").exists()
 
 

@@ -162,6 +162,19 @@ def test_bytes_that_are_not_utf8_are_named_by_offset(tmp_path, name, content, li
     assert caught.value.path == str(path)
 
 
+@pytest.mark.parametrize("name", ["text", "blocks", "jsonl", "notes", "conll"])
+@pytest.mark.parametrize(
+    ("encoding", "hint"), [("utf-16", "utf-16"), ("utf-16-be", "utf-16"), ("latin1", "latin1")]
+)
+def test_utf16_is_told_from_other_encodings(tmp_path, name, encoding, hint):
+    """As latin1 it would be turned into rubbish without a complaint."""
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    path = tmp_path / "input"
+    path.write_bytes(f"{mark}\xefd,text\n1,asthma\n".encode(encoding))
+    with pytest.raises(FormatError, match=rf"byte 0 is not UTF-8; .* iconv -f {hint} -t utf-8"):
+        list(formats.read(path, name))
+
+
 def test_damaged_gzip(tmp_path):
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"id": "d", "text": ""}\n' * 9999)[:-20])

@@ -76,7 +76,12 @@ def test_what_python_writes_comes_back(tmp_path_factory, rows, dialect, limit):
     ("content", "options", "line", "problem"),
     [
         ("", {}, 1, "there is no column 'text'"),
-        (f"{SECRET},b\n", {}, 1, "there is no column 'text'"),
+        (
+            f"{SECRET},b\n",
+            {},
+            1,
+            "there is no column 'text'; name the column that holds the text (--text-column; text_column",
+        ),
         ("text\nx\n", {"text_column": "note"}, 1, "there is no column 'note'"),
         ("text\nx\n", {"id_column": "row"}, 1, "there is no column 'row'"),
         (f"text,x,x\n{SECRET},1,2\n", {}, 1, "two columns have the same name"),

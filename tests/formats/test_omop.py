@@ -72,6 +72,22 @@ def test_texts_keep_within_the_bounds_of_the_columns(tmp_path: Path):
     assert row["snippet"] == "x" * 100 + "y" * 150
 
 
+@pytest.mark.parametrize("name", ["n.csv", "n.parquet"])
+def test_what_no_column_holds_is_not_in_it(tmp_path: Path, name: str):
+    """Numbers beyond the model's integers, long words for a time, NUL, and a second concept of OMOP."""
+    concepts = (Concept("OMOP:99999999999"), Concept("OMOP:437663"), Concept("OMOP:378253"))
+    entity = Entity(
+        "T1", "Problem", (Span(1, 8),), attributes=(Attribute("temporality", "z" * 80),), concepts=concepts
+    )
+    formats.write([Document("7", "a\0 cough", (entity,))], tmp_path / name, "omop")
+    (found,) = omop.mentions(tmp_path / name)
+    assert found.entity.spans == (Span(1, 8),)
+    assert found.entity.concepts == (Concept("OMOP:437663"),)
+    assert [value for key, value in found.modifiers if key == "code"] == [concepts[0].id, concepts[2].id]
+    (row,) = omop.rows(Document("7", "a\0 cough", (entity,)), date="2026-11-22")
+    assert (row.snippet, row.lexical_variant, row.term_temporal) == ("a  cough", "  cough", "z" * 50)
+
+
 def test_assertions_that_are_the_patients_exist():
     for value, wanted in {"present": "Y", "possible": "Y", "absent": "N", "hypothetical": "N"}.items():
         entity = Entity("T1", "Problem", (Span(0, 1),), attributes=(Attribute("assertion", value),))

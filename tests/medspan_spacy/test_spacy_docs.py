@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -70,6 +72,21 @@ def test_extensions_tell_two_spans_of_the_same_tokens_apart():
     assert doc[0:1]._.concepts == ()
 
 
+def test_two_documents_of_one_text_keep_apart():
+    """As of two models: both have a T1."""
+    found = (Entity("T1", "Finding", (Span(39, 45),), 0.3), Entity("a/T2", "Sign", (Span(5, 12),)))
+    other = Document("m", TEXT, found)
+    (doc,) = to_docs([NOTE])
+    add(doc, other, span_key="my/own", set_ents=False)
+    assert [span._.medspan for span in doc.spans["medspan"]] == list(NOTE.entities)
+    assert [span._.medspan for span in doc.spans["my/own"]] == list(other.entities)
+    assert doc.ents[0]._.medspan == NOTE.entities[1]
+    assert from_doc(doc) == NOTE
+    assert from_doc(doc, span_key="my/own") == other
+    (again,) = DocBin(store_user_data=True, docs=[doc]).get_docs(NLP.vocab)
+    assert [span._.medspan for span in again.spans["my/own"]] == list(other.entities)
+
+
 def test_an_extension_of_somebody_else_stays():
     SpacySpan.set_extension("score", default="theirs", force=True)
     try:
@@ -101,6 +118,25 @@ def test_doc_bin_keeps_all(tmp_path: Path):
     assert from_doc(first) == NOTE
     assert [span._.medspan for span in first.spans["medspan"]] == list(NOTE.entities)
     assert (from_doc(second).id, len(second.ents)) == ("2", 0)
+
+
+def test_another_process_reads_what_is_said_of_spans(tmp_path: Path):
+    """Nothing was added there, but the names are known as soon as medspan.spacy is used."""
+    write([NOTE], tmp_path / "a.spacy")
+    program = (
+        "import spacy, sys; from spacy.tokens import DocBin; from medspan.spacy import from_doc\n"
+        "(doc,) = DocBin().from_disk(sys.argv[1]).get_docs(spacy.blank('en').vocab)\n"
+        "print([span._.assertion for span in doc.spans['medspan']], doc.ents[0]._.medspan.id)"
+    )
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "a.spacy")],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "['absent', None, None, None] T2", done.stderr
 
 
 def test_docs_of_others_become_documents():

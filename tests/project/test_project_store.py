@@ -47,6 +47,30 @@ def test_a_second_process_may_not_open_it(tmp_path: Path):
     Project(tmp_path / "p.medspan").close()
 
 
+def test_a_copy_of_the_file_alone_holds_all_that_was_saved(tmp_path: Path):
+    """As backups take it, while it is open."""
+    project = Project(tmp_path / "p.medspan", labels=LABELS)
+    project.documents.add(texts(50), "documents")
+    project.annotations.save("1", "anna", marks=[Mark(0, 7, "Drug")], state="done", revision=0)
+    (tmp_path / "copy.medspan").write_bytes((tmp_path / "p.medspan").read_bytes())
+    project.close()
+    copy = Project(tmp_path / "copy.medspan")
+    assert copy.documents.counts()[0] == 50
+    assert copy.annotations.get("1", "anna").entities == (Mark(0, 7, "Drug"),)
+    copy.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"p.medspan", "copy.medspan"}
+
+
+def test_a_file_in_which_nothing_is_left_is_no_new_project(tmp_path: Path):
+    connection = sqlite3.connect(tmp_path / "p.medspan")
+    connection.executescript("PRAGMA journal_mode = WAL; CREATE TABLE a (b); DROP TABLE a")
+    connection.close()
+    before = (tmp_path / "p.medspan").read_bytes()
+    assert before
+    with pytest.raises(DataError, match="holds nothing"):
+        Project(tmp_path / "p.medspan")
+
+
 def test_what_is_no_project_is_refused(tmp_path: Path):
     path = tmp_path / "text.medspan"
     path.write_text("This is not a database, it is only text.\n" * 100)

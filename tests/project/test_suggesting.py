@@ -13,6 +13,7 @@ from medspan.formats import WRITERS, read
 from medspan.project.exporting import export
 from medspan.project.structs import Mark, NotFoundError
 from medspan.project.suggesting import rate
+from medspan.types import Document
 from tiny_project import tiny_model, tiny_project
 from tiny_training import tiny_document
 
@@ -69,10 +70,29 @@ def test_an_export_is_what_was_done(tmp_path: Path):
     (tmp_path / "back.jsonl").write_bytes(file.content)
     back = list(read(tmp_path / "back.jsonl"))
     done = project.annotations.done("anna")
-    assert [int(document.id) for document in back] == sorted(done)
+    rows = {row.name: row for row in project.documents.all()}
+    assert [rows[document.id].number for document in back] == sorted(done)
     for document in back:
         marks = {Mark(e.start, e.end, e.label) for e in document.entities}
-        assert marks == set(done[int(document.id)])
+        assert marks == set(done[rows[document.id].number])
+    project.close()
+
+
+def test_an_export_says_where_documents_came_from(tmp_path: Path):
+    project = tiny_project(tmp_path, documents=0, done=0)
+    project.documents.add([Document("ward/7", "One text. Another."), Document("", "Third.")], "sentences")
+    meta = {"patient": "Patient/7"}
+    given = [Document("twice", "Fourth.", meta=meta), Document("twice", "Fifth.")]
+    project.documents.add(given, "documents")
+    for row in project.documents.all():
+        project.annotations.save(str(row.number), "anna", marks=[], state="done", revision=0)
+    (tmp_path / "back.jsonl").write_bytes(export(project, "jsonl", "anna").content)
+    back = list(read(tmp_path / "back.jsonl"))
+    assert [document.id for document in back] == ["ward/7:0-9", "ward/7:10-18", ":0-6", "twice#4", "twice#5"]
+    assert back[1].meta == {"sentence": {"document": "ward/7", "start": 10, "end": 18}}
+    assert back[3].meta == meta
+    for name in WRITERS:
+        assert export(project, name, "anna").content
     project.close()
 
 

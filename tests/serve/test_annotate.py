@@ -93,19 +93,33 @@ def test_any_text_is_answered(client: httpx.Client, text: str) -> None:
 
 
 REFUSED = [
-    (b"{", 400, "not JSON"),
+    (b"{", 400, "not JSON in UTF-8: it is cut off"),
+    (b'{"text": SECRET}', 400, "not JSON in UTF-8: malformed at byte 9"),
     (b'{"text": "\xff"}', 400, "not JSON"),
     (b'"text"', 422, "body"),
     (b"{}", 422, '"text" or "documents"'),
     (b'{"text": "a", "documents": []}', 422, '"text" or "documents"'),
-    (b'{"text": "a", "SECRET": 1}', 422, "a key that is not known"),
+    (
+        b'{"text": "a", "SECRET": 1}',
+        422,
+        "body: object has a key that is not known; known: documents, labels, m",
+    ),
+    (b'{"txt": "a"}', 422, "body: object has a key that is not known; did you mean text?"),
+    (
+        b'{"documents": [{"text": "a", "metta": 1}]}',
+        422,
+        "documents[0]: object has a key that is not known; did",
+    ),
+    (b'{"text": "a", "x` - at `$.SECRET": 1}', 422, "body: object has a key that is not known"),
+    (b'{"text": "a", "a`SECRET\\n` b": 1}', 422, "body: object has a key that is not known; known"),
     (b'{"text": 7}', 422, "text: expected"),
     (b'{"documents": [{"id": "a"}]}', 422, "documents[0]: object missing required field `text`"),
     (b'{"text": "a", "model": "SECRET"}', 422, "model: no such model here"),
     (b'{"text": "a", "labels": ["SECRET"]}', 422, "labels: one is not offered"),
     (b'{"text": "a", "stages": ["SECRET"]}', 422, "stages: one is not offered"),
     (b'{"text": "a", "min_score": 2}', 422, "min_score"),
-    (b'{"text": "a", "offsets": "SECRET"}', 422, "offsets: this value is not known"),
+    (b'{"text": "a", "offsets": "SECRET"}', 422, "offsets: this value is not known; known: codepoint, utf16"),
+    (b'{"text": "a", "offsets": "utf-16"}', 422, "offsets: this value is not known; did you mean utf16?"),
 ]
 
 
@@ -130,10 +144,23 @@ def test_a_bad_line_is_named(client: httpx.Client) -> None:
     assert "SECRET" not in answer.text
 
 
-@pytest.mark.parametrize("query", ["modle=default", "echo=maybe", "min_score=high", "echo=true&echo=true"])
-def test_a_wrong_query_is_refused(client: httpx.Client, query: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("modle=default", "did you mean model?"),
+        ("echo=maybe", "echo"),
+        ("min_score=SECRET", "query: min_score: expected `float`"),
+        ("min_score=2", "query: min_score: expected `float` <= 1.0"),
+        ("offsets=utf-16", "query: offsets: this value is not known; did you mean utf16?"),
+        ("echo=true&echo=true", "stands twice"),
+    ],
+)
+def test_a_wrong_query_is_refused(client: httpx.Client, query: str, told: str) -> None:
     body, headers = b'{"text": "a"}\n', {"Content-Type": LINES}
-    assert client.post(f"/v1/annotate?{query}", content=body, headers=headers).status_code == 422
+    answer = client.post(f"/v1/annotate?{query}", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert told in answer.json()["detail"]
+    assert "SECRET" not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,34 @@ def test_a_wrong_key_is_told(client: Client, guarded: tuple[Live, str], tmp_path
     assert done.stdout == ""
 
 
+def test_what_is_wrong_with_a_file_is_told(client: Client, guarded: tuple[Live, str], tmp_path: Path) -> None:
+    live, key = guarded
+    latin, absent = tmp_path / "latin.txt", tmp_path / "absent.txt"
+    latin.write_bytes("na\xefve Quimby".encode("latin1"))
+    for verb, file in (("annotate", latin), ("deidentify", latin), ("annotate", absent), ("stream", absent)):
+        done = ask(client, live.url, verb, file, key=key)
+        assert done.returncode not in {0, 2}, (verb, file)
+        assert file.name in done.stderr
+        assert ("UTF-8" in done.stderr) == (file == latin)
+        assert "Quimby" not in done.stderr + done.stdout
+
+
+def test_what_is_wrong_with_a_line_is_told(client: Client, guarded: tuple[Live, str], tmp_path: Path) -> None:
+    live, key = guarded
+    file = tmp_path / "documents.jsonl"
+    file.write_text('{"text": "asthma"}\n{"text": Quimby}\n', encoding="utf-8")
+    done = ask(client, live.url, "stream", file, key=key)
+    assert done.returncode not in {0, 2}
+    assert re.search(r"line 2|documents\.jsonl:2", done.stderr)
+    assert "Quimby" not in done.stderr + done.stdout
+
+
+def test_a_service_that_is_not_there_is_named(client: Client, files: list[Path]) -> None:
+    done = ask(client, "http://127.0.0.1:1", "annotate", files[0])
+    assert done.returncode not in {0, 2}
+    assert "127.0.0.1" in done.stderr
+
+
 IN_A_PAGE = """async ([url, key, text]) => {
   SOURCE
   const client = new MedspanClient(url, { key });
@@ -353,6 +381,7 @@ def test_a_service_that_stays_busy_is_left_alone(busy: tuple[Busy, str], files: 
 def test_wrong_words_show_the_usage(client: Client) -> None:
     if "Annotate" in client.words:
         client = Client([java_program(), str(EXAMPLES / "Annotate.java")], client.unit)  # as users start it
-    done = run([*client.words, "http://127.0.0.1:1", "annotat"])
-    assert done.returncode == 2
-    assert "annotate|stream|deidentify" in done.stderr
+    for words in (["annotate"], ["annotat", "note.txt"]):
+        done = run([*client.words, "http://127.0.0.1:1", *words])
+        assert done.returncode == 2
+        assert "annotate|stream|deidentify" in done.stderr

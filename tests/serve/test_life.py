@@ -82,6 +82,7 @@ def test_what_was_accepted_is_answered_before_the_end(tmp_path: Path) -> None:
     [
         (["--model", "nothing"], "no model 'nothing'"),
         (["--pipeline", "sektions"], "did you mean sections?"),
+        (["--stages", "sektions"], "did you mean sections?"),
         (["--host", "192.0.2.1"], "needs keys"),
         (["--keys", "absent.txt"], "absent.txt"),
         (["--policy", "absent.toml"], "absent.toml"),

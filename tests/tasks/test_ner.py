@@ -108,7 +108,14 @@ def test_min_score_drops_what_is_below(nlp: EntityRecognizer):
     strict = load(model_folder(), min_score=limit)
     kept = [entity for document in strict.annotate(TEXTS) for entity in document.entities]
     assert len(kept) == sum((entity.score or 0) >= limit for entity in everything)
-    assert load(model_folder(), min_score=1.01)(TEXTS[0]).entities == ()
+    assert all(entity.score == 1 for entity in load(model_folder(), min_score=1)(TEXTS[0]).entities)
+
+
+@pytest.mark.parametrize("score", [-0.1, 7, float("nan")])
+def test_a_confidence_that_is_none_is_refused(score: float):
+    """It would drop everything, or nothing, without a word."""
+    with pytest.raises(UsageError, match=f"min_score {score:g}: a confidence is from 0 to 1"):
+        load(model_folder(), min_score=score)
 
 
 def test_asking_for_cuda_where_there_is_none_is_an_error():

@@ -135,7 +135,9 @@ def annotate(  # noqa: PLR0917 - typer declares options as defaults
         bulk.run(request, output)
     else:
         bulk.refuse_options(request)
-        _annotate(request, output, _format(format, output), is_kept=on_error is OnError.SKIP)
+        wanted = _format(format, output)
+        bulk.refuse_slash(output, wanted)
+        _annotate(request, output, wanted, is_kept=on_error is OnError.SKIP)
 
 
 def names(listed: str | None) -> tuple[str, ...]:

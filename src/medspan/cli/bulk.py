@@ -51,6 +51,21 @@ def is_folder(output: str | None) -> bool:
     return output.endswith(("/", os.sep)) or Path(output).is_dir()
 
 
+def refuse_slash(output: str | None, name: str) -> None:
+    """Refuse a folder (OUT/) for a format that is one file; JSONL alone comes in parts.
+
+    Raises:
+        UsageError: saying what to name instead.
+    """
+    from medspan.formats.handout import FOLDERS  # noqa: PLC0415 - --help stays quick
+
+    if output is not None and output.endswith(("/", os.sep)) and name not in FOLDERS:
+        raise UsageError(
+            f"{output}: {name} writes one file; name a file, or leave --format out: the folder then gets "
+            "JSONL in parts, which medspan convert reads"
+        )
+
+
 def refuse_options(request: Request, *, with_workers: bool = False) -> None:
     """Refuse options that are for a folder alone where the output is none.
 

@@ -25,6 +25,19 @@ class TagScheme(StrEnum):
     IOBES = "IOBES"
 
 
+FhirTables = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="TABLE", help="FHIR: what becomes of labels of your own; may stand several times."),
+]
+MadeBy = Annotated[
+    str | None, typer.Option(metavar="NAME", help="FHIR, OMOP: the model that found the entities.")
+]
+Day = Annotated[
+    str | None,
+    typer.Option(metavar="YYYY-MM-DD", help="FHIR, OMOP: the day they were found; today otherwise."),
+]
+
+
 def convert(  # noqa: PLR0917 - typer fills the options by name
     source: Annotated[Path, typer.Argument(metavar="IN", help="A file, a folder, or - for standard input.")],
     target: Annotated[
@@ -53,12 +66,9 @@ def convert(  # noqa: PLR0917 - typer fills the options by name
     source_text: Annotated[
         bool, typer.Option(help="FHIR: each note's text in its bundle; else its size and digest.")
     ] = True,
-    fhir_table: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="TABLE", help="FHIR: what becomes of labels of your own; may stand several times."
-        ),
-    ] = None,
+    fhir_table: FhirTables = None,
+    model: MadeBy = None,
+    date: Day = None,
     split: Annotated[str, typer.Option(help="hf: the split of documents whose meta names none.")] = "train",
     text_column: TextColumn = "text",
     id_column: IdColumn = "id",
@@ -74,6 +84,8 @@ def convert(  # noqa: PLR0917 - typer fills the options by name
         document_text=document_text,
         source_text=source_text,
         fhir_tables=tuple(fhir_table or ()),
+        model=model,
+        date=date,
         split=split,
     )
     with ExitStack() as stack:

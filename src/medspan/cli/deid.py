@@ -123,7 +123,9 @@ def deid(  # noqa: PLR0917 - typer declares options as defaults
         deid_folder.run(request, output, asked)
     else:
         bulk.refuse_options(request, with_workers=True)
-        _to_file(request, output, _format(format, output), asked)
+        wanted = _format(format, output)
+        bulk.refuse_slash(output, wanted)
+        _to_file(request, output, wanted, asked)
 
 
 def reidentify(

@@ -18,7 +18,10 @@ Models = Annotated[
 Stages = Annotated[
     str | None,
     typer.Option(
-        metavar="A,B", help="What is added to entities: sections, assertion, relations, codes=INDEX."
+        "--pipeline",
+        "--stages",  # as medspan annotate calls it
+        metavar="A,B",
+        help="What is added to entities: sections, assertion, relations, codes=INDEX.",
     ),
 ]
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen at.")]

@@ -60,7 +60,7 @@ def _text(block: _Block, file: Path, options: ReadOptions) -> str | None:
             text = block.data.decode()
         except UnicodeDecodeError as error:
             line = block.line + block.data.count(b"\n", 0, error.start)
-            problem = files.not_utf8(file, line, block.offset + error.start)
+            problem = files.not_utf8(file, line, block.offset + error.start, block.data[:2])
             reject(options, problem, block.data.decode(errors="backslashreplace"))
             return None
     if text is None or (options.max_chars is not None and len(text) > options.max_chars):

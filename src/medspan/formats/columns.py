@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # The csv module's own limit, 131,072 characters, is less than a long note. A C long holds this everywhere.
 _LONGEST_FIELD = 2**31 - 1
+NAME_TEXT = "name the column that holds the text (--text-column; text_column in Python)"
+NAME_ID = "name the column that holds the id (--id-column; id_column in Python)"
 
 
 def allow_long_fields() -> None:
@@ -49,10 +51,10 @@ def find_columns(names: Sequence[str], options: ReadOptions, path: Path | str, l
     text, identity = _place(options.text_column, names), _place(options.id_column, names)
     if text is None:
         problem = f"there is no column {options.text_column!r}"
-        raise FormatError(path, line, problem, "name the column that holds the text (text_column)")
+        raise FormatError(path, line, problem, NAME_TEXT)
     if identity is None and options.id_column != ReadOptions().id_column:
         problem = f"there is no column {options.id_column!r}"
-        remedy = "name the column that holds the id (id_column), or none to have rows numbered"
+        remedy = f"{NAME_ID}, or none to have rows numbered"
         raise FormatError(path, line, problem, remedy)
     if len(set(names)) < len(names):
         raise FormatError(path, line, "two columns have the same name", "give each its own")

@@ -195,7 +195,7 @@ class Maker:
         """A Dosage: the fields in the order of the text; route and timing where there is one of them."""
         own: Json = {
             "extension": [self._mention(field) for field in fields],
-            "text": shown(" ".join(map(self._text, fields))),
+            "text": shown(self._words(fields)),
         }
         frequencies = [field for field in fields if self._kinds[field.id] == "frequency"]
         routes = [field for field in fields if self._kinds[field.id] == "route"]
@@ -204,6 +204,16 @@ class Maker:
         if len(routes) == 1:
             own["route"] = self._code(routes)
         return own
+
+    def _words(self, fields: Sequence[Entity]) -> str:
+        """What fields say, each character once: one word may be both a route and a frequency."""
+        parts: list[list[int]] = []
+        for start, end in sorted((span.start, span.end) for field in fields for span in field.spans):
+            if parts and start < parts[-1][1]:
+                parts[-1][1] = max(parts[-1][1], end)
+            else:
+                parts.append([start, end])
+        return " ".join(self._document.text[start:end] for start, end in parts)
 
     def _text(self, entity: Entity) -> str:
         return joined(entity, self._document.text)

@@ -52,7 +52,7 @@ class Table:
         self._systems: dict[str, str] = {}
         self._prefixes: dict[str, str] = {}
         for path in files:
-            table = convert(read_toml(path), _File, str(path))
+            table = convert(read_toml(path, "table"), _File, str(path))
             for kind, labels in table.labels.items():
                 self._kinds |= dict.fromkeys(map(_plain, labels), kind)
             self._reasons |= set(map(_plain, table.relations.reason))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STANDARD = Path("-")
 _DOUBLE = (".fhir.ndjson",)  # extensions of two parts
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")  # what a spreadsheet's "Unicode text" begins with
 _PIECE = 1 << 18  # bytes read at a time where a limit must be kept
 # A character takes at most 4 bytes of UTF-8, and as an escape in JSON at most 12.
 _UTF8_BYTES, _JSON_BYTES = 4, 12
@@ -194,7 +195,7 @@ def read_text(path: Path, *, max_chars: int | None = None) -> str:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise not_utf8(path, None, error.start) from None
+        raise not_utf8(path, None, error.start, data[:2]) from None
     if max_chars is not None and len(text) > max_chars:
         raise too_long(name_of(path), None, max_chars)
     return text
@@ -270,18 +271,19 @@ def read_lines(path: Path, options: ReadOptions = ReadOptions(), *, stand_in: st
                     text = line.decode()
                 except UnicodeDecodeError as error:
                     shown = line.decode(errors="backslashreplace")
-                    reject(options, not_utf8(path, number, offset + error.start), shown)
+                    reject(options, not_utf8(path, number, offset + error.start, line[:2]), shown)
             yield text
             offset += size
 
 
-def not_utf8(path: Path, line: int | None, offset: int) -> FormatError:
-    """The error for a byte that no UTF-8 file has."""
+def not_utf8(path: Path, line: int | None, offset: int, begins: bytes = b"") -> FormatError:
+    """The error for a byte that no UTF-8 file has; how the file begins may tell what it is."""
+    encoding = "utf-16" if not offset and begins in _UTF16_MARKS else "latin1"
     return FormatError(
         name_of(path),
         line,
         f"byte {offset} is not UTF-8",
-        "convert the file to UTF-8 first, e.g. iconv -f latin1 -t utf-8",
+        f"convert the file to UTF-8 first, e.g. iconv -f {encoding} -t utf-8",
     )
 
 

@@ -99,7 +99,7 @@ class _Rows:
         except UnicodeDecodeError as error:
             place = self._offset - len(line) + error.start
             self._pass_over(line)
-            found = files.not_utf8(self.path, self.line, place)
+            found = files.not_utf8(self.path, self.line, place, line[:2])
             raise _RowError(found, line.decode(errors="backslashreplace")) from None
 
     def _piece(self, size: int) -> bytes:

@@ -3,8 +3,9 @@ r"""OMOP NOTE_NLP (common data model 5.4): an entity a row, as CSV or Parquet (`
 ``note_id`` is the document's id; the model wants whole numbers there, and what is given is written as it is
 (Parquet: as text, so that a file's columns do not depend on its rows; cast it as you load it). ``offset``
 is the first character, counted from 0 in code points; ``lexical_variant`` the mention and ``snippet`` its
-surroundings, at most 250 characters each. ``note_nlp_concept_id`` is the number of a concept
-``OMOP:number``, 0 (no matching concept) where an entity has none.
+surroundings, at most 250 characters each (NUL, which databases refuse, is a blank there).
+``note_nlp_concept_id`` is the number of the first concept ``OMOP:number``, 0 (no matching concept) where an
+entity has none.
 
 ``term_exists`` is ``Y`` or ``N`` where an attribute ``assertion`` says whether the patient has it, else
 empty: an entity nobody judged is not taken for one without modifiers. ``term_temporal`` is the model's
@@ -38,13 +39,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from medspan.formats.parquet_rows import Kind
-    from medspan.types import Document, Entity, Relation
+    from medspan.types import Concept, Document, Entity, Relation
 
 __all__ = ["COLUMNS", "LONGEST", "Mention", "Row", "mentions", "rows", "write"]
 
 LONGEST = 250
 """Characters of a snippet and of a mention."""
 LONGEST_MODIFIERS = 2000
+_LONGEST_TEMPORAL = 50
+_LARGEST = 2**31 - 1  # of the model's integers
 _AROUND = 100
 _TEMPORAL: Mapping[str, str] = {"current": "present", "historical": "past"}
 _OWN_NAMES = frozenset({"label", "spans", "section", "code", "score"})
@@ -136,7 +139,8 @@ def rows(
     for entity in document.entities:
         attributes = {attribute.name: attribute.value for attribute in entity.attributes}
         related = [
-            (each.label, joined(entities[each.tail], document.text)) for each in tails.get(entity.id, ())
+            (each.label, _cell(joined(entities[each.tail], document.text), LONGEST_MODIFIERS))
+            for each in tails.get(entity.id, ())
         ]
         first, last = max(0, entity.start - _AROUND), entity.end + _AROUND
         modifiers = _modifiers(entity, related, section_of(document, entity))
@@ -144,16 +148,16 @@ def rows(
         yield Row(
             note_id=document.id,
             section_concept_id=0,
-            snippet=document.text[first:last][:LONGEST],
+            snippet=_cell(document.text[first:last]),
             offset=str(entity.start),
-            lexical_variant=joined(entity, document.text)[:LONGEST],
-            note_nlp_concept_id=_concept(entity),
+            lexical_variant=_cell(joined(entity, document.text)),
+            note_nlp_concept_id=_number(concept.id) if (concept := _concept(entity)) else 0,
             note_nlp_source_concept_id=0,
             nlp_system=system[:LONGEST],
             nlp_date=date,
             nlp_datetime="",
             term_exists=_exists(attributes.get("assertion")),
-            term_temporal=_TEMPORAL.get(temporality, temporality),
+            term_temporal=_TEMPORAL.get(temporality, temporality)[:_LONGEST_TEMPORAL],
             term_modifiers=_compact(modifiers, losses or Losses()),
         )
 
@@ -170,8 +174,9 @@ def _modifiers(
     if section is not None:
         yield "section", section
     yield from ((_apart(name), value) for name, value in related)
+    in_its_column = _concept(entity)
     for concept in entity.concepts:
-        if not concept.id.startswith(OMOP):
+        if concept is not in_its_column:
             yield "code", concept.id
     if entity.score is not None:
         yield "score", repr(float(entity.score))
@@ -199,9 +204,21 @@ def _marked(value: str) -> str:
     return value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
 
 
-def _concept(entity: Entity) -> int:
-    numbers = (concept.id.removeprefix(OMOP) for concept in entity.concepts if concept.id.startswith(OMOP))
-    return next((int(number) for number in numbers if number.isdecimal()), 0)
+def _cell(text: str, longest: int = LONGEST) -> str:
+    return text[:longest].replace("\0", " ")
+
+
+def _concept(entity: Entity) -> Concept | None:
+    """The concept whose number is in the column; None where no number fits there."""
+    return next((concept for concept in entity.concepts if _number(concept.id)), None)
+
+
+def _number(concept_id: str) -> int:
+    """Of a concept of OMOP; 0 for any other."""
+    digits = concept_id.removeprefix(OMOP)
+    if digits == concept_id or not digits.isdecimal() or len(digits) > len(str(_LARGEST)):
+        return 0
+    return number if (number := int(digits)) <= _LARGEST else 0
 
 
 def _exists(assertion: str | None) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from medspan.errors import AnnotationError, FormatError, UsageError
 from medspan.formats import files
-from medspan.formats.columns import find_columns
+from medspan.formats.columns import NAME_ID, NAME_TEXT, find_columns
 from medspan.formats.packing import packing_of
 from medspan.formats.parquet_rows import modules, opened
 from medspan.formats.protocol import ReadOptions, reject, too_long
@@ -84,10 +84,10 @@ def _columns(schema: Any, file: Path, options: ReadOptions) -> _Columns:  # noqa
     text, identity = find_columns(schema.names, options, file, None)
     if not _is_of(schema.types[text], _TEXTS):
         problem = f"the column {schema.names[text]!r} does not hold texts"
-        raise FormatError(file, None, problem, "name the column that holds the text (text_column)")
+        raise FormatError(file, None, problem, NAME_TEXT)
     if identity is not None and not _is_of(schema.types[identity], (*_TEXTS, "integer")):
         problem = f"the column {schema.names[identity]!r} holds neither texts nor whole numbers"
-        raise FormatError(file, None, problem, "name the column that holds the id (id_column)")
+        raise FormatError(file, None, problem, NAME_ID)
     others = [
         name
         for place, (name, kind) in enumerate(zip(schema.names, schema.types, strict=True))

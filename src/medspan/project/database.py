@@ -82,6 +82,7 @@ class Database:
         try:
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            self._had_bytes = path.stat().st_size > 0
             self._connection = sqlite3.connect(
                 path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
@@ -111,7 +112,8 @@ class Database:
         connection = self._connection
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode = WAL")
+        # Not WAL: what is saved then stands beside the file for long, and a copy of the file would lack it.
+        connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
         with self.writing():
@@ -122,6 +124,8 @@ class Database:
                 if not row["name"].startswith("sqlite_")
             }
             if not version and not tables:
+                if self._had_bytes:
+                    raise DataError(f"{self.path}: holds nothing, as a copy that was cut off; name another")
                 self._make()
                 return
             self._check(version, tables)

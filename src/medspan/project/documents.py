@@ -31,7 +31,7 @@ _LARGEST_NUMBER = 2**63 - 1
 
 
 class Row(NamedTuple):
-    """A document of a project."""
+    """A document of a project; ``meta`` is JSON."""
 
     number: int
     name: str
@@ -39,6 +39,7 @@ class Row(NamedTuple):
     is_held_back: bool
     model: str | None
     suggestions: tuple[Mark, ...]
+    meta: str = "{}"
 
 
 class Suggestion(NamedTuple):
@@ -227,7 +228,8 @@ def _hold_some_back(connection: sqlite3.Connection) -> None:
 
 def _row(row: sqlite3.Row) -> Row:
     marks = msgspec.json.decode(row["suggestions"], type=tuple[Mark, ...])
-    return Row(row["number"], row["name"], row["text"], bool(row["is_held_back"]), row["model"], marks)
+    is_held_back = bool(row["is_held_back"])
+    return Row(row["number"], row["name"], row["text"], is_held_back, row["model"], marks, row["meta"])
 
 
 def _listed(row: sqlite3.Row) -> Listed:

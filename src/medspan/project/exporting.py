@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from medspan import formats
 from medspan.errors import UsageError, did_you_mean
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 def export(project: Project, format: str, annotator: str | None = None) -> Handout:  # noqa: A002 - the word every caller expects
     """What was annotated, as a file.
+
+    A document has the id it was added with (a sentence ``note-1:120-188``); where several came with one id,
+    ``#`` and its number in the project behind it.
 
     Args:
         project: what is done in it is exported.
@@ -48,5 +54,15 @@ def _names(project: Project, annotator: str | None) -> Sequence[str]:
 
 
 def _documents(project: Project, annotator: str) -> list[Document]:
+    """With the ids and the meta they came with, so that they can be put beside where they came from."""
     done = project.annotations.done(annotator)
-    return [as_document(row, done[row.number]) for row in project.documents.all() if row.number in done]
+    rows = project.documents.all()
+    times = Counter(row.name for row in rows)
+    return [
+        as_document(row, done[row.number]).replace(
+            id=row.name if times[row.name] == 1 else f"{row.name}#{row.number}",
+            meta=msgspec.json.decode(row.meta),
+        )
+        for row in rows
+        if row.number in done
+    ]

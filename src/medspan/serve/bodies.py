@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from medspan.errors import did_you_mean
 from medspan.serve.problems import GONE, HttpError
 from medspan.serve.schema import Given, as_document
+from medspan.serve.told import told
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
 JSON, LINES = "application/json", "application/x-ndjson"
 _SECONDS = 30.0
-_PLACE = re.compile(r" - at `(\$[^`]*)`$")
-_UNKNOWN = re.compile(r"contains unknown field `[^`]*`")
-_VALUE = re.compile(r"[Ii]nvalid (enum )?value .*")
+_BYTE = re.compile(r"\((byte \d+)\)$")
 
 T = TypeVar("T")
 
@@ -77,20 +76,18 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes | str, where: str = ""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise HttpError(422, where + _told(str(error))) from None
+        raise HttpError(422, where + told(error, decoder.type)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        problem = "nested too deeply" if isinstance(error, RecursionError) else "malformed"
+        problem = "nested too deeply" if isinstance(error, RecursionError) else _malformed(str(error))
         raise HttpError(400, f"{where}the body is not JSON in UTF-8: {problem}") from None
 
 
-def _told(message: str) -> str:
-    """A message of msgspec without names and values that came with the request."""
-    place = _PLACE.search(message)
-    problem = _PLACE.sub("", message)
-    problem = _UNKNOWN.sub("has a key that is not known; see /openapi.json", problem)
-    problem = _VALUE.sub("this value is not known; see /openapi.json", problem)
-    path = re.sub(r"\[\.\.\.\]|\['[^']*'\]", "[key]", place[1][1:].lstrip(".")) if place else ""
-    return f"{path or 'body'}: {problem[:1].lower()}{problem[1:]}"
+def _malformed(message: str) -> str:
+    """That it is no JSON, and where, as msgspec counts it; nothing else of its message."""
+    if "truncated" in message:
+        return "it is cut off"
+    found = _BYTE.search(message)
+    return f"malformed at {found[1]}" if found else "malformed"
 
 
 def query_of(request: Request, *known: str) -> dict[str, str]:

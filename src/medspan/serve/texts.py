@@ -23,6 +23,7 @@ from medspan.serve.orders import pack
 from medspan.serve.problems import HttpError
 from medspan.serve.queue import as_error
 from medspan.serve.schema import AnnotateRequest, DeidentifyRequest
+from medspan.serve.told import told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -169,5 +170,4 @@ def _from_query(kind: type[Any], query: dict[str, str]) -> Any:  # noqa: ANN401 
     try:
         return msgspec.convert({**query, **lists, "text": ""}, kind, strict=False)
     except msgspec.ValidationError as error:
-        place = str(error).partition("`$.")[2].rstrip("`")
-        raise HttpError(422, f"query: {place or 'a parameter'}: not of the right form") from None
+        raise HttpError(422, f"query: {told(error, kind)}") from None

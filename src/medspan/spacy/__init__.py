@@ -39,6 +39,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'medspan.spacy' has no attribute {name!r}")
     try:
         value: object = getattr(import_module(_HOME[name]), name)
+        import_module("medspan.spacy.docs").set_extensions()  # documents may come out of a DocBin
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != "spacy":
             raise

@@ -5,8 +5,11 @@ those of a choice without overlaps, the longest first, in ``doc.ents``. A span o
 where an entity begins or ends inside one, or is discontinuous, its span covers more. What it really is,
 ``span._.medspan`` says: the `Entity`, with its exact spans. Beside it there are ``span._.assertion``,
 ``temporality``, ``score`` and ``concepts``, where nobody else has an extension of that name. All of it is
-kept in ``doc.user_data["medspan"]``, also through ``DocBin(store_user_data=True)``, so that `from_doc`
-gives back the document as it was.
+kept in ``doc.user_data["medspan"]`` (under another key ``KEY`` in ``doc.user_data["medspan/KEY"]``), also
+through ``DocBin(store_user_data=True)``, so that `from_doc` gives back the document as it was.
+
+Two models may work on one `Doc`, each under a key of its own. The id of a span is that of its entity; under
+another key than ``medspan`` the key and ``/`` stand before it, so that both have a T1.
 """
 
 from __future__ import annotations
@@ -90,29 +93,38 @@ def add(doc: Doc, document: Document, *, span_key: str = KEY, set_ents: bool = T
         raise UsageError(
             f"document {document.id!r} and the Doc have different texts; make the Doc of its text"
         )
-    _set_extensions()
-    doc.user_data[KEY] = {
+    set_extensions()
+    doc.user_data[_place(span_key)] = {
         **msgspec.to_builtins(
             document.replace(text="", entities=(), sentences=(), sections=(), relations=())
         ),
-        "entities": {entity.id: msgspec.to_builtins(entity) for entity in document.entities},
+        "entities": {_span_id(entity, span_key): msgspec.to_builtins(entity) for entity in document.entities},
         **{
             name: msgspec.to_builtins(getattr(document, name))
             for name in ("relations", "sentences", "sections")
         },
     }
-    spans = [span for span in (_span(doc, entity) for entity in document.entities) if span is not None]
+    found = (_span(doc, entity, span_key) for entity in document.entities)
+    spans = [span for span in found if span is not None]
     doc.spans[span_key] = spans
     if set_ents:
         doc.set_ents(filter_spans(spans))
     return doc
 
 
-def _span(doc: Doc, entity: Entity) -> Span | None:
+def _place(span_key: str) -> str:
+    """The key of user data where a document is kept."""
+    return KEY if span_key == KEY else f"{KEY}/{span_key}"
+
+
+def _span_id(entity: Entity, span_key: str) -> str:
+    return entity.id if span_key == KEY else f"{span_key}/{entity.id}"
+
+
+def _span(doc: Doc, entity: Entity, span_key: str) -> Span | None:
     """The tokens an entity touches; None for blanks that are no token."""
-    return doc.char_span(
-        entity.start, entity.end, label=entity.label, span_id=entity.id, alignment_mode="expand"
-    )
+    name = _span_id(entity, span_key)
+    return doc.char_span(entity.start, entity.end, label=entity.label, span_id=name, alignment_mode="expand")
 
 
 def from_doc(doc: Doc, *, span_key: str = KEY, id: str = "text") -> Document:  # noqa: A002 - the document's id
@@ -120,20 +132,21 @@ def from_doc(doc: Doc, *, span_key: str = KEY, id: str = "text") -> Document:  #
 
     Args:
         doc: by whomever.
-        span_key: of ``doc.spans``.
+        span_key: of ``doc.spans``, as `add` got it.
         id: of the document, where none was kept.
 
     Raises:
         DataError: if what was kept does not fit the text any more.
     """
-    kept = doc.user_data.get(KEY)
+    place = _place(span_key)
+    kept = doc.user_data.get(place)
     if isinstance(kept, dict):
         try:
             return msgspec.convert(
                 {**kept, "text": doc.text, "entities": list(kept["entities"].values())}, Document
             )
         except (msgspec.ValidationError, KeyError, AttributeError) as error:
-            raise DataError(f'doc.user_data["{KEY}"] is not what medspan wrote; delete it') from error
+            raise DataError(f'doc.user_data["{place}"] is not what medspan wrote; delete it') from error
     spans = [*doc.ents, *doc.spans.get(span_key, ())]
     found = dict.fromkeys((span.start_char, span.end_char, span.label_) for span in spans if span.label_)
     entities = (
@@ -162,8 +175,11 @@ def write(
         handle.write(held.to_bytes())
 
 
-def _set_extensions() -> None:
-    """Our extension, and those short ones whose names nobody else has taken."""
+def set_extensions() -> None:
+    """Our extension, and those short ones whose names nobody else has taken.
+
+    Not done on import: spaCy imports this in every pipeline, also in those that leave medspan alone.
+    """
     for name, getter in _GETTERS.items():
         if not Span.has_extension(name):
             Span.set_extension(name, getter=getter)
@@ -171,8 +187,11 @@ def _set_extensions() -> None:
 
 def _entity(span: Span) -> Entity | None:
     """What `add` kept of a span; None for spans by others."""
-    kept = span.doc.user_data.get(KEY, {}).get("entities", {}).get(span.id_)
-    return None if kept is None else msgspec.convert(kept, Entity)
+    name, data = span.id_, span.doc.user_data
+    keys = (name[:place] for place, letter in enumerate(name) if letter == "/")
+    kept = (data.get(place, {}).get("entities", {}) for place in (KEY, *map(_place, keys)))
+    found = next((entities[name] for entities in kept if name in entities), None)
+    return None if found is None else msgspec.convert(found, Entity)
 
 
 def _attribute(span: Span, name: str) -> str | None:

@@ -7,12 +7,12 @@ medspan.spacy.pipe` does without.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator  # noqa: TC003 - spaCy reads the annotations of the factory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spacy.language import Language
 from spacy.util import minibatch
 
-from medspan.spacy.docs import KEY, add
+from medspan.spacy.docs import KEY, add, set_extensions
 from medspan.types import Document
 
 if TYPE_CHECKING:
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 
 NAME = "medspan"
 _BATCH_DOCUMENTS = 64
+
+
+class Settings(NamedTuple):
+    """What an annotator is made of: as of `make_pipe`."""
+
+    model: str
+    stages: tuple[str, ...]
+    labels: tuple[str, ...] | None
+    min_score: float
+    threads: int | None
 
 
 class MedspanPipe:
@@ -37,6 +47,24 @@ class MedspanPipe:
         self._annotator = annotator
         self._span_key = span_key
         self._set_ents = set_ents
+        self._settings: Settings | None = None
+        set_extensions()  # here too where other processes add the entities
+
+    @classmethod
+    def of(cls, settings: Settings, *, span_key: str, set_ents: bool) -> MedspanPipe:
+        """A pipe that other processes can make anew; the rest is as of `make_pipe`."""
+        made = cls(_annotator(settings), span_key=span_key, set_ents=set_ents)
+        made._settings = settings
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For ``n_process`` where processes are not forked: models stay behind, and are loaded there."""
+        return {**vars(self), "_annotator": None} if self._settings else dict(vars(self))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self._settings:
+            self._annotator = _annotator(self._settings)
 
     def __call__(self, doc: Doc) -> Doc:
         """Annotate one."""
@@ -78,11 +106,22 @@ def make_pipe(  # noqa: PLR0917 - spaCy fills all by name
         ModelError: if there is no such model, or it is damaged.
         UsageError: if a stage or a label is not there.
     """
+    del nlp, name  # spaCy gives them to all factories
+    chosen = None if labels is None else tuple(labels)
+    settings = Settings(model, tuple(stages), chosen, min_score, threads)
+    return MedspanPipe.of(settings, span_key=span_key, set_ents=set_ents)
+
+
+def _annotator(settings: Settings) -> Annotator:
     from medspan.pipeline import load, with_stages  # noqa: PLC0415 - spaCy imports this file in every pipeline
 
-    del nlp, name  # spaCy gives them to all factories
-    recognizer = load(model, threads=threads, labels=labels, min_score=min_score)
-    return MedspanPipe(with_stages(recognizer, stages), span_key=span_key, set_ents=set_ents)
+    recognizer = load(
+        settings.model,
+        threads=settings.threads,
+        labels=settings.labels,
+        min_score=settings.min_score,
+    )
+    return with_stages(recognizer, settings.stages)
 
 
 Language.factory(

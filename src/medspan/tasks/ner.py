@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from medspan.errors import UsageError
 from medspan.model.company import check_labels, company, labels_of
 from medspan.model.confidence import Rated
 from medspan.model.tagger import entities_of, load_tagger
@@ -34,11 +35,11 @@ class EntityRecognizer:
         threads: threads of a forward pass; None for all cores.
         batch_words: padded words of a forward pass; None for what `medspan bench --tune` found.
         labels: labels to keep; all where None.
-        min_score: entities below this confidence are dropped.
+        min_score: entities below this confidence, 0 to 1, are dropped.
 
     Raises:
         ModelError: if the folder is damaged.
-        UsageError: if the device is not there or the model has no such label.
+        UsageError: if the device is not there, the model has no such label, or the confidence is none.
     """
 
     needs: frozenset[str] = frozenset()
@@ -54,6 +55,8 @@ class EntityRecognizer:
         labels: Collection[str] | None = None,
         min_score: float = 0.0,
     ) -> None:
+        if not 0 <= min_score <= 1:
+            raise UsageError(f"min_score {min_score:g}: a confidence is from 0 to 1")
         models = company(folder)
         check_labels(models, labels or ())
         known = labels_of(models)

@@ -69,7 +69,7 @@ def read_table(source: Path, kind: type[Table]) -> Table:
     Raises:
         ConfigError: naming the file, the key and what is allowed there.
     """
-    return convert(read_toml(source), kind, str(source))
+    return convert(read_toml(source, "table"), kind, str(source))
 
 
 def packaged_table(kind: str, language: str) -> Path:

@@ -72,7 +72,7 @@ STAGES: Mapping[str, _Stage] = {
     "sections": _Stage(_sections, "a table of headings"),
     "assertion": _Stage(_assertion, "a table of cues"),
     "relations": _Stage(_relations, "a relation model"),
-    "codes": _Stage(_codes, "an index", needs_path=True, has_labels=True),
+    "codes": _Stage(_codes, "an index (of medspan terminology build)", needs_path=True, has_labels=True),
 }
 
 

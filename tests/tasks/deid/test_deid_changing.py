@@ -54,6 +54,13 @@ def test_a_policy_says_what_is_wrong(tmp_path: Path, text: str, problem: str):
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["surogate", "none.toml"])
+def test_a_policy_that_is_not_there_is_told_as_one(name: str):
+    said = rf"^{name}: no such policy; give redact, surrogate or the path of a \.toml file$"
+    with pytest.raises(ConfigError, match=said):
+        load_policy(name)
+
+
 def test_what_cannot_be_generalised_is_refused():
     with pytest.raises(ConfigError, match=r"labels.NAME: cannot be generalised; that is for DATE"):
         policy(NAME="generalise")

@@ -99,7 +99,10 @@ def load_policy(name: str | Path) -> Policy:
         import tomllib  # noqa: PLC0415 - a user's file is read by medspan.toml
 
         return _policy(tomllib.loads(data_text(f"{name}.toml")), name)
-    return _policy(read_toml(Path(name)), str(name))
+    path = Path(name)
+    if not path.exists():
+        raise ConfigError(f"{name}: no such policy; give {', '.join(SHIPPED)} or the path of a .toml file")
+    return _policy(read_toml(path), str(name))
 
 
 def _policy(raw: dict[str, Any], where: str) -> Policy:
