@@ -6,6 +6,7 @@ import { AgreementPart } from "./agreement.js";
 import { FilesPart } from "./project-files.js";
 import { TrainPart } from "./train.js";
 import { counted, fill, h } from "./dom.js";
+import { keep, kept } from "./keeping.js";
 import { errorBox, say, showError } from "./notices.js";
 import { readProject } from "./project.js";
 
@@ -26,7 +27,7 @@ export function mount(root, store) {
 class AnnotateView {
   constructor(store) {
     this.store = store;
-    this.name = localStorage.getItem(KEY) ?? "";
+    this.name = kept("localStorage", KEY) ?? "";
     this.project = null;
     this.error = errorBox();
     this.bar = h("div", { class: "row head" });
@@ -161,8 +162,7 @@ class AnnotateView {
   async setName(name) {
     await this.text.saving; // under the name of whoever made the change
     this.name = name;
-    if (name) localStorage.setItem(KEY, name);
-    else localStorage.removeItem(KEY);
+    keep("localStorage", KEY, name || null);
     this.text.document = null;
     await this.refresh(true);
     this.draw();

@@ -1,5 +1,7 @@
 /** Calls of the service. The key lives in this window's session only. */
 
+import { keep, kept } from "./keeping.js";
+
 const KEY = "medspan-key";
 const MOST_TRIES = 4;
 const LONGEST_WAIT = 30;
@@ -67,7 +69,7 @@ async function send(path, options) {
 
 async function sendOnce(path, { method, json, body, type, accept, signal }) {
   const headers = { Accept: accept ?? "application/json, */*;q=0.5" };
-  const key = sessionStorage.getItem(KEY);
+  const key = kept("sessionStorage", KEY);
   if (key) headers.Authorization = `Bearer ${key}`;
   if (json !== undefined) headers["Content-Type"] = "application/json";
   if (type) headers["Content-Type"] = type;
@@ -92,9 +94,9 @@ async function sendOnce(path, { method, json, body, type, accept, signal }) {
 let asking = null;
 
 async function renewKey() {
-  asking ??= page.askKey(Boolean(sessionStorage.getItem(KEY))).finally(() => (asking = null));
+  asking ??= page.askKey(Boolean(kept("sessionStorage", KEY))).finally(() => (asking = null));
   const key = await asking;
-  if (key) sessionStorage.setItem(KEY, key);
+  if (key) keep("sessionStorage", KEY, key);
   return Boolean(key);
 }
 

@@ -1,0 +1,71 @@
+"""Stories of the page's annotation view: the texts of a project, and what one does and sees there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from page_browser import Watched
+
+TEXTS = {
+    "one": "He has asthma and gout 😀 today.",
+    "two": "Lithium was given for mania.",
+    "three": "No pain.",
+}
+WORK = "#view-annotate .work"
+
+
+def begin(watched: Watched, name: str) -> None:
+    page = watched.open("annotate")
+    page.fill("#annotator", name)
+    page.keyboard.press("Enter")
+    page.locator(f"{WORK} .text").wait_for()
+
+
+def opened(page: Page, name: str) -> Page:
+    page.locator("#view-annotate button.document", has_text=TEXTS[name][:10]).click()
+    page.locator("#view-annotate .text-pane h2", has_text=name).wait_for()
+    return page
+
+
+def marks(page: Page) -> list[str]:
+    """Label and words of each mark."""
+    return page.locator(f"{WORK} mark.entity").evaluate_all(
+        """(all) => all.map((one) => { const copy = one.cloneNode(true);
+        copy.querySelectorAll('b').forEach((b) => b.remove()); return `${one.dataset.label}:${copy.textContent}`; })"""
+    )
+
+
+def saved(watched: Watched, name: str) -> dict[str, object]:
+    """What the service holds of a text for this annotator."""
+    who = watched.page.evaluate("localStorage.getItem('medspan-annotator')")
+    with httpx.Client(base_url=watched.url, trust_env=False) as client:
+        listed = client.get("/v1/project/documents", params={"annotator": who, "state": "all"}).json()[
+            "documents"
+        ]
+        number = next(one["id"] for one in listed if one["name"] == name)
+        return client.get(f"/v1/project/documents/{number}", params={"annotator": who}).json()
+
+
+def eventually(watched: Watched, name: str, wanted: list[str]) -> dict[str, object]:
+    """Wait until the service holds these marks."""
+    for _ in range(50):
+        document = saved(watched, name)
+        text = TEXTS[name]
+        held = [f"{one['label']}:{text[one['start'] : one['end']]}" for one in document["entities"]]
+        if document["from"] == "annotator" and sorted(held) == sorted(wanted):
+            return document
+        watched.page.wait_for_timeout(100)
+    raise AssertionError(f"held: {held}, wanted: {wanted}")
+
+
+def clear(page: Page) -> None:
+    """Delete every mark with the keys."""
+    page.locator(WORK).focus()
+    while marks(page):
+        page.keyboard.press("Control+ArrowRight")
+        page.keyboard.press("Delete")
