@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from page_annotating import WORK, begin
-from page_browser import WIDE, Watched
+from page_annotating import TEXTS, WORK, begin, clear, eventually, marks, opened, saved, write
+from page_browser import WIDE, Watched, asked, held, refused
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Dialog, Route
 
     from live_service import Live
 
+DOCUMENT = "**/v1/project/documents/*"
 FORBIDDEN = """for (const name of ['localStorage', 'sessionStorage'])
     Object.defineProperty(window, name, {get() { throw new DOMException('no', 'SecurityError'); }});"""
 FULL = "Storage.prototype.setItem = () => { throw new DOMException('no', 'QuotaExceededError'); };"
@@ -33,3 +34,201 @@ def test_a_browser_that_keeps_nothing_is_enough(browser: Browser, service: Live,
         theme.click()
         expect(theme).not_to_have_text(said)
         watched.check()
+
+
+def test_a_change_that_waits_does_not_undo_that_of_another_window(annotator: Watched) -> None:
+    annotator.allowed = ("status of 409",)
+    page = opened(annotator.page, "two")
+    clear(page)
+    document = eventually(annotator, "two", [])
+    other = [{"label": "Gene", "start": 0, "end": 7}]
+    page.keyboard.press("Home")
+    with held(page, DOCUMENT, "PUT"):
+        page.keyboard.press("1")
+        page.keyboard.press("2")  # waits for the first
+        write(annotator, document, other)
+    error = page.locator("#view-annotate .text-pane .error")
+    expect(error).to_contain_text("Changed in another window")
+    expect(page.locator(f"{WORK} mark.entity")).to_have_attribute("data-label", "Gene")
+    page.keyboard.press("End")
+    page.keyboard.press("1")
+    eventually(annotator, "two", ["Gene:Lithium", "Disease:."])
+    expect(error).to_be_hidden()
+
+
+def test_changes_are_saved_after_one_that_could_not_be_compared(annotator: Watched) -> None:
+    annotator.allowed = ("status of 409", "status of 500")
+    page = opened(annotator.page, "two")
+    clear(page)
+    document = eventually(annotator, "two", [])
+    write(annotator, document, [])
+    page.keyboard.press("Home")
+    with refused(page, DOCUMENT, 500, "GET"):
+        page.keyboard.press("1")  # another window was first, and the text cannot be read again
+        expect(page.locator("#view-annotate .text-pane .error")).to_contain_text("it is refused")
+    page.get_by_role("button", name="Drop the change").click()
+    expect(page.locator(f"{WORK} mark.entity")).to_have_count(0)
+    page.locator(WORK).focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("2")
+    eventually(annotator, "two", ["Chemical:Lithium"])
+
+
+def test_a_saving_whose_answer_was_lost_is_no_conflict(annotator: Watched) -> None:
+    annotator.allowed = ("ERR_CONNECTION_REFUSED", "status of 409")
+    page = opened(annotator.page, "two")
+    clear(page)
+    eventually(annotator, "two", [])
+
+    def lose(route: Route) -> None:
+        if route.request.method == "PUT":
+            route.fetch()
+            route.abort("connectionrefused")
+        else:
+            route.fallback()
+
+    page.route(DOCUMENT, lose)
+    page.keyboard.press("Home")
+    page.keyboard.press("1")
+    error = page.locator("#view-annotate .text-pane .error")
+    expect(error).to_contain_text("does not answer")
+    page.unroute(DOCUMENT, lose)
+    page.get_by_role("button", name="Save again").click()
+    expect(error).to_be_hidden()
+    page.locator(WORK).focus()
+    page.keyboard.press("2")
+    eventually(annotator, "two", ["Chemical:Lithium"])
+
+
+def test_a_text_with_a_change_that_is_not_saved_is_not_left(annotator: Watched) -> None:
+    annotator.allowed = ("status of 500",)
+    page = opened(annotator.page, "two")
+    clear(page)
+    eventually(annotator, "two", [])
+    page.keyboard.press("Home")
+    heading = page.locator("#view-annotate .text-pane h2")
+    with refused(page, DOCUMENT, 500, "PUT"):
+        page.keyboard.press("1")
+        error = page.locator("#view-annotate .text-pane .error")
+        expect(error).to_contain_text("it is refused")
+        tried: list[object] = []
+        page.on("requestfinished", lambda request: tried.append(request) if request.method == "PUT" else None)
+        page.locator("#view-annotate button.document", has_text=TEXTS["one"][:10]).click()
+        asked(page, tried)
+        page.get_by_role("button", name="(change)").click()
+        asked(page, tried, 2)
+        page.locator(WORK).focus()
+        page.keyboard.press("Control+z")
+        asked(page, tried, 3)
+        expect(heading).to_have_text("two")
+        assert marks(page) == ["Disease:Lithium"]
+    page.locator("#view-annotate button.document", has_text=TEXTS["one"][:10]).click()
+    expect(heading).to_have_text("one")  # it is saved on the way
+    eventually(annotator, "two", ["Disease:Lithium"])
+
+
+def test_what_could_not_be_done_is_done_by_saving_again(annotator: Watched) -> None:
+    annotator.allowed = ("status of 500",)
+    page = opened(annotator.page, "two")
+    with refused(page, DOCUMENT, 500, "PUT"):
+        page.keyboard.press("Enter")
+        expect(page.locator("#view-annotate .text-pane .error")).to_contain_text("it is refused")
+    page.get_by_role("button", name="Save again").click()
+    expect(page.locator("#view-annotate .text-pane h2")).not_to_have_text("two")
+    assert saved(annotator, "two")["state"] == "done"
+
+
+def test_undo_is_awaited_by_what_comes_after_it(annotator: Watched) -> None:
+    page = opened(annotator.page, "two")
+    clear(page)
+    page.keyboard.press("Home")
+    for key in "123":
+        page.keyboard.press(key)
+    eventually(annotator, "two", ["Gene:Lithium"])
+    with held(page, "**/v1/project/documents/*/undo*"):
+        for key in ("Control+z", "Control+z", "Home", "Shift+ArrowRight", "4"):
+            page.keyboard.press(key)
+    eventually(annotator, "two", ["Disease:Lithium", "Species:Lithium was"])
+    expect(page.locator("#view-annotate .text-pane .error")).to_be_hidden()
+
+
+def test_a_text_that_was_done_stays_done_whatever_is_pressed_meanwhile(annotator: Watched) -> None:
+    page = opened(annotator.page, "two")
+    clear(page)
+    page.keyboard.press("Home")
+    with held(page, DOCUMENT, "PUT"):
+        page.keyboard.press("Enter")
+        page.keyboard.press("1")
+    expect(page.locator("#view-annotate .text-pane h2")).not_to_have_text("two")
+    assert eventually(annotator, "two", ["Disease:Lithium"])["state"] == "done"
+
+
+def test_a_key_held_down_and_a_double_click_end_one_text(annotator: Watched) -> None:
+    page = annotator.page
+    heading = page.locator("#view-annotate .text-pane h2")
+    first = heading.inner_text()
+    page.locator(WORK).focus()
+    page.keyboard.down("Enter")
+    expect(heading).not_to_have_text(first)
+    second = heading.inner_text()
+    page.keyboard.down("Enter")  # repeats
+    page.keyboard.up("Enter")
+    box = page.get_by_role("button", name="Skip").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 9, box["y"] + 9)
+    page.mouse.down(click_count=1)
+    page.mouse.up(click_count=1)
+    expect(heading).not_to_have_text(second)
+    third = heading.inner_text()
+    page.mouse.down(click_count=2)
+    page.mouse.up(click_count=2)
+    page.locator(WORK).focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#status")).to_have_text("No" if third == "three" else TEXTS[third].split()[0])
+    assert [saved(annotator, name)["state"] for name in (first, second, third)] == ["done", "skipped", "open"]
+
+
+def test_a_text_clicked_meanwhile_is_opened_and_not_the_next(annotator: Watched) -> None:
+    page = opened(annotator.page, "two")
+    with held(page, "**/v1/project"):
+        page.keyboard.press("Enter")
+        opened(page, "three")
+    expect(page.locator("#view-annotate .head").first).to_contain_text("1 of 3 texts done")
+    expect(page.locator("#view-annotate .text-pane h2")).to_have_text("three")
+
+
+def test_a_text_of_the_disagreements_is_the_one_that_opens(annotator: Watched) -> None:
+    for who, label in (("ada", "Chemical"), ("bob", "Disease")):
+        document = {**saved(annotator, "two"), "revision": 0}
+        write(annotator, document, [{"label": label, "start": 0, "end": 7}], who, "done")
+    page = annotator.page
+    page.goto("about:blank")
+    annotator.open("annotate/agreement")  # no text was opened yet
+    part = page.get_by_role("region", name="Agreement")
+    part.locator("tbody tr", has_text="Lithium").first.get_by_role("button").click()
+    expect(page.locator("#view-annotate .text-pane h2")).to_have_text("two")
+    expect(page.locator(WORK)).to_be_focused()
+    expect(page.locator(".document[aria-current]")).to_contain_text("two")
+
+
+def test_leaving_the_page_is_asked_about_while_something_is_not_saved(annotator: Watched) -> None:
+    annotator.allowed = ("status of 500",)
+    page = opened(annotator.page, "two")
+    kinds: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        kinds.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    with refused(page, DOCUMENT, 500, "PUT"):
+        page.keyboard.press("Delete")
+        page.keyboard.press("End")
+        page.keyboard.press("1")
+        expect(page.locator("#view-annotate .text-pane .error")).to_contain_text("it is refused")
+        page.close(run_before_unload=True)
+        while not kinds:
+            page.wait_for_timeout(20)
+    assert kinds == ["beforeunload"]
+    page.get_by_role("button", name="Save again").click()
+    expect(page.locator("#view-annotate .text-pane .error")).to_be_hidden()

@@ -5,7 +5,7 @@ import { Queue } from "./annotate-queue.js";
 import { AgreementPart } from "./agreement.js";
 import { FilesPart } from "./project-files.js";
 import { TrainPart } from "./train.js";
-import { counted, fill, h } from "./dom.js";
+import { counted, fill, find, h } from "./dom.js";
 import { keep, kept } from "./keeping.js";
 import { errorBox, say, showError } from "./notices.js";
 import { readProject } from "./project.js";
@@ -44,7 +44,7 @@ class AnnotateView {
       open: (id) => this.open(id),
       files: "#annotate/files",
     });
-    this.work = h("div", { class: "pane text-pane" });
+    this.work = h("div", { class: "pane text-pane", tabindex: -1 });
     this.parts = {
       agreement: new AgreementPart({ annotator: () => this.name, open: (id) => this.openFrom(id) }),
       train: new TrainPart({
@@ -56,6 +56,7 @@ class AnnotateView {
       files: new FilesPart({ store, project: () => this.project, changed: () => this.refresh(true) }),
     };
     store.on(["view", "part"], () => store.get("view") === "annotate" && this.draw());
+    addEventListener("beforeunload", (event) => this.text.saving.isOpen && event.preventDefault());
   }
 
   async start() {
@@ -85,8 +86,14 @@ class AnnotateView {
     const part = this.parts[this.store.get("part")];
     fill(this.body, part ? part.element : this.texts());
     if (part) this.refresh().then(() => part.show());
-    else if (!this.text.document) this.openFirst();
-    else this.text.draw();
+    else this.drawText();
+  }
+
+  drawText() {
+    const { document, wanted } = this.text;
+    if (wanted && wanted !== document?.id) this.open(wanted);
+    else if (document) this.text.draw();
+    else this.openFirst();
   }
 
   drawBar() {
@@ -160,12 +167,12 @@ class AnnotateView {
   }
 
   async setName(name) {
-    await this.text.saving; // under the name of whoever made the change
+    if (!(await this.text.close())) return; // saved under the name of whoever made the change
     this.name = name;
     keep("localStorage", KEY, name || null);
-    this.text.document = null;
     await this.refresh(true);
     this.draw();
+    find("#annotator")?.focus();
   }
 
   texts() {
@@ -183,41 +190,48 @@ class AnnotateView {
     else this.drawNothing();
   }
 
-  drawNothing() {
+  async drawNothing() {
+    if (!(await this.text.close())) return;
     const isEmpty = this.project.documents === 0;
     const words = isEmpty ? "This project has no texts yet." : "Nothing is open for you here. Well done.";
     const ways = [
       isEmpty && h("a", { class: "button main", href: "#annotate/files" }, "Add texts"),
       !isEmpty && h("a", { class: "button main", href: "#annotate/train" }, "Train the model"),
     ];
-    this.text.document = null;
+    const hadFocus = this.work.contains(window.document.activeElement);
     fill(this.work, h("div", { class: "empty" }, h("p", {}, words), ways));
+    if (hadFocus) this.work.focus({ preventScroll: true });
   }
 
   async open(id) {
     try {
       if (!(await this.text.open(id))) return;
-      fill(this.work, this.text.element);
+      showError(this.error, null);
+      if (!this.work.contains(this.text.element)) fill(this.work, this.text.element);
       this.text.draw();
       this.text.frame.focus({ preventScroll: true });
       this.queue.setCurrent(id);
     } catch (error) {
-      showError(this.error, error);
+      if (this.text.wanted === id) showError(this.error, error);
     }
   }
 
   /** Open a text named elsewhere (in the table of disagreements). */
   async openFrom(id) {
+    this.text.wanted = id; // and no other, when the texts are shown
+    const shown = new Promise((resolve) => addEventListener("hashchange", resolve, { once: true }));
     location.hash = "#annotate";
+    await shown;
     await this.open(id);
   }
 
-  /** After a text that was done or skipped: the next open one. */
+  /** After a text that was done or skipped: the next open one, unless the user asked for one meanwhile. */
   async next(document) {
     say(`${document.name ?? document.id}: ${document.state}.`);
     await this.refresh(true);
+    if (this.text.wanted !== document.id) return;
     const following = this.queue.documents.find(({ id, state }) => id !== document.id && state === "open");
     if (following) await this.open(following.id);
-    else this.drawNothing();
+    else await this.drawNothing();
   }
 }

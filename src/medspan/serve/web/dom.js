@@ -47,6 +47,21 @@ export function fill(element, ...children) {
   return element;
 }
 
+const FOCUSABLE = "a[href], button:not(:disabled), input:not(:disabled), select, textarea, summary, [tabindex='0']";
+const nameOf = (element) => element.getAttribute("aria-label") ?? element.textContent;
+
+/** Replace all children; the focus stays on what has the same name, else at the same place. */
+export function refill(element, ...children) {
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  const place = focused && [...element.querySelectorAll(FOCUSABLE)].indexOf(focused);
+  fill(element, ...children);
+  if (!focused || focused === element) return element;
+  const all = [...element.querySelectorAll(FOCUSABLE)];
+  const same = all.find((one) => one.tagName === focused.tagName && nameOf(one) === nameOf(focused));
+  (same ?? all[Math.min(Math.max(place, 0), all.length - 1)])?.focus({ preventScroll: true });
+  return element;
+}
+
 /** @param {string} selector */
 export const find = (selector, root = document) => root.querySelector(selector);
 
