@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from page_annotating import TEXTS, WORK, begin, clear, eventually, marks, opened, saved, write
 from page_browser import WIDE, Watched, asked, held, refused
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Dialog, Route
+    from playwright.sync_api import Browser, Dialog, Page, Route
 
     from live_service import Live
 
@@ -232,3 +233,57 @@ def test_leaving_the_page_is_asked_about_while_something_is_not_saved(annotator:
     assert kinds == ["beforeunload"]
     page.get_by_role("button", name="Save again").click()
     expect(page.locator("#view-annotate .text-pane .error")).to_be_hidden()
+
+
+def listed(page: Page) -> list[str]:
+    return page.locator("#view-annotate .document .name").all_inner_texts()
+
+
+def test_the_list_is_that_of_the_last_question(annotator: Watched) -> None:
+    page = annotator.page
+    show = page.get_by_label("Show")
+    late: list[Route] = []
+    pattern = "**/v1/project/documents?*state=done*"
+    page.route(pattern, lambda route: late.append(route))  # noqa: PLW0108 - Playwright marks the function
+    show.select_option("done")
+    asked(page, late)
+    show.select_option("all")
+    expect(page.locator("#view-annotate .document")).to_have_count(3)
+    with suppress(Error):  # it was given up
+        late[0].fulfill(json={"documents": [], "total": 0})
+    opened(page, "one")
+    assert len(listed(page)) == 3
+    page.unroute_all()
+    annotator.allowed = ("status of 500",)
+    with refused(page, "**/v1/project/documents?*"):
+        show.select_option("skipped")
+        error = page.locator("#view-annotate > .stack > .error")
+        expect(error).to_contain_text("it is refused")
+    error.get_by_role("button", name="Try again").click()
+    expect(page.locator("#view-annotate .document")).to_have_count(0)
+    expect(error).to_be_hidden()
+
+
+def test_a_service_that_was_away_is_asked_again(browser: Browser, service: Live) -> None:
+    with browser.new_context(viewport=WIDE) as context:
+        watched = Watched(context.new_page(), service.url)
+        watched.allowed = ("ERR_CONNECTION_REFUSED",)
+        page = watched.page
+        again = page.get_by_role("button", name="Try again")
+        with refused(page, "**/v1/project**", 0):
+            watched.open("annotate")
+            expect(page.locator("#view-annotate .error").first).to_contain_text("does not answer")
+        again.click()
+        with refused(page, "**/v1/project/documents?*", 0):
+            page.fill("#annotator", "patient")
+            page.keyboard.press("Enter")
+            expect(again).to_be_visible()
+            expect(page.locator("#view-annotate")).not_to_contain_text("Nothing is open for you")
+        with refused(page, "**/v1/project/documents/*", 0):
+            again.click()
+            expect(page.locator("#view-annotate .document")).to_have_count(3)
+            expect(again).to_be_visible()
+        again.click()
+        page.locator(f"{WORK} mark.entity").first.wait_for()
+        expect(again).to_be_hidden()
+        watched.check()

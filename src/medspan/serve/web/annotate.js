@@ -29,6 +29,8 @@ class AnnotateView {
     this.store = store;
     this.name = kept("localStorage", KEY) ?? "";
     this.project = null;
+    /** How often the project was asked for, and which of the answers is shown. */
+    this.turns = { asked: 0, taken: 0 };
     this.error = errorBox();
     this.bar = h("div", { class: "row head" });
     this.body = h("div", {});
@@ -42,7 +44,7 @@ class AnnotateView {
     this.queue = new Queue({
       annotator: () => this.name,
       open: (id) => this.open(id),
-      files: "#annotate/files",
+      failed: (error, again) => showError(this.error, error, again),
     });
     this.work = h("div", { class: "pane text-pane", tabindex: -1 });
     this.parts = {
@@ -66,13 +68,18 @@ class AnnotateView {
 
   /** Read the project again; with `isQueue` the list of texts too. */
   async refresh(isQueue = false) {
+    const turn = (this.turns.asked += 1);
     try {
-      this.project = await readProject();
-      showError(this.error, null);
+      const project = await readProject();
+      if (turn > this.turns.taken) {
+        this.turns.taken = turn;
+        this.project = project;
+      }
       if (isQueue && this.name) await this.queue.load();
+      showError(this.error, null);
       this.drawBar();
     } catch (error) {
-      showError(this.error, error);
+      showError(this.error, error, () => this.start());
     }
   }
 
@@ -187,7 +194,7 @@ class AnnotateView {
   openFirst() {
     const [first] = this.queue.documents;
     if (first) this.open(first.id);
-    else this.drawNothing();
+    else if (this.queue.isLoaded) this.drawNothing();
   }
 
   async drawNothing() {
@@ -212,7 +219,7 @@ class AnnotateView {
       this.text.frame.focus({ preventScroll: true });
       this.queue.setCurrent(id);
     } catch (error) {
-      if (this.text.wanted === id) showError(this.error, error);
+      if (this.text.wanted === id) showError(this.error, error, () => this.open(id));
     }
   }
 
