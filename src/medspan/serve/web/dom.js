@@ -58,7 +58,7 @@ export function refill(element, ...children) {
   if (!focused || focused === element) return element;
   const all = [...element.querySelectorAll(FOCUSABLE)];
   const same = all.find((one) => one.tagName === focused.tagName && nameOf(one) === nameOf(focused));
-  (same ?? all[Math.min(Math.max(place, 0), all.length - 1)])?.focus({ preventScroll: true });
+  (same ?? all[Math.min(Math.max(place, 0), all.length - 1)] ?? element).focus({ preventScroll: true });
   return element;
 }
 
