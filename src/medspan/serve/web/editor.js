@@ -36,6 +36,14 @@ export function foldedEditor(store) {
   );
 }
 
+/** Fold it, as there is a result to see; not under the hands of somebody who types in it. */
+export function fold(editor) {
+  if (editor.querySelector("textarea") === document.activeElement) return;
+  const hadFocus = editor.contains(document.activeElement);
+  editor.open = false;
+  if (hadFocus) editor.querySelector("summary").focus();
+}
+
 function toolbar(store) {
   const file = h("input", {
     type: "file",

@@ -32,6 +32,7 @@ export class TextView {
 
   /** Draw a text. @param {{text: string, entities: any[], sections?: any[]}} document */
   draw({ text, entities, sections = [] }) {
+    const focused = this.options.isWalked === false ? null : this.#focused();
     this.text = text;
     this.entities = entities;
     this.starts.clear();
@@ -43,6 +44,21 @@ export class TextView {
       layoutOf(text, entities, sections).map((node) => this.#node(node)),
     );
     this.#setStop(this.marks.flat()[0]);
+    if (focused) this.#focusAgain(focused);
+  }
+
+  /** The entity whose mark has the focus. */
+  #focused() {
+    const index = this.root.contains(document.activeElement) ? document.activeElement.dataset.index : undefined;
+    return index === undefined ? null : this.entities[index];
+  }
+
+  /** The mark of the same place, where it is found again. */
+  #focusAgain({ start, end, label }) {
+    const index = this.entities.findIndex(
+      (one) => one.start === start && one.end === end && one.label === label,
+    );
+    this.markOf(index)?.focus({ preventScroll: true });
   }
 
   /** The first mark of an entity. */
