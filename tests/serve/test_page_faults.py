@@ -10,6 +10,10 @@ from playwright.sync_api import expect
 from page_browser import asked, held, refused
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Page, Route
+
     from page_browser import Watched
 
 ANNOTATE, DEIDENTIFY = "**/v1/annotate*", "**/v1/deidentify"
@@ -134,3 +138,136 @@ def test_the_focus_stays_where_it_is_when_an_answer_comes(watched: Watched) -> N
         disease.focus()
     page.locator("#view-read mark.entity", has_text="Fever").wait_for()
     expect(disease).to_be_focused()
+
+
+BROKEN_FILES = """() => { const given = new DataTransfer();
+    const add = (content, name) => given.items.add(new File([content], name));
+    add("He has asthma.", "a.txt"); add("", "empty.txt"); add(new Uint8Array([0xff, 0xfe, 0x41, 0]), "utf16.txt");
+    add(new Uint8Array([0x89, 0x50, 0, 0x0d]), "scan.png"); add("a\\0b", "zero.txt");
+    add(new Uint8Array([0x46, 0xfc, 0x72]), "latin1.txt"); add("Fever. ".repeat(40), "long.txt");
+    add("gone", "gone.txt");
+    const real = File.prototype.arrayBuffer;
+    File.prototype.arrayBuffer = function () {
+        return this.name === "gone.txt" ? Promise.reject(new DOMException("", "NotReadableError")) : real.call(this);
+    };
+    return given; }"""
+
+
+def limited(page: Page, **limits: int) -> None:
+    """A service with other limits."""
+
+    def told(route: Route) -> None:
+        found = route.fetch().json()
+        route.fulfill(json={**found, "limits": {**found["limits"], **limits}})
+
+    page.route("**/v1/models", told)
+
+
+def test_files_that_are_no_texts_are_listed_and_the_others_go_on(watched: Watched) -> None:
+    limited(watched.page, characters=200)
+    page = watched.open("files")
+    transfer = page.evaluate_handle(BROKEN_FILES)
+    page.dispatch_event("#view-files .drop", "drop", {"dataTransfer": transfer})
+    bad = page.locator("#view-files .bad tbody tr")
+    expect(bad).to_have_count(6)
+    expect(bad.filter(has_text="empty")).to_contain_text("the document is empty")
+    expect(bad.filter(has_text="gone.txt")).to_contain_text("cannot be read")
+    expect(bad.filter(has_text="UTF-8")).to_have_count(3)
+    expect(bad.filter(has_text="long")).to_contain_text("more than 200 characters")
+    expect(page.locator("#view-files .summary")).to_contain_text("1 of 1 document")
+    expect(page.locator("#view-files .summary")).to_contain_text("1 file of other kinds")
+    expect(page.locator("#status")).to_have_text("Done: 1 document annotated, 6 not.")
+
+
+def test_a_folder_without_a_text_is_told(watched: Watched, tmp_path: Path) -> None:
+    page = watched.open("files")
+    (tmp_path / "scan.png").write_bytes(b"\x89PNG")
+    page.locator("#view-files input[webkitdirectory]").set_input_files(tmp_path)
+    expect(page.locator("#view-files .summary")).to_contain_text("1 file of other kinds left out")
+
+
+def notes(path: Path, count: int) -> list[Path]:
+    files = [path / f"{number:03}.txt" for number in range(count)]
+    for file in files:
+        file.write_text(f"Case {file.stem}: asthma.", encoding="utf-8")
+    return files
+
+
+def test_a_job_that_broke_off_is_gone_on_with(watched: Watched, tmp_path: Path) -> None:
+    watched.allowed = ("ERR_CONNECTION_REFUSED",)
+    page = watched.open("files")
+    told, summary = page.locator("#status"), page.locator("#view-files .summary")
+    sent: list[Route] = []
+
+    def cut(route: Route) -> None:
+        sent.append(route)
+        if len(sent) == 1:
+            route.fallback()
+        elif len(sent) == 2:
+            lines = route.fetch().text().splitlines()
+            route.fulfill(body="\n".join(lines[:3]), content_type="application/x-ndjson")
+        else:
+            route.abort("connectionrefused")
+
+    page.route(ANNOTATE, cut)
+    page.locator("#view-files input[type=file]").first.set_input_files(notes(tmp_path, 80))
+    expect(told).to_have_text("Broken off: 35 documents annotated, 0 not.")
+    expect(page.locator("#view-files .error")).to_contain_text("ended too early")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#view-files .error")).to_contain_text("does not answer")
+    page.unroute(ANNOTATE, cut)
+    page.get_by_role("button", name="Go on").click()
+    expect(told).to_have_text("Done: 80 documents annotated, 0 not.")
+    expect(summary).to_contain_text("80 of 80 documents")
+    expect(page.locator("#view-files .error")).to_be_hidden()
+    expect(page.get_by_role("button", name="Go on")).to_be_hidden()
+
+
+def test_one_document_that_is_refused_does_not_stop_the_others(watched: Watched, tmp_path: Path) -> None:
+    watched.allowed = ("status of 413",)
+    page = watched.open("files")
+
+    def refuse(route: Route) -> None:
+        if "Case 001" in (route.request.post_data or ""):
+            problem = {"title": "Too large", "status": 413, "detail": "it is too large"}
+            route.fulfill(status=413, json=problem)
+        else:
+            route.fallback()
+
+    page.route(ANNOTATE, refuse)
+    page.locator("#view-files input[type=file]").first.set_input_files(notes(tmp_path, 3))
+    expect(page.locator("#status")).to_have_text("Done: 2 documents annotated, 1 not.")
+    expect(page.locator("#view-files .bad tbody")).to_contain_text("001")
+    expect(page.locator("#view-files .bad tbody")).to_contain_text("it is too large")
+
+
+def test_files_are_annotated_without_a_stage_where_none_is_chosen(watched: Watched, tmp_path: Path) -> None:
+    page = watched.open("files")
+    for box in page.locator("#view-files .settings input[type=checkbox]").all():
+        box.uncheck()
+    with page.expect_request(ANNOTATE) as asked_for:
+        page.locator("#view-files input[type=file]").first.set_input_files(notes(tmp_path, 1))
+    assert "stages=" in asked_for.value.url
+    with page.expect_download() as download:
+        page.get_by_role("button", name="JSONL", exact=True).click()
+    document = download.value.path().read_text(encoding="utf-8")
+    assert "assertion" not in document
+
+
+def test_a_file_that_is_no_text_is_not_opened(watched: Watched) -> None:
+    page = watched.open("read")
+    page.fill("#view-read textarea", "He has asthma.")
+    page.locator("#view-read input[type=file]").set_input_files(
+        {"name": "scan.txt", "mimeType": "text/plain", "buffer": b"\xff\xfe\x00"}
+    )
+    expect(page.locator("#status")).to_have_text("scan.txt was not opened: it is not text in UTF-8.")
+    expect(page.locator("#view-read textarea")).to_have_value("He has asthma.")
+
+
+def test_a_file_dropped_beside_the_box_does_not_take_the_page_away(watched: Watched) -> None:
+    page = watched.open("files")
+    assert page.evaluate(
+        """() => { const dataTransfer = new DataTransfer(); dataTransfer.items.add(new File(["a"], "a.txt"));
+        return ["dragover", "drop"].map((name) => document.querySelector("footer").dispatchEvent(
+            new DragEvent(name, {dataTransfer, bubbles: true, cancelable: true}))); }"""
+    ) == [False, False], "the browser is told to leave it"
