@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from playwright.sync_api import Error, expect
 
@@ -12,6 +14,8 @@ from page_annotating import TEXTS, WORK, begin, clear, eventually, marks, opened
 from page_browser import WIDE, Watched, asked, held, refused
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Browser, Dialog, Page, Route
 
     from live_service import Live
@@ -362,3 +366,58 @@ def test_a_run_that_goes_on_takes_nothing_from_under_the_hands(annotator: Watche
     trained.run = {**RUN, "curve": [{"epoch": n, "loss": 1.0, "dev": 0.5} for n in (1, 2)]}
     expect(page.locator("circle.dev")).to_have_count(2)
     assert stop.evaluate("(one) => one.isConnected"), "a press that lasts is a press on the same button"
+
+
+def test_labels_that_are_typed_stay_and_take_none_of_another_window_away(annotator: Watched) -> None:
+    page = annotator.page
+    before = httpx.get(f"{annotator.url}/v1/project", trust_env=False).json()["labels"]
+    box = page.get_by_label("Labels, one a line")
+    with held(page, "**/v1/project", "GET") as waiting:
+        annotator.open("annotate/files")
+        asked(page, waiting)
+    expect(box).to_have_value("\n".join(before))
+    with held(page, "**/v1/project", "GET") as waiting:
+        page.get_by_role("link", name="Texts", exact=True).click()
+        page.get_by_role("link", name="Files and labels").click()
+        asked(page, waiting)
+        box.focus()
+        page.keyboard.press("Control+End")
+        page.keyboard.type("\nSign")
+    page.keyboard.type("al")
+    expect(box).to_have_value("\n".join([*before, "Signal"]))
+    both = [*before, "Event"]
+    assert httpx.patch(f"{annotator.url}/v1/project", json={"labels": both}, trust_env=False).is_success
+    save = page.get_by_role("button", name="Save labels")
+    save.click()
+    error = page.locator("#view-annotate .error", has_text="in another window")
+    expect(error).to_contain_text("Event")
+    box.fill("\n".join([*both, "Signal"]))
+    save.click()
+    expect(page.locator("#status")).to_have_text("The labels are saved.")
+    httpx.patch(f"{annotator.url}/v1/project", json={"labels": before}, trust_env=False)
+
+
+def test_texts_added_before_it_broke_off_are_told(annotator: Watched, tmp_path: Path) -> None:
+    annotator.allowed = ("status of 500",)
+    page = annotator.page
+    annotator.open("annotate/files")
+    rows = [json.dumps({"id": f"r{n}", "text": f"Row {n} has fever."}) for n in range(60)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe")
+    sent: list[Route] = []
+
+    def once(route: Route) -> None:
+        sent.append(route)
+        if len(sent) == 1:
+            route.fallback()
+        else:
+            route.fulfill(status=500, json={"title": "Refused", "status": 500, "detail": "it is refused"})
+
+    page.route("**/v1/project/documents", once)
+    page.locator("#view-annotate input[type=file]").set_input_files(
+        [tmp_path / "rows.jsonl", tmp_path / "bad.txt"]
+    )
+    part = page.get_by_role("region", name="Add texts")
+    expect(part).to_contain_text("50 texts added, 10 documents not sent, 1 could not be read (bad.txt")
+    expect(page.locator("#view-annotate .error", has_text="it is refused")).to_be_visible()
+    expect(page.locator("#view-annotate .head").first).to_contain_text("53 texts done")
