@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -271,3 +272,17 @@ def test_a_file_dropped_beside_the_box_does_not_take_the_page_away(watched: Watc
         return ["dragover", "drop"].map((name) => document.querySelector("footer").dispatchEvent(
             new DragEvent(name, {dataTransfer, bubbles: true, cancelable: true}))); }"""
     ) == [False, False], "the browser is told to leave it"
+
+
+def test_arrow_keys_on_a_list_that_acts_choose_nothing_yet(watched: Watched) -> None:
+    page = watched.open("read")
+    box = page.locator("#view-read textarea")
+    box.fill("He has asthma.")
+    page.locator("#view-read .tools select").focus()
+    for key in ("ArrowDown", "Escape", "a", "Escape"):
+        page.keyboard.press(key)
+    expect(box).to_have_value("He has asthma.")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(box).to_have_value(re.compile("CHIEF COMPLAINT"))

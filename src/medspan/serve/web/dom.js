@@ -114,6 +114,27 @@ export function checkbox(words, isOn, onchange, given = {}) {
   return h("label", { class: "check" }, input, h("span", {}, words));
 }
 
+/**
+ * A list of which a choice acts at once, and stands at its first line again. Arrow keys and letters open it: on
+ * a closed list they would be choices.
+ * @param {(value: string) => void} act
+ */
+export function actionList(words, first, choices, act) {
+  const field = select(words, [["", first], ...choices], "", (value) => {
+    list.value = "";
+    if (value) act(value);
+  });
+  const list = field.querySelector("select");
+  list.addEventListener("keydown", (event) => {
+    const isMove = /^(Arrow|Page|Home|End)/.test(event.key) || (event.key.length === 1 && event.key !== " ");
+    if (!isMove || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    list.showPicker?.();
+  });
+  field.classList.add("bare");
+  return field;
+}
+
 /** A list to choose from. @param {(string | [string, string])[]} choices */
 export function select(words, choices, chosen, onchange) {
   const options = choices.map((choice) => {

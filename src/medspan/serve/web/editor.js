@@ -1,6 +1,6 @@
 /** The box for the text, which the views share: paste, drop or open a file, or take an invented example. */
 
-import { h, select } from "./dom.js";
+import { actionList, h } from "./dom.js";
 import { EXAMPLES } from "./examples.js";
 import { textOf } from "./file-reading.js";
 import { say } from "./notices.js";
@@ -61,13 +61,10 @@ function toolbar(store) {
     file.value = "";
     if (chosen) await open(store, chosen);
   };
-  const choices = [["", "Example …"], ...EXAMPLES.map(({ name }) => [name, name])];
-  const examples = select("Example", choices, "", (name) => {
-    const found = EXAMPLES.find((example) => example.name === name);
-    if (found) store.set({ text: found.text });
-    examples.querySelector("select").value = "";
-  });
-  examples.classList.add("bare");
+  const names = EXAMPLES.map(({ name }) => [name, name]);
+  const examples = actionList("Example", "Example …", names, (name) =>
+    store.set({ text: EXAMPLES.find((example) => example.name === name).text }),
+  );
   return h(
     "div",
     { class: "row tools" },
