@@ -397,3 +397,9 @@ test("an answer that is cut off is told as one", async () => {
   });
   await answered(cut, () => assert.rejects(call("/a"), /cut off/));
 });
+
+test("long texts are compared as fast as they are drawn", { timeout: 20_000 }, () => {
+  const many = (label) => Array.from({ length: 20_000 }, (_, place) => mark(place * 9, place * 9 + 5, label));
+  assert.equal(countsOf(differences(many("A"), many("A"))).same, 20_000);
+  assert.equal(countsOf(differences(many("A"), many("B"))).label, 20_000);
+});

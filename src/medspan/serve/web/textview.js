@@ -38,7 +38,7 @@ export class TextView {
     this.starts.clear();
     this.marks = entities.map(() => []);
     this.levels = levelsOf(entities);
-    setStyle(this.root, { "--levels": Math.max(0, ...this.levels) });
+    setStyle(this.root, { "--levels": this.levels.reduce((most, level) => Math.max(most, level), 0) });
     fill(
       this.root,
       layoutOf(text, entities, sections).map((node) => this.#node(node)),
