@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -421,3 +422,15 @@ def test_texts_added_before_it_broke_off_are_told(annotator: Watched, tmp_path: 
     expect(part).to_contain_text("50 texts added, 10 documents not sent, 1 could not be read (bad.txt")
     expect(page.locator("#view-annotate .error", has_text="it is refused")).to_be_visible()
     expect(page.locator("#view-annotate .head").first).to_contain_text("53 texts done")
+
+
+def test_an_agreement_that_could_not_be_read_is_read_again(annotator: Watched) -> None:
+    annotator.allowed = ("status of 500",)
+    page = annotator.page
+    error = page.get_by_role("region", name="Agreement").locator(".error")
+    with refused(page, "**/v1/project/agreement*"):
+        annotator.open("annotate/agreement")
+        expect(error).to_contain_text("it is refused")
+    error.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("region", name="Agreement")).to_contain_text(re.compile("two people|ada and bob"))
+    expect(error).to_be_hidden()
