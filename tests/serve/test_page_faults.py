@@ -286,3 +286,32 @@ def test_arrow_keys_on_a_list_that_acts_choose_nothing_yet(watched: Watched) -> 
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(box).to_have_value(re.compile("CHIEF COMPLAINT"))
+
+
+def test_words_that_run_from_right_to_left_keep_apart_from_their_label(watched: Watched) -> None:
+    page = watched.open("read")
+    entity = {"id": "T1", "label": "Disease", "start": 0, "end": 7, "score": 0.5}
+    answer = {"documents": [{"id": "text", "entities": [entity]}], "model": "default", "errors": []}
+    page.route(ANNOTATE, lambda route: route.fulfill(json=answer))
+    for text, side in (("כאב ראש", "left"), ("asthma.", "right")):
+        page.fill("#view-read textarea", text)
+        mark = page.locator("#view-read .stage mark.entity", has_text=text)
+        gap = mark.evaluate(
+            """(mark, side) => { const range = document.createRange(); range.selectNode(mark.firstChild);
+            const [words, label] = [range, mark.querySelector("b")].map((one) => one.getBoundingClientRect());
+            return side === "left" ? words.left - label.right : label.left - words.right; }""",
+            side,
+        )
+        assert gap > 2, text
+
+
+def test_paper_holds_no_boxes_and_buttons(watched: Watched) -> None:
+    for view in ("deid", "compare"):
+        page = watched.open(view)
+        page.locator(f"#view-{view} textarea").fill(VANCE)
+        page.locator(f"#view-{view} .text", has_text="asthma").first.wait_for()
+        page.emulate_media(media="print")
+        expect(page.locator(f"#view-{view} .text").first).to_be_visible()
+        expect(page.locator(f"#view-{view} .giver")).to_be_hidden()
+        page.emulate_media(media="screen")
+        page.reload()

@@ -298,6 +298,7 @@ export class AnnotatedText {
     }
     showError(this.error, error);
     if (!this.saving.unsaved) return;
+    say("Not saved.");
     const button = (name, act) => h("button", { type: "button", onclick: act }, name);
     const drop = button("Drop the change", () => this.drop());
     this.error.append(h("div", { class: "row" }, button("Save again", () => this.again()), drop));
