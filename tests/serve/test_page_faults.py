@@ -315,3 +315,15 @@ def test_paper_holds_no_boxes_and_buttons(watched: Watched) -> None:
         expect(page.locator(f"#view-{view} .giver")).to_be_hidden()
         page.emulate_media(media="screen")
         page.reload()
+
+
+def test_a_text_with_many_marks_is_drawn_in_time(watched: Watched) -> None:
+    page = watched.open("read")
+    entities = [{"id": f"T{n}", "label": "Disease", "start": n * 7, "end": n * 7 + 6} for n in range(60_000)]
+    answer = {"documents": [{"id": "text", "entities": entities}], "model": "default", "errors": []}
+    page.route(ANNOTATE, lambda route: route.fulfill(json=answer))
+    page.fill("#view-read textarea", "asthma " * 60_000)
+    expect(page.locator("#view-read .summary")).to_contain_text(
+        "60,000 entities"
+    )  # each mark looked at all: a minute
+    expect(page.locator("#view-read .stage mark.entity")).to_have_count(60_000)

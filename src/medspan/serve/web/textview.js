@@ -39,10 +39,14 @@ export class TextView {
     this.marks = entities.map(() => []);
     this.levels = levelsOf(entities);
     setStyle(this.root, { "--levels": this.levels.reduce((most, level) => Math.max(most, level), 0) });
+    // The browser looks for the direction anew with every child it gets: with thousands it takes seconds.
+    const dir = this.root.getAttribute("dir");
+    this.root.removeAttribute("dir");
     fill(
       this.root,
       layoutOf(text, entities, sections).map((node) => this.#node(node)),
     );
+    if (dir) this.root.setAttribute("dir", dir);
     this.#setStop(this.marks.flat()[0]);
     if (focused) this.#focusAgain(focused);
   }
