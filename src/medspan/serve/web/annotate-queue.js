@@ -26,6 +26,7 @@ export class Queue {
     this.documents = [];
     this.total = 0;
     this.isLoaded = false;
+    this.drawn = null;
     this.run = latest();
     this.current = null;
     this.list = h("ol", { class: "documents" });
@@ -83,7 +84,11 @@ export class Queue {
     this.draw();
   }
 
+  /** Draw what differs: a text that is drawn anew under a pointer is not clicked. */
   draw() {
+    const drawn = JSON.stringify([this.documents, this.total, this.current]);
+    if (drawn === this.drawn) return;
+    this.drawn = drawn;
     this.told.textContent = counted(this.total, "text");
     const more =
       this.total > this.documents.length &&

@@ -27,6 +27,7 @@ export class AnnotatedText {
     this.owner = owner;
     this.document = null;
     this.wanted = null;
+    this.readings = 0;
     this.marks = [];
     this.chosen = null;
     this.isWhole = true;
@@ -89,12 +90,23 @@ export class AnnotatedText {
     const isHere = id === this.document?.id;
     if (isHere) this.frame.focus({ preventScroll: true }); // keys work while it is read again
     if (!isHere || this.document.from === "model") {
-      const document = await this.read(id);
+      const document = await this.busy(() => this.read(id));
       if (this.wanted !== id || !(document || isHere)) return false;
       if (document) this.take(document);
     }
     this.frame.focus({ preventScroll: true });
     return true;
+  }
+
+  async busy(act) {
+    this.readings += 1;
+    this.frame.setAttribute("aria-busy", "true");
+    try {
+      return await act();
+    } finally {
+      this.readings -= 1;
+      if (!this.readings) this.frame.removeAttribute("aria-busy");
+    }
   }
 
   /** Read a document when all changes are saved; null where one is not, or was made while it was read. */
@@ -125,7 +137,7 @@ export class AnnotatedText {
     const isOther = document.id !== this.document?.id;
     this.document = document;
     this.marks = document.entities.map((entity) => ({ ...entity, isSuggested: document.from === "model" }));
-    this.chosen = null;
+    this.chosen = (!isOther && this.chosen && this.marks.find((mark) => isSame(mark, this.chosen))) || null;
     this.saving.begin(document.state);
     if (isOther) this.cursor.clear(document.text);
     this.draw();

@@ -32,7 +32,7 @@ class AnnotateView {
     /** How often the project was asked for, and which of the answers is shown. */
     this.turns = { asked: 0, taken: 0 };
     this.error = errorBox();
-    this.bar = h("div", { class: "row head" });
+    this.bar = this.createBar();
     this.body = h("div", {});
     this.element = h("div", { class: "stack annotate" }, this.bar, this.error, this.body);
     this.text = new AnnotatedText({
@@ -104,40 +104,30 @@ class AnnotateView {
   }
 
   drawBar() {
-    const current = this.store.get("part");
-    const links = PARTS.map(([part, title]) =>
-      h(
-        "a",
-        { href: `#annotate${part && `/${part}`}`, "aria-current": part === current ? "page" : null },
-        title,
-      ),
-    );
+    for (const [part, link] of this.links) {
+      if (part === this.store.get("part")) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    this.who.hidden = !this.name;
     const own = this.project.annotators.find(({ name }) => name === this.name);
     const done = own?.done ?? 0;
-    const who = this.name && [
-      h(
-        "span",
-        { class: "quiet small number" },
-        `${done} of ${counted(this.project.documents, "text")} done`,
-      ),
-      h("progress", {
-        class: "short",
-        max: Math.max(1, this.project.documents),
-        value: done,
-        "aria-label": "Texts done",
-      }),
-      h(
-        "button",
-        { type: "button", class: "quiet-button", onclick: () => this.setName("") },
-        `${this.name} (change)`,
-      ),
-    ];
-    fill(
-      this.bar,
-      h("nav", { class: "subtabs", "aria-label": "Parts of the project" }, links),
-      h("span", { class: "push" }),
-      who || null,
+    this.doneWords.textContent = `${done} of ${counted(this.project.documents, "text")} done`;
+    this.doneBar.max = Math.max(1, this.project.documents);
+    this.doneBar.value = done;
+    this.change.textContent = `${this.name} (change)`;
+  }
+
+  /** The parts, how much is done, and by whom: drawn once, so that nothing moves away under a pointer. */
+  createBar() {
+    this.links = new Map(
+      PARTS.map(([part, title]) => [part, h("a", { href: `#annotate${part && `/${part}`}` }, title)]),
     );
+    this.doneWords = h("span", { class: "quiet small number" });
+    this.doneBar = h("progress", { class: "short", "aria-label": "Texts done" });
+    this.change = h("button", { type: "button", class: "quiet-button", onclick: () => this.setName("") });
+    this.who = h("div", { class: "row", hidden: true }, this.doneWords, this.doneBar, this.change);
+    const nav = h("nav", { class: "subtabs", "aria-label": "Parts of the project" }, [...this.links.values()]);
+    return h("div", { class: "row head" }, nav, h("span", { class: "push" }), this.who);
   }
 
   nameForm() {
