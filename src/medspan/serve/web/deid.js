@@ -27,7 +27,6 @@ class DeidView {
     this.body = h("div", {});
     this.given = this.side();
     this.renewed = this.side();
-    this.scrolling = null;
     /** The last question, and the one whose answer is drawn, as JSON. */
     this.asked = null;
     this.drawn = null;
@@ -87,18 +86,18 @@ class DeidView {
       onShow: (mark, index) => this.show(view, index),
       onHide: () => this.hide(),
     });
-    return { text, view, frame: h("div", { class: "scrolled", tabindex: 0, role: "region" }, text) };
+    const frame = h("div", { class: "scrolled", tabindex: 0, role: "region" }, text);
+    return { text, view, frame, /** where it was scrolled to along with the other side */ followed: null };
   }
 
   /** Scroll the other side along; `column` says which height of a pair is this side's. */
   pair(own, other, column) {
     own.frame.addEventListener("scroll", () => {
-      if (this.scrolling === other.frame || !this.pairs) return;
-      this.scrolling = own.frame;
+      if (!this.pairs || own.frame.scrollTop === own.followed) return; // it was the other that was scrolled
+      own.followed = null;
       const pairs = column ? this.pairs().map(([a, b]) => [b, a]) : this.pairs();
       other.frame.scrollTop = mapped(pairs)(own.frame.scrollTop);
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => (this.scrolling = null), 120);
+      other.followed = other.frame.scrollTop;
     });
   }
 
