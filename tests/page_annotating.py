@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import httpx
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from page_browser import Watched
 
+_SECONDS = 60
 TEXTS = {
     "one": "He has asthma and gout 😀 today.",
     "two": "Lithium was given for mania.",
@@ -23,12 +25,13 @@ def begin(watched: Watched, name: str) -> None:
     page = watched.open("annotate")
     page.fill("#annotator", name)
     page.keyboard.press("Enter")
-    page.locator(f"{WORK} .text").wait_for()
+    page.locator(f"{WORK}:not([aria-busy]) .text").wait_for()
 
 
 def opened(page: Page, name: str) -> Page:
     page.locator("#view-annotate button.document", has_text=TEXTS[name][:10]).click()
     page.locator("#view-annotate .text-pane h2", has_text=name).wait_for()
+    page.locator(f"{WORK}:not([aria-busy])").wait_for()  # a text that is shown is read again
     return page
 
 
@@ -43,7 +46,7 @@ def marks(page: Page) -> list[str]:
 def saved(watched: Watched, name: str) -> dict[str, object]:
     """What the service holds of a text for this annotator."""
     who = watched.page.evaluate("localStorage.getItem('medspan-annotator')")
-    with httpx.Client(base_url=watched.url, trust_env=False) as client:
+    with httpx.Client(base_url=watched.url, trust_env=False, timeout=_SECONDS) as client:
         listed = client.get("/v1/project/documents", params={"annotator": who, "state": "all"}).json()[
             "documents"
         ]
@@ -53,7 +56,8 @@ def saved(watched: Watched, name: str) -> dict[str, object]:
 
 def eventually(watched: Watched, name: str, wanted: list[str]) -> dict[str, object]:
     """Wait until the service holds these marks."""
-    for _ in range(50):
+    ends = time.monotonic() + _SECONDS
+    while time.monotonic() < ends:
         document = saved(watched, name)
         text = TEXTS[name]
         held = [f"{one['label']}:{text[one['start'] : one['end']]}" for one in document["entities"]]
@@ -82,4 +86,5 @@ def write(
     who = who or watched.page.evaluate("localStorage.getItem('medspan-annotator')")
     body = {"entities": entities, "state": state, "revision": document["revision"]}
     path = f"{watched.url}/v1/project/documents/{document['id']}"
-    assert httpx.put(path, params={"annotator": who}, json=body, trust_env=False).is_success
+    answer = httpx.put(path, params={"annotator": who}, json=body, trust_env=False, timeout=_SECONDS)
+    assert answer.is_success, answer.text

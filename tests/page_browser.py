@@ -65,6 +65,8 @@ class Watched:
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._asked)
+        # The browser lets nothing past from now on: where that is switched on later, a request may slip by.
+        page.route("**/asked-for-by-nobody", lambda route: route.abort())
 
     def _heard(self, message: Any) -> None:
         if message.type in {"error", "warning"}:

@@ -40,7 +40,7 @@ def test_a_change_made_while_the_same_text_is_read_again_stands(annotator: Watch
     expect(suggested).not_to_have_count(0)
     count = suggested.count()
     with held(page, "**/v1/project/documents/*", "GET"):
-        opened(page, "one")
+        page.locator("#view-annotate button.document", has_text=TEXTS["one"][:10]).click()
         page.keyboard.press("a")
         expect(suggested).to_have_count(count - 1)
     eventually(annotator, "one", marks(page))
@@ -150,7 +150,7 @@ def test_another_window_is_noticed(annotator: Watched) -> None:
     page = opened(annotator.page, "two")
     document = saved(annotator, "two")
     who = page.evaluate("localStorage.getItem('medspan-annotator')")
-    with httpx.Client(base_url=annotator.url, trust_env=False) as client:
+    with httpx.Client(base_url=annotator.url, trust_env=False, timeout=60) as client:
         body = {
             "entities": [{"label": "Gene", "start": 0, "end": 7}],
             "state": "open",
@@ -219,12 +219,17 @@ def test_labels_are_changed(annotator: Watched) -> None:
 
 def test_agreement_of_two_annotators(annotator: Watched) -> None:
     page = annotator.page
-    listed = httpx.get(f"{annotator.url}/v1/project/documents", params={"limit": 50}, trust_env=False).json()
+    listed = httpx.get(
+        f"{annotator.url}/v1/project/documents", params={"limit": 50}, trust_env=False, timeout=60
+    ).json()
     number = next(one["id"] for one in listed["documents"] if one["name"] == "two")
     for who, label in (("ada", "Chemical"), ("bob", "Disease")):
         path = f"{annotator.url}/v1/project/documents/{number}"
         body = {"entities": [{"label": label, "start": 0, "end": 7}], "state": "done", "revision": 0}
-        assert httpx.put(path, params={"annotator": who}, json=body, trust_env=False).status_code == 200
+        assert (
+            httpx.put(path, params={"annotator": who}, json=body, trust_env=False, timeout=60).status_code
+            == 200
+        )
     annotator.open("annotate/agreement")
     part = page.get_by_role("region", name="Agreement")
     row = part.locator("tbody tr", has_text="ada and bob")
@@ -234,6 +239,14 @@ def test_agreement_of_two_annotators(annotator: Watched) -> None:
     annotator.shot("agreement-wide-light")
     wrong.get_by_role("button").click()
     page.locator("#view-annotate .text-pane h2", has_text="two").wait_for()
+
+
+PARTS = {
+    "": f"{WORK} mark.entity",
+    "agreement": "[aria-label=Agreement] :is(.empty, table)",
+    "train": ".train :is(.empty, #run-state)",
+    "files": "textarea[aria-label^=Labels]",
+}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -248,9 +261,9 @@ def test_axe_finds_no_serious_fault(
         begin(watched, "ada")
         opened(page, "one")
         page.keyboard.press("Control+ArrowRight")
-        for part in ("", "agreement", "train", "files"):
+        for part, ready in PARTS.items():
             watched.open(f"annotate/{part}" if part else "annotate")
-            page.wait_for_timeout(300)
+            page.locator(ready).first.wait_for()
             watched.shot(f"annotate-{part or 'text'}-{size['width']}-{scheme}")
             assert faults(page, axe) == [], part
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), part
@@ -312,8 +325,8 @@ def test_a_model_is_trained_watched_and_accepted(annotator: Watched, service: Li
     run.get_by_role("button", name="Accept the new model").click()
     page.get_by_role("dialog").get_by_role("button", name="Accept").click()
     expect(run.locator(".head")).to_contain_text("accepted")
-    offered = httpx.get(f"{annotator.url}/v1/models", trust_env=False).json()
-    name = httpx.get(f"{annotator.url}/v1/project", trust_env=False).json()["model"]
+    offered = httpx.get(f"{annotator.url}/v1/models", trust_env=False, timeout=60).json()
+    name = httpx.get(f"{annotator.url}/v1/project", trust_env=False, timeout=60).json()["model"]
     assert name != "default"
     assert name in [one["name"] for one in offered["models"]]
     assert offered["default"] == name
