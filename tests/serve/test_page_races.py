@@ -293,81 +293,6 @@ def test_a_service_that_was_away_is_asked_again(browser: Browser, service: Live)
         watched.check()
 
 
-RUN = {"number": 1, "state": "training", "sentences": 9, "held_back": 3, "accepted": False, "curve": []}
-
-
-class Trained:
-    """Answers of a project that trains, in the place of the service's."""
-
-    def __init__(self, page: Page) -> None:
-        self.run: dict[str, object] | None = None
-        self.looks: list[Route] = []
-        self.begun = 0
-        page.route("**/v1/project", self._project)
-        page.route("**/v1/project/train", self._train)
-
-    def _project(self, route: Route) -> None:
-        found = route.fetch().json()
-        route.fulfill(json={**found, "runs": [self.run] if self.run else []})
-
-    def _train(self, route: Route) -> None:
-        if route.request.method == "POST":
-            self.begun += 1
-            self.run = dict(RUN)
-            route.fulfill(status=201, json=self.run)
-        else:
-            self.looks.append(route)
-            route.fulfill(json=self.run)
-
-    def looked(self, page: Page) -> None:
-        """Wait for two more looks: the answer of the first is shown then."""
-        asked(page, self.looks, len(self.looks) + 2)
-
-
-def test_a_run_is_watched_through_silence_and_other_parts(annotator: Watched) -> None:
-    annotator.allowed = ("ERR_CONNECTION_REFUSED",)
-    page = annotator.page
-    trained = Trained(page)
-    annotator.open("annotate/train")
-    train = page.get_by_role("button", name="Train", exact=True)
-    train.dblclick()
-    state = page.locator("#run-state")
-    expect(state).to_have_text("Training")
-    assert trained.begun == 1
-    with refused(page, "**/v1/project/train", 0):
-        expect(page.locator(".train .error")).to_contain_text("does not answer")
-    trained.looked(page)
-    expect(page.locator(".train .error")).to_be_hidden()
-    annotator.open("annotate")
-    page.locator(f"{WORK} mark.entity").first.wait_for()
-    trained.run = {**RUN, "state": "done"}
-    expect(page.locator("#status")).to_have_text("Run 1: Done.")
-    annotator.open("annotate/train")
-    expect(state).to_have_text("Done")
-    expect(page.get_by_role("region", name="All runs")).to_contain_text("Done")
-    expect(train).to_be_enabled()
-
-
-def test_a_run_that_goes_on_takes_nothing_from_under_the_hands(annotator: Watched) -> None:
-    page = annotator.page
-    trained = Trained(page)
-    annotator.open("annotate/train")
-    page.get_by_role("button", name="Train", exact=True).click()
-    page.locator("#run-state").wait_for()
-    minutes = page.get_by_label("Minutes at most")
-    minutes.focus()
-    page.keyboard.press("Control+a")
-    page.keyboard.press("1")
-    trained.run = {**RUN, "curve": [{"epoch": 1, "loss": 1.0, "dev": 0.5}]}
-    page.locator("svg.curve").wait_for()
-    page.keyboard.press("2")
-    expect(minutes).to_have_value("12")
-    stop = page.get_by_role("button", name="Stop").element_handle()
-    trained.run = {**RUN, "curve": [{"epoch": n, "loss": 1.0, "dev": 0.5} for n in (1, 2)]}
-    expect(page.locator("circle.dev")).to_have_count(2)
-    assert stop.evaluate("(one) => one.isConnected"), "a press that lasts is a press on the same button"
-
-
 def test_labels_that_are_typed_stay_and_take_none_of_another_window_away(annotator: Watched) -> None:
     page = annotator.page
     before = httpx.get(f"{annotator.url}/v1/project", trust_env=False, timeout=60).json()["labels"]
@@ -435,3 +360,17 @@ def test_an_agreement_that_could_not_be_read_is_read_again(annotator: Watched) -
     error.get_by_role("button", name="Try again").click()
     page.get_by_role("region", name="Agreement").locator(":is(.empty, table)").first.wait_for()
     expect(error).to_be_hidden()
+
+
+def test_suggestions_are_those_of_the_present_model(annotator: Watched) -> None:
+    page = opened(annotator.page, "one")
+    expect(page.locator(f"{WORK} mark.suggested")).not_to_have_count(0)
+
+    def other(route: Route) -> None:
+        suggested = [{"label": "Gene", "start": 0, "end": 2}]  # of a model that was accepted meanwhile
+        route.fulfill(json={**route.fetch().json(), "entities": suggested})
+
+    page.route(DOCUMENT, other)
+    page.get_by_role("link", name="Train", exact=True).click()
+    page.get_by_role("link", name="Texts", exact=True).click()
+    expect(page.locator(f"{WORK} mark.suggested[data-label=Gene]")).to_have_count(1)

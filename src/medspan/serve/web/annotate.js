@@ -98,9 +98,10 @@ class AnnotateView {
 
   drawText() {
     const { document, wanted } = this.text;
+    if (document) this.text.draw();
     if (wanted && wanted !== document?.id) this.open(wanted);
-    else if (document) this.text.draw();
-    else this.openFirst();
+    else if (!document) this.openFirst();
+    else if (document.from === "model") this.open(document.id); // another model may suggest by now
   }
 
   drawBar() {
