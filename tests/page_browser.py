@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from playwright.sync_api import Browser, Page, Route
 
@@ -113,9 +114,11 @@ def held(page: Page, pattern: str, method: str | None = None) -> Iterator[list[R
     page.unroute(pattern, hold)
 
 
-def asked(page: Page, requests: list[Route], count: int = 1) -> None:
+def asked(page: Page, requests: Sequence[object], count: int = 1) -> None:
     """Wait until so many requests were made."""
+    ends = time.monotonic() + _PATIENCE / 1000
     while len(requests) < count:
+        assert time.monotonic() < ends, f"{len(requests)} requests were made, and {count} wanted"
         page.wait_for_timeout(20)
 
 

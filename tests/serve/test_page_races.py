@@ -232,8 +232,7 @@ def test_leaving_the_page_is_asked_about_while_something_is_not_saved(annotator:
         page.keyboard.press("1")
         expect(page.locator("#view-annotate .text-pane .error")).to_contain_text("it is refused")
         page.close(run_before_unload=True)
-        while not kinds:
-            page.wait_for_timeout(20)
+        asked(page, kinds)
     assert kinds == ["beforeunload"]
     page.get_by_role("button", name="Save again").click()
     expect(page.locator("#view-annotate .text-pane .error")).to_be_hidden()
