@@ -184,7 +184,9 @@ def test_a_folder_without_a_text_is_told(watched: Watched, tmp_path: Path) -> No
     page = watched.open("files")
     (tmp_path / "scan.png").write_bytes(b"\x89PNG")
     page.locator("#view-files input[webkitdirectory]").set_input_files(tmp_path)
-    expect(page.locator("#view-files .summary")).to_contain_text("1 file of other kinds left out")
+    summary = page.locator("#view-files .summary")
+    expect(summary).to_contain_text("1 file of other kinds left out")
+    expect(summary).to_be_visible()
 
 
 def notes(path: Path, count: int) -> list[Path]:
@@ -290,11 +292,11 @@ def test_arrow_keys_on_a_list_that_acts_choose_nothing_yet(watched: Watched) -> 
 
 def test_words_that_run_from_right_to_left_keep_apart_from_their_label(watched: Watched) -> None:
     page = watched.open("read")
-    entity = {"id": "T1", "label": "Disease", "start": 0, "end": 7, "score": 0.5}
+    entity = {"id": "T1", "label": "Disease", "start": 2, "end": 9, "score": 0.5}
     answer = {"documents": [{"id": "text", "entities": [entity]}], "model": "default", "errors": []}
     page.route(ANNOTATE, lambda route: route.fulfill(json=answer))
     for text, side in (("כאב ראש", "left"), ("asthma.", "right")):
-        page.fill("#view-read textarea", text)
+        page.fill("#view-read textarea", f"x\n{text}")
         mark = page.locator("#view-read .stage mark.entity", has_text=text)
         gap = mark.evaluate(
             """(mark, side) => { const range = document.createRange(); range.selectNode(mark.firstChild);
