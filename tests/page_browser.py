@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 REQUIRED = "MEDSPAN_REQUIRE_BROWSER"
 NARROW, WIDE = {"width": 360, "height": 780}, {"width": 1600, "height": 1000}
@@ -64,6 +66,8 @@ class Watched:
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._asked)
+        # The browser lets nothing past from now on: where that is switched on later, a request may slip by.
+        page.route("**/asked-for-by-nobody", lambda route: route.abort())
 
     def _heard(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
@@ -89,6 +93,53 @@ class Watched:
         """Nothing was asked of another origin, nothing went wrong but what was allowed."""
         assert not self.elsewhere
         assert not [one for one in self.complaints if not any(part in one for part in self.allowed)]
+
+
+@contextmanager
+def held(page: Page, pattern: str, method: str | None = None) -> Iterator[list[Route]]:
+    """Requests of a pattern, and of a method where one is told, wait until the end of the block."""
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if method in (None, route.request.method):
+            waiting.append(route)
+        else:
+            route.fallback()
+
+    page.route(pattern, hold)
+    yield waiting
+    asked(page, waiting)
+    for route in waiting:
+        route.continue_()
+    page.unroute(pattern, hold)
+
+
+def asked(page: Page, requests: Sequence[object], count: int = 1) -> None:
+    """Wait until so many requests were made."""
+    ends = time.monotonic() + _PATIENCE / 1000
+    while len(requests) < count:
+        assert time.monotonic() < ends, f"{len(requests)} requests were made, and {count} wanted"
+        page.wait_for_timeout(20)
+
+
+@contextmanager
+def refused(
+    page: Page, pattern: str, status: int = 500, method: str | None = None, **more: Any
+) -> Iterator[None]:
+    """Requests of a pattern are refused until the end of the block; with status 0 nobody answers."""
+
+    def refuse(route: Route) -> None:
+        if method not in (None, route.request.method):
+            route.fallback()
+        elif not status:
+            route.abort("connectionrefused")
+        else:
+            body = json.dumps({"title": "Refused", "status": status, "detail": "it is refused", **more})
+            route.fulfill(status=status, body=body, content_type="application/problem+json")
+
+    page.route(pattern, refuse)
+    yield
+    page.unroute(pattern, refuse)
 
 
 def axe_source() -> str:

@@ -12,6 +12,7 @@ const { changed, innermost, keysOf, movedBorder, neighbour, withMark } = await l
 const { mapped, marksOf } = await load("align.js");
 const { portions } = await load("downloads.js");
 const { createStore } = await load("store.js");
+const { call, connect, latest, lines } = await load("api.js");
 const { meaningOf } = await load("annotate-keys.js");
 
 const mark = (start, end, label = "A") => ({ start, end, label });
@@ -308,4 +309,97 @@ test("a store tells of changes only", () => {
   end();
   store.set({ a: 3 });
   assert.deepEqual(told, [2]);
+});
+
+/** Run with answers in the place of the service's; gives the keys that were sent. */
+async function answered(answer, act) {
+  const sent = [];
+  const { fetch } = globalThis;
+  globalThis.fetch = (path, { headers }) => {
+    sent.push(headers.Authorization);
+    return answer(sent.length, headers);
+  };
+  try {
+    await act(sent);
+  } finally {
+    globalThis.fetch = fetch;
+  }
+}
+
+const refusal = (status, headers = {}) => new Response(JSON.stringify({ title: "No" }), { status, headers });
+
+test("an answer that was overtaken says nothing, whether it came or failed", async () => {
+  const run = latest();
+  const ends = [];
+  const first = run(() => new Promise((_, reject) => ends.push(() => reject(new Error("late")))));
+  const second = run(async () => 2);
+  ends[0]();
+  assert.deepEqual(await Promise.all([first, second]), [undefined, 2]);
+  await assert.rejects(
+    run(async () => {
+      throw new Error("own");
+    }),
+    /own/,
+  );
+});
+
+test("the key is asked for once, however late the refusals of the old one come", async () => {
+  const asked = [];
+  connect({ askKey: async (wasWrong) => (asked.push(wasWrong), "good") });
+  const late = [];
+  const answer = (_, { Authorization }) =>
+    Authorization === "Bearer good" ? Response.json(1) : new Promise((resolve) => late.push(resolve));
+  await answered(answer, async () => {
+    const both = [call("/a"), call("/b")];
+    late[0](refusal(401));
+    assert.equal(await both[0], 1);
+    late[1](refusal(401));
+    assert.equal(await both[1], 1);
+  });
+  assert.deepEqual(asked, [false]);
+});
+
+test("a key that no header can hold is asked for again", async () => {
+  const offered = ["“quoted”", "straight"];
+  connect({ askKey: async () => offered.shift() });
+  const answer = (_, { Authorization }) =>
+    Authorization === "Bearer straight" ? Response.json(1) : refusal(401);
+  await answered(answer, async () => assert.equal(await call("/a"), 1));
+  assert.deepEqual(offered, []);
+});
+
+test("a busy service is asked again when it says so, and not before", async () => {
+  const busy = (tries) => (tries === 1 ? refusal(503, { "Retry-After": "0" }) : Response.json(1));
+  await answered(busy, async () => assert.equal(await call("/a"), 1));
+  const silent = () => refusal(503);
+  await answered(silent, async (sent) => {
+    await assert.rejects(call("/a"), { status: 503 });
+    assert.equal(sent.length, 1);
+  });
+});
+
+test("an answer that is cut off is told as one", async () => {
+  const cut = () => {
+    const given = ['{"a": 1}\n{"b"', null];
+    const pull = (stream) => {
+      const next = given.shift();
+      if (next) stream.enqueue(new TextEncoder().encode(next));
+      else stream.error(new TypeError("network error"));
+    };
+    return new Response(new ReadableStream({ pull }));
+  };
+  await answered(cut, async () => {
+    const came = [];
+    await assert.rejects(async () => {
+      for await (const line of lines("/a")) came.push(line);
+    }, /cut off/);
+    assert.deepEqual(came, [{ a: 1 }]);
+  });
+  await answered(cut, () => assert.rejects(call("/a"), /cut off/));
+});
+
+test("long texts are compared as fast as they are drawn", { timeout: 20_000 }, () => {
+  const many = (label) => Array.from({ length: 20_000 }, (_, place) => mark(place * 9, place * 9 + 5, label));
+  assert.equal(countsOf(differences(many("A"), many("A"))).same, 20_000);
+  assert.equal(countsOf(differences(many("A"), many("B"))).label, 20_000);
 });

@@ -118,6 +118,12 @@ def test_pages_of_other_sites_are_kept_out(live: Live, headers: dict[str, str], 
         assert client.post("/v1/annotate", json={"text": "a"}, headers=headers).status_code == status
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_whether_it_lives_is_told_under_any_name(live: Live, path: str) -> None:
+    with live.client() as client:
+        assert client.get(path, headers={"Host": "10.1.2.3:8080"}).status_code == 200
+
+
 def test_the_page_of_the_service_itself_may_ask(live: Live) -> None:
     with live.client() as client:
         answer = client.post("/v1/annotate", json={"text": "a"}, headers={"Origin": live.url})
@@ -154,6 +160,9 @@ def test_keys_are_told_apart_and_only_their_digests_kept(tmp_path: Path) -> None
     assert first not in path.read_text(encoding="utf-8")
     keys = read_keys(path)
     assert (keys.name_of(first), keys.name_of(second), keys.name_of("x")) == ("a", "b", None)
+    path.write_text(path.read_text(encoding="utf-8").rstrip(), encoding="utf-8")  # as some editors leave it
+    third = add_key(path, "c")
+    assert [read_keys(path).name_of(key) for key in (second, third)] == ["b", "c"]
     with pytest.raises(UsageError, match="has a key"):
         add_key(path, "a")
     with pytest.raises(UsageError, match="a name has letters"):

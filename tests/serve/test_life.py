@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from live_service import serving
+from medspan.serve.keys import add_key
 
 if TYPE_CHECKING:
     from live_service import Live
@@ -85,12 +86,14 @@ def test_what_was_accepted_is_answered_before_the_end(tmp_path: Path) -> None:
         (["--stages", "sektions"], "did you mean sections?"),
         (["--host", "192.0.2.1"], "needs keys"),
         (["--keys", "absent.txt"], "absent.txt"),
+        (["--keys", "keys.txt", "--host", "192.0.2.1"], "address of this machine as --host"),
         (["--policy", "absent.toml"], "absent.toml"),
         (["--pipeline", "codes=absent"], "absent"),
         (["--add-key", "a"], "--keys"),
     ],
 )
 def test_a_bad_start_says_why(tmp_path: Path, words: list[str], told: str) -> None:
+    add_key(tmp_path / "keys.txt", "ward7")
     done = subprocess.run(
         [sys.executable, "-m", "medspan", "serve", "--port", "0", *words],
         cwd=tmp_path,

@@ -4,106 +4,23 @@ from __future__ import annotations
 
 import json
 import zipfile
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
-from live_service import serving
-from page_browser import NARROW, WIDE, Watched, faults
+from page_annotating import TEXTS, WORK, begin, clear, eventually, marks, opened, saved
+from page_browser import NARROW, WIDE, Watched, faults, held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser
 
     from live_service import Live
 
 LABELS = ["Disease", "Chemical", "Gene", "Species", "Anatomy", "Cell"]
-TEXTS = {
-    "one": "He has asthma and gout 😀 today.",
-    "two": "Lithium was given for mania.",
-    "three": "No pain.",
-}
-WORK = "#view-annotate .work"
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A service with a project that has some texts."""
-    given = [{"id": name, "text": text} for name, text in TEXTS.items()]
-    folder = tmp_path_factory.mktemp("project")
-    words = ("--project", str(folder / "notes.medspan"), "--workers", "1", "--deid-model", "none")
-    with serving(folder, *words) as found:
-        with found.client() as client:
-            body = {"documents": given, "split": "documents"}
-            assert client.post("/v1/project/documents", json=body).status_code == 200
-        yield found
-
-
-@pytest.fixture
-def annotator(browser: Browser, service: Live, request: pytest.FixtureRequest) -> Iterator[Watched]:
-    """A page of somebody new in the project."""
-    with browser.new_context(viewport=WIDE, accept_downloads=True) as context:
-        watched = Watched(context.new_page(), service.url)
-        begin(watched, request.node.name[5:45])
-        yield watched
-        watched.check()
-
-
-def begin(watched: Watched, name: str) -> None:
-    page = watched.open("annotate")
-    page.fill("#annotator", name)
-    page.keyboard.press("Enter")
-    page.locator(f"{WORK} .text").wait_for()
-
-
-def opened(page: Page, name: str) -> Page:
-    page.locator("#view-annotate button.document", has_text=TEXTS[name][:10]).click()
-    page.locator("#view-annotate .text-pane h2", has_text=name).wait_for()
-    return page
-
-
-def marks(page: Page) -> list[str]:
-    """Label and words of each mark."""
-    return page.locator(f"{WORK} mark.entity").evaluate_all(
-        """(all) => all.map((one) => { const copy = one.cloneNode(true);
-        copy.querySelectorAll('b').forEach((b) => b.remove()); return `${one.dataset.label}:${copy.textContent}`; })"""
-    )
-
-
-def saved(watched: Watched, name: str) -> dict[str, object]:
-    """What the service holds of a text for this annotator."""
-    who = watched.page.evaluate("localStorage.getItem('medspan-annotator')")
-    with httpx.Client(base_url=watched.url, trust_env=False) as client:
-        listed = client.get("/v1/project/documents", params={"annotator": who, "state": "all"}).json()[
-            "documents"
-        ]
-        number = next(one["id"] for one in listed if one["name"] == name)
-        return client.get(f"/v1/project/documents/{number}", params={"annotator": who}).json()
-
-
-def eventually(watched: Watched, name: str, wanted: list[str]) -> dict[str, object]:
-    """Wait until the service holds these marks."""
-    for _ in range(50):
-        document = saved(watched, name)
-        text = TEXTS[name]
-        held = [f"{one['label']}:{text[one['start'] : one['end']]}" for one in document["entities"]]
-        if document["from"] == "annotator" and sorted(held) == sorted(wanted):
-            return document
-        watched.page.wait_for_timeout(100)
-    raise AssertionError(f"held: {held}, wanted: {wanted}")
-
-
-def clear(page: Page) -> None:
-    """Delete every mark with the keys."""
-    page.locator(WORK).focus()
-    while marks(page):
-        page.keyboard.press("Control+ArrowRight")
-        page.keyboard.press("Delete")
 
 
 def test_suggestions_of_the_model_are_accepted_one_by_one(annotator: Watched) -> None:
@@ -117,33 +34,13 @@ def test_suggestions_of_the_model_are_accepted_one_by_one(annotator: Watched) ->
     annotator.shot("annotate-wide-light")
 
 
-@contextmanager
-def held_back_reading(page: Page) -> Iterator[None]:
-    """Texts are read at the end of the block only."""
-    waiting: list[Route] = []
-
-    def hold(route: Route) -> None:
-        if route.request.method == "GET":
-            waiting.append(route)
-        else:
-            route.continue_()
-
-    page.route("**/v1/project/documents/*", hold)
-    yield
-    while not waiting:
-        page.wait_for_timeout(20)
-    for route in waiting:
-        route.continue_()
-    page.unroute("**/v1/project/documents/*")
-
-
 def test_a_change_made_while_the_same_text_is_read_again_stands(annotator: Watched) -> None:
     page = opened(annotator.page, "one")
     suggested = page.locator(f"{WORK} mark.suggested")
     expect(suggested).not_to_have_count(0)
     count = suggested.count()
-    with held_back_reading(page):
-        opened(page, "one")
+    with held(page, "**/v1/project/documents/*", "GET"):
+        page.locator("#view-annotate button.document", has_text=TEXTS["one"][:10]).click()
         page.keyboard.press("a")
         expect(suggested).to_have_count(count - 1)
     eventually(annotator, "one", marks(page))
@@ -155,7 +52,7 @@ def test_a_change_made_while_the_same_text_is_read_again_stands(annotator: Watch
 def test_a_change_made_while_another_text_is_read_is_saved(annotator: Watched) -> None:
     page = opened(annotator.page, "two")
     heading = page.locator("#view-annotate .text-pane h2")
-    with held_back_reading(page):
+    with held(page, "**/v1/project/documents/*", "GET"):
         page.locator("#view-annotate button.document", has_text=TEXTS["one"][:10]).click()
         clear(page)
     eventually(annotator, "two", [])
@@ -253,7 +150,7 @@ def test_another_window_is_noticed(annotator: Watched) -> None:
     page = opened(annotator.page, "two")
     document = saved(annotator, "two")
     who = page.evaluate("localStorage.getItem('medspan-annotator')")
-    with httpx.Client(base_url=annotator.url, trust_env=False) as client:
+    with httpx.Client(base_url=annotator.url, trust_env=False, timeout=60) as client:
         body = {
             "entities": [{"label": "Gene", "start": 0, "end": 7}],
             "state": "open",
@@ -322,12 +219,17 @@ def test_labels_are_changed(annotator: Watched) -> None:
 
 def test_agreement_of_two_annotators(annotator: Watched) -> None:
     page = annotator.page
-    listed = httpx.get(f"{annotator.url}/v1/project/documents", params={"limit": 50}, trust_env=False).json()
+    listed = httpx.get(
+        f"{annotator.url}/v1/project/documents", params={"limit": 50}, trust_env=False, timeout=60
+    ).json()
     number = next(one["id"] for one in listed["documents"] if one["name"] == "two")
     for who, label in (("ada", "Chemical"), ("bob", "Disease")):
         path = f"{annotator.url}/v1/project/documents/{number}"
         body = {"entities": [{"label": label, "start": 0, "end": 7}], "state": "done", "revision": 0}
-        assert httpx.put(path, params={"annotator": who}, json=body, trust_env=False).status_code == 200
+        assert (
+            httpx.put(path, params={"annotator": who}, json=body, trust_env=False, timeout=60).status_code
+            == 200
+        )
     annotator.open("annotate/agreement")
     part = page.get_by_role("region", name="Agreement")
     row = part.locator("tbody tr", has_text="ada and bob")
@@ -337,6 +239,14 @@ def test_agreement_of_two_annotators(annotator: Watched) -> None:
     annotator.shot("agreement-wide-light")
     wrong.get_by_role("button").click()
     page.locator("#view-annotate .text-pane h2", has_text="two").wait_for()
+
+
+PARTS = {
+    "": f"{WORK} mark.entity",
+    "agreement": "[aria-label=Agreement] :is(.empty, table)",
+    "train": ".train :is(.empty, #run-state)",
+    "files": "textarea[aria-label^=Labels]",
+}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -351,9 +261,9 @@ def test_axe_finds_no_serious_fault(
         begin(watched, "ada")
         opened(page, "one")
         page.keyboard.press("Control+ArrowRight")
-        for part in ("", "agreement", "train", "files"):
+        for part, ready in PARTS.items():
             watched.open(f"annotate/{part}" if part else "annotate")
-            page.wait_for_timeout(300)
+            page.locator(ready).first.wait_for()
             watched.shot(f"annotate-{part or 'text'}-{size['width']}-{scheme}")
             assert faults(page, axe) == [], part
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), part
@@ -415,8 +325,8 @@ def test_a_model_is_trained_watched_and_accepted(annotator: Watched, service: Li
     run.get_by_role("button", name="Accept the new model").click()
     page.get_by_role("dialog").get_by_role("button", name="Accept").click()
     expect(run.locator(".head")).to_contain_text("accepted")
-    offered = httpx.get(f"{annotator.url}/v1/models", trust_env=False).json()
-    name = httpx.get(f"{annotator.url}/v1/project", trust_env=False).json()["model"]
+    offered = httpx.get(f"{annotator.url}/v1/models", trust_env=False, timeout=60).json()
+    name = httpx.get(f"{annotator.url}/v1/project", trust_env=False, timeout=60).json()["model"]
     assert name != "default"
     assert name in [one["name"] for one in offered["models"]]
     assert offered["default"] == name

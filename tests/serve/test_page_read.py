@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from page_browser import asked
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
@@ -74,10 +76,11 @@ def test_details_by_pointer_and_by_keyboard(watched: Watched) -> None:
     page.mouse.move(1, 1)
     expect(card).to_be_hidden()
     page.locator(f"{STAGE} mark[tabindex='0']").focus()
-    first = card.inner_text()
+    expect(card).to_be_visible()
+    first = card.text_content() or ""
     page.keyboard.press("ArrowRight")
     expect(card).to_be_visible()
-    assert card.inner_text() != first
+    expect(card).not_to_have_text(first)
     page.keyboard.press("End")
     expect(card).to_contain_text("Fever")
     page.keyboard.press("Escape")
@@ -91,7 +94,9 @@ def test_a_note_is_typed_and_read_with_keys_alone(watched: Watched) -> None:
     page.keyboard.press("Enter")
     tab_to(page, "textarea")
     page.keyboard.type("He has asthma and fever.")
-    page.locator(f"{STAGE} mark.entity").first.wait_for()
+    page.locator(
+        f"{STAGE} mark.entity", has_text="fever"
+    ).wait_for()  # what was typed until then may come before
     tab_to(page, "mark.entity")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#read-card")).to_contain_text("fever")
@@ -115,7 +120,7 @@ def test_relations_as_arcs_and_as_a_table(watched: Watched) -> None:
     assert table.locator("tbody tr").count() == arcs > 1
     table.get_by_role("button").first.click()
     expect(page.locator("#read-card")).to_contain_text("Metformin")
-    assert page.locator("#view-read g.arc.lit").count() >= 1
+    expect(page.locator("#view-read g.arc.lit")).not_to_have_count(0)
     page.get_by_label("Arcs of relations").uncheck()
     expect(page.locator("#view-read g.arc")).to_have_count(0)
 
@@ -169,18 +174,18 @@ def refuse(route: Route, status: int, problem: dict[str, object], **headers: str
 def test_a_busy_service_is_asked_again(watched: Watched) -> None:
     watched.allowed = ("status of 429",)
     page = watched.open("read")
-    told: list[int] = []
+    told: list[Route] = []
 
     def busy_once(route: Route) -> None:
-        told.append(1)
+        told.append(route)
         if len(told) == 1:
             refuse(route, 429, {"title": "Busy", "status": 429, "detail": "busy"}, **{"Retry-After": "1"})
-        else:
-            route.fallback()
 
-    page.route("**/v1/annotate", busy_once)
+    page.route("**/v1/annotate", busy_once)  # the second question waits until the first was looked at
     page.fill(BOX, NOTE)
     expect(page.locator("#status")).to_contain_text("busy")
+    asked(page, told, 2)
+    told[1].continue_()
     page.locator(f"{STAGE} mark.entity").first.wait_for()
     assert len(told) == 2
 
@@ -264,9 +269,9 @@ def test_the_theme_is_switched_and_kept(watched: Watched) -> None:
 def test_paper_holds_the_text_alone(watched: Watched) -> None:
     page = given(watched)
     page.emulate_media(media="print")
-    assert page.locator(f"{STAGE} .text").is_visible()
+    expect(page.locator(f"{STAGE} .text")).to_be_visible()
     for hidden in (".top", BOX, "#view-read .side", "#view-read .tools"):
-        assert not page.locator(hidden).first.is_visible(), hidden
+        expect(page.locator(hidden).first).to_be_hidden()
 
 
 def test_nothing_typed_is_kept_in_the_browser(watched: Watched) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from medspan.serve.metrics import Metrics
 
 OPEN_ROUTES = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/assets/{name}"})
+_PROBED = frozenset({"/healthz", "/readyz"})
+"""Told under any name: those who look whether the service lives call it by its address."""
 _UNMATCHED = "other"
 _BUG = "this is a bug in medspan; please report it with the request id"
 _READING = frozenset({"GET", "HEAD"})
@@ -90,7 +92,7 @@ class Guard:
     def _check(self, turn: _Turn, scope: Scope) -> None:
         headers = dict(scope["headers"])
         host = _name(headers.get(b"host", b"").decode("latin-1"))
-        if self._hosts is not None and host not in self._hosts:
+        if self._hosts is not None and host not in self._hosts and scope["path"] not in _PROBED:
             raise HttpError(421, "this service is not called so; start it with --allow-host to call it so")
         if scope["method"] not in _READING and _is_from_elsewhere(headers):
             raise HttpError(403, "a page of another site may not ask this service")

@@ -107,7 +107,7 @@ def _digests_of(path: Path) -> tuple[dict[str, str], list[str]]:
     """SHA-256 of each key → its name, and what is wrong with the other lines."""
     digests: dict[str, str] = {}
     wrong: list[str] = []
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(_text(path).splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, _, digest = line.strip().partition(" ")
@@ -129,7 +129,8 @@ def add_key(path: Path, name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"--add-key {name!r}: a name has letters, digits, '.', '_' and '-', 64 at most")
-    lines = _lines(path) if path.exists() else []
+    text = _text(path) if path.exists() else ""
+    lines, is_cut = text.splitlines(), bool(text) and not text.endswith("\n")
     if any(line.partition(" ")[0] == name for line in lines):
         raise UsageError(f"{path}: has a key for {name!r} already; choose another name or delete its line")
     key = _PREFIX + secrets.token_urlsafe(32)
@@ -137,15 +138,15 @@ def add_key(path: Path, name: str) -> str:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "a", encoding="utf-8") as file:
-            file.write(("" if lines else _HEAD) + f"{name} {digest}\n")
+            file.write(("" if lines else _HEAD) + ("\n" if is_cut else "") + f"{name} {digest}\n")
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name a file that can be written") from None
     return key
 
 
-def _lines(path: Path) -> list[str]:
+def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         problem = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         raise UsageError(f"{path}: {problem}; name a file of medspan serve --add-key") from None

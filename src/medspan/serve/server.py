@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 import socket
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _GRACE = 30
 _KEEP_ALIVE = 30
 _BACKLOG = 2048
+_OTHER_PORT = "choose another --port (0: a free one)"
 
 
 class _Plain(logging.Filter):
@@ -86,8 +88,9 @@ def _listen(settings: Settings) -> socket.socket:
         listening.bind((settings.host, settings.port))
     except OSError as error:
         listening.close()
+        is_address = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        remedy = "give an address of this machine as --host" if is_address else _OTHER_PORT
         raise UsageError(
-            f"cannot listen at {settings.host}:{settings.port}: {error.strerror}; "
-            "choose another --port (0: a free one)"
+            f"cannot listen at {settings.host}:{settings.port}: {error.strerror}; {remedy}"
         ) from None
     return listening

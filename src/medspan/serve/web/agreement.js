@@ -1,6 +1,7 @@
 /** How far the annotators agree, and where they do not. */
 
-import { fill, h, table } from "./dom.js";
+import { latest } from "./api.js";
+import { fill, h, refill, table } from "./dom.js";
 import { words } from "./labels.js";
 import { errorBox, showError } from "./notices.js";
 import { readAgreement, readDocument } from "./project.js";
@@ -13,6 +14,7 @@ export class AgreementPart {
   /** @param {{annotator: () => string, open: (id: string) => void}} owner */
   constructor(owner) {
     this.owner = owner;
+    this.run = latest();
     this.error = errorBox();
     this.body = h("div", { class: "stack" });
     this.element = h(
@@ -26,10 +28,15 @@ export class AgreementPart {
 
   async show() {
     try {
-      const { pairs, disagreements } = await readAgreement();
-      this.draw(pairs, await this.withTexts(disagreements.slice(0, MOST)));
+      const found = await this.run(async () => {
+        const { pairs, disagreements } = await readAgreement();
+        return { pairs, disagreements: await this.withTexts(disagreements.slice(0, MOST)) };
+      });
+      if (!found) return;
+      showError(this.error, null);
+      this.draw(found.pairs, found.disagreements);
     } catch (error) {
-      showError(this.error, error);
+      showError(this.error, error, () => this.show());
     }
   }
 
@@ -56,7 +63,7 @@ export class AgreementPart {
       );
       return;
     }
-    fill(this.body, this.pairTable(pairs), this.disagreementTable(disagreements));
+    refill(this.body, this.pairTable(pairs), this.disagreementTable(disagreements));
   }
 
   pairTable(pairs) {

@@ -1,6 +1,7 @@
 /** The texts of the project in the order in which they help most. */
 
-import { counted, fill, h, select } from "./dom.js";
+import { latest } from "./api.js";
+import { counted, h, refill, select } from "./dom.js";
 import { listDocuments } from "./project.js";
 
 const PAGE = 50;
@@ -16,7 +17,7 @@ const ORDERS = [
 ];
 
 export class Queue {
-  /** @param {{annotator: () => string, open: (id: string) => void, files: string}} owner */
+  /** @param {{annotator: () => string, open: (id: string) => void, failed: (error: any, again: () => void) => void}} owner */
   constructor(owner) {
     this.owner = owner;
     this.state = "open";
@@ -24,12 +25,15 @@ export class Queue {
     this.limit = PAGE;
     this.documents = [];
     this.total = 0;
+    this.isLoaded = false;
+    this.drawn = null;
+    this.run = latest();
     this.current = null;
     this.list = h("ol", { class: "documents" });
     this.told = h("p", { class: "quiet small" });
     const change = (changes) => {
       Object.assign(this, changes, { limit: PAGE });
-      this.load();
+      this.tryLoad();
     };
     this.element = h(
       "div",
@@ -48,10 +52,22 @@ export class Queue {
 
   async load() {
     const { state, order, limit } = this;
-    const answer = await listDocuments({ annotator: this.owner.annotator(), state, order, limit });
+    const wanted = { annotator: this.owner.annotator(), state, order, limit };
+    const answer = await this.run((signal) => listDocuments(wanted, signal));
+    if (!answer) return;
+    this.isLoaded = true;
     this.documents = answer.documents;
     this.total = answer.total;
     this.draw();
+  }
+
+  async tryLoad() {
+    try {
+      await this.load();
+      this.owner.failed(null);
+    } catch (error) {
+      this.owner.failed(error, () => this.tryLoad());
+    }
   }
 
   /** A document was saved: show its state. */
@@ -68,13 +84,17 @@ export class Queue {
     this.draw();
   }
 
+  /** Draw what differs: a text that is drawn anew under a pointer is not clicked. */
   draw() {
+    const drawn = JSON.stringify([this.documents, this.total, this.current]);
+    if (drawn === this.drawn) return;
+    this.drawn = drawn;
     this.told.textContent = counted(this.total, "text");
     const more =
       this.total > this.documents.length &&
       h("li", {}, h("button", { type: "button", onclick: () => this.more() }, "More"));
     const most = Math.max(1e-9, ...this.documents.map(({ uncertainty }) => uncertainty ?? 0));
-    fill(
+    refill(
       this.list,
       this.documents.map((document) => this.item(document, most)),
       more,
@@ -83,7 +103,7 @@ export class Queue {
 
   more() {
     this.limit += PAGE;
-    return this.load();
+    return this.tryLoad();
   }
 
   /** @param {number} most the largest uncertainty of the list: bars are drawn relative to it */

@@ -1,10 +1,12 @@
 /** One text under the annotator's hands: marks, cursor, palette of labels; every change is saved at once. */
 
 import { meaningOf, keysHelp } from "./annotate-keys.js";
-import { checkbox, fill, h } from "./dom.js";
-import { hue, percent, words } from "./labels.js";
+import { Saving } from "./annotate-saving.js";
+import { Tools } from "./annotate-tools.js";
+import { checkbox, h } from "./dom.js";
+import { words } from "./labels.js";
 import { errorBox, say, showError } from "./notices.js";
-import { stepDocument, readDocument, writeDocument } from "./project.js";
+import { readDocument } from "./project.js";
 import { changed, innermost, isSame, keysOf, movedBorder, neighbour, without, withMark } from "./spans.js";
 import { TextView } from "./textview.js";
 import { WordCursor } from "./word-cursor.js";
@@ -17,25 +19,27 @@ import { WordCursor } from "./word-cursor.js";
  * @property {(document: any) => void} ended the text was done or skipped
  */
 
+const ENDS = new Set(["done", "skip"]);
+
 export class AnnotatedText {
   /** @param {Owner} owner */
   constructor(owner) {
     this.owner = owner;
     this.document = null;
+    this.wanted = null;
+    this.readings = 0;
     this.marks = [];
     this.chosen = null;
     this.isWhole = true;
-    this.saving = Promise.resolve();
-    this.error = errorBox();
-    // A finger selects without a last pointerup in the text: what is selected is taken when a label is touched.
-    this.palette = h("div", {
-      class: "palette",
-      role: "group",
-      "aria-label": "Labels",
-      onpointerdown: () => this.takeSelection(),
+    this.saving = new Saving({
+      annotator: owner.annotator,
+      document: () => this.document,
+      kept: (saved) => this.kept(saved),
+      replaced: (document) => this.take(document),
+      failed: (error) => this.failed(error),
     });
-    this.actions = h("div", { class: "row actions" });
-    this.head = h("div", { class: "row head" });
+    this.error = errorBox();
+    this.tools = new Tools(this);
     this.text = h("div", { class: "text", dir: "auto" });
     this.layer = h("div", { class: "cursors", "aria-hidden": "true" });
     this.frame = h(
@@ -62,11 +66,11 @@ export class AnnotatedText {
     this.element = h(
       "div",
       {},
-      this.head,
+      this.tools.head,
       this.error,
-      this.palette,
+      this.tools.palette,
       this.frame,
-      this.actions,
+      this.tools.actions,
       this.options(),
     );
   }
@@ -80,29 +84,51 @@ export class AnnotatedText {
     );
   }
 
-  /** Open a document; false where another was asked for meanwhile. @param {string} id */
+  /** Open a document; false where another was asked for meanwhile, or this one cannot be left. @param {string} id */
   async open(id) {
     this.wanted = id;
     const isHere = id === this.document?.id;
     if (isHere) this.frame.focus({ preventScroll: true }); // keys work while it is read again
     if (!isHere || this.document.from === "model") {
-      const document = await this.read(id);
-      if (this.wanted !== id) return false;
+      const document = await this.busy(() => this.read(id));
+      if (this.wanted !== id || !(document || isHere)) return false;
       if (document) this.take(document);
     }
     this.frame.focus({ preventScroll: true });
     return true;
   }
 
-  /** Read a document when all changes are saved; null where it is open and was changed while it was read. */
+  async busy(act) {
+    this.readings += 1;
+    this.frame.setAttribute("aria-busy", "true");
+    try {
+      return await act();
+    } finally {
+      this.readings -= 1;
+      if (!this.readings) this.frame.removeAttribute("aria-busy");
+    }
+  }
+
+  /** Read a document when all changes are saved; null where one is not, or was made while it was read. */
   async read(id) {
     for (;;) {
-      const { saving } = this;
-      await saving;
+      if (!(await this.saving.settled())) {
+        if (this.wanted === id) this.wanted = this.document.id;
+        return null;
+      }
+      const { over } = this.saving;
       const document = await readDocument(id, this.owner.annotator());
-      if (this.wanted !== id || this.saving === saving) return document;
+      if (this.wanted !== id || this.saving.over === over) return document;
       if (this.document?.id === id) return null;
     }
+  }
+
+  /** Show nothing; false where a change is not saved. */
+  async close() {
+    if (!(await this.saving.settled())) return false;
+    this.document = null;
+    this.wanted = null;
+    return true;
   }
 
   /** Show a document as the service gave it. */
@@ -111,7 +137,8 @@ export class AnnotatedText {
     const isOther = document.id !== this.document?.id;
     this.document = document;
     this.marks = document.entities.map((entity) => ({ ...entity, isSuggested: document.from === "model" }));
-    this.chosen = null;
+    this.chosen = (!isOther && this.chosen && this.marks.find((mark) => isSame(mark, this.chosen))) || null;
+    this.saving.begin(document.state);
     if (isOther) this.cursor.clear(document.text);
     this.draw();
   }
@@ -120,90 +147,8 @@ export class AnnotatedText {
     const hadFocus = this.frame.contains(window.document.activeElement);
     this.view.draw({ text: this.document.text, entities: this.marks });
     this.cursor.draw(true);
-    this.drawHead();
-    this.drawPalette();
-    this.drawActions();
+    this.tools.draw();
     if (hadFocus) this.frame.focus({ preventScroll: true });
-  }
-
-  drawHead() {
-    const { name, state, is_held_back: isHeldBack, can_undo: canUndo, can_redo: canRedo } = this.document;
-    const button = (name_, act, given = {}) => h("button", { type: "button", onclick: act, ...given }, name_);
-    fill(
-      this.head,
-      h("h2", {}, name ?? this.document.id),
-      h("span", { class: `state ${state}` }, state),
-      isHeldBack && h("span", { class: "state" }, "held back for scoring"),
-      h("span", { class: "push" }),
-      button("Undo", () => this.step("undo"), { disabled: !canUndo }),
-      button("Redo", () => this.step("redo"), { disabled: !canRedo }),
-      button("Skip", () => this.end("skipped")),
-      button("Done, next", () => this.end("done"), { class: "main" }),
-    );
-  }
-
-  drawPalette() {
-    const keys = new Map([...keysOf(this.owner.labels())].map(([key, label]) => [label, key]));
-    const labelButton = (label) =>
-      h(
-        "button",
-        {
-          type: "button",
-          class: "label",
-          style: { "--h": hue(label) },
-          "aria-pressed": String(this.chosen?.label === label),
-          onclick: () => this.setLabel(label),
-        },
-        keys.has(label) && h("kbd", {}, keys.get(label)),
-        ` ${words(label)}`,
-      );
-    fill(this.palette, this.owner.labels().map(labelButton));
-  }
-
-  drawActions() {
-    const button = (name, does, act) =>
-      h("button", { type: "button", title: does, "aria-label": does, onclick: act }, name);
-    if (!this.chosen) {
-      const left = this.marks.filter(({ isSuggested }) => isSuggested).length;
-      const hint = left
-        ? `${left} suggested by the model: accept, change or delete them; Done accepts what is left.`
-        : "Select words, then a label.";
-      fill(
-        this.actions,
-        h("p", { class: "quiet" }, hint),
-        left > 0 && h("button", { type: "button", onclick: () => this.acceptAll() }, "Accept all"),
-      );
-      return;
-    }
-    const { start, end, label, isSuggested, score } = this.chosen;
-    fill(
-      this.actions,
-      h(
-        "p",
-        {},
-        h("b", {}, words(label)),
-        ` “${this.document.text.slice(start, end)}”`,
-        isSuggested &&
-          h("span", { class: "quiet" }, ` suggested${score === undefined ? "" : ` (${percent(score)})`}`),
-      ),
-      h("span", { class: "push" }),
-      isSuggested && button("Accept", "Accept the suggestion", () => this.accept()),
-      h("span", { class: "quiet small" }, "Start"),
-      h(
-        "span",
-        { class: "group" },
-        button("←", "Start one word earlier", () => this.border("start", -1)),
-        button("→", "Start one word later", () => this.border("start", 1)),
-      ),
-      h("span", { class: "quiet small" }, "End"),
-      h(
-        "span",
-        { class: "group" },
-        button("←", "End one word earlier", () => this.border("end", -1)),
-        button("→", "End one word later", () => this.border("end", 1)),
-      ),
-      button("Delete", "Delete the mark", () => this.remove()),
-    );
   }
 
   dress(mark, index) {
@@ -217,6 +162,7 @@ export class AnnotatedText {
     if (!meaning) return;
     event.preventDefault();
     const [name, ...given] = meaning;
+    if (event.repeat && ENDS.has(name)) return; // a key held down is no word on texts not seen yet
     const acts = {
       word: (by, isExtending) => this.goTo(() => this.cursor.step(by, isExtending)),
       line: (by, isExtending) => this.goTo(() => this.cursor.line(by, isExtending)),
@@ -232,7 +178,7 @@ export class AnnotatedText {
       undo: () => this.step("undo"),
       redo: () => this.step("redo"),
     };
-    acts[name](...given);
+    this.saving.afterStep(() => acts[name](...given));
   }
 
   goTo(move) {
@@ -335,68 +281,74 @@ export class AnnotatedText {
     this.chosen = marks.find((mark) => this.chosen && isSame(mark, this.chosen)) ?? null;
     this.draw();
     say(told);
-    this.save(this.document.state === "skipped" ? "open" : this.document.state);
+    const { state } = this.saving; // of the last saving asked for: what was done stays so
+    this.save(state === "skipped" ? "open" : state);
   }
 
-  /** Save what stands there now, after what is being saved. @returns {Promise<boolean>} */
+  /** Save what stands there now. @returns {Promise<boolean>} */
   save(state) {
-    const entities = this.marks.map(({ label, start, end }) => ({ label, start, end }));
-    const { id } = this.document;
-    this.saving = this.saving.then(() => this.send(id, { entities, state }));
-    return this.saving;
+    return this.saving.save(this.marks, state);
   }
 
-  async send(id, { entities, state }) {
-    if (this.document?.id !== id) return false;
-    try {
-      const saved = await writeDocument(id, this.owner.annotator(), {
-        entities,
-        state,
-        revision: this.document.revision,
-      });
-      this.document = { ...this.document, ...saved, from: "annotator" };
-      showError(this.error, null);
-      this.drawHead();
-      this.owner.saved(this.document);
-      return true;
-    } catch (error) {
-      await this.refused(error, id);
-      return false;
-    }
+  /** The service has what was saved. */
+  kept(saved) {
+    this.document = { ...this.document, ...saved, from: "annotator" };
+    showError(this.error, null);
+    this.tools.drawHead();
+    this.owner.saved(this.document);
   }
 
-  /** Where another window has written the text is read again; else what is here stays, and is told to be unsaved. */
-  async refused(error, id) {
+  /** What is here and could not be saved stays; where another window was first, its marks were taken. */
+  failed(error) {
     if (error.status === 409) {
-      this.take(await readDocument(id, this.owner.annotator()));
       showError(this.error, {
         title: "Changed in another window",
         detail: "This text was changed elsewhere and has been read again. Your last change is not in it.",
         requestId: error.requestId,
       });
-    } else {
-      showError(this.error, error);
-      this.error.append(
-        h("button", { type: "button", onclick: () => this.save(this.document.state) }, "Save again"),
-      );
+      return;
+    }
+    showError(this.error, error);
+    if (!this.saving.unsaved) return;
+    say("Not saved.");
+    const button = (name, act) => h("button", { type: "button", onclick: act }, name);
+    const drop = button("Drop the change", () => this.drop());
+    this.error.append(h("div", { class: "row" }, button("Save again", () => this.again()), drop));
+  }
+
+  /** Save what could not be saved; where the text was done or skipped, go on. */
+  again() {
+    const { isEnding, unsaved } = this.saving;
+    if (!unsaved) return;
+    if (isEnding) this.end(this.saving.state);
+    else this.saving.again();
+  }
+
+  /** Give up what could not be saved: the text as the service has it. */
+  async drop() {
+    const { id } = this.document;
+    try {
+      const document = await readDocument(id, this.owner.annotator());
+      if (this.document?.id === id) this.take(document);
+    } catch (error) {
+      this.failed(error);
     }
   }
 
   /** @param {"undo" | "redo"} step */
   async step(step) {
-    await this.saving;
-    if (!this.document[`can_${step}`]) return;
-    try {
-      this.take(await stepDocument(this.document.id, this.owner.annotator(), step));
+    if (await this.saving.step(step)) {
       this.owner.saved(this.document);
       say(step === "undo" ? "Undone." : "Done again.");
-    } catch (error) {
-      await this.refused(error, this.document.id);
     }
   }
 
   /** @param {"done" | "skipped"} state */
   async end(state) {
-    if (await this.save(state)) this.owner.ended(this.document);
+    const saved = this.save(state);
+    this.saving.isEnding = true;
+    if (!(await saved)) return;
+    this.saving.isEnding = false;
+    this.owner.ended(this.document);
   }
 }

@@ -1,5 +1,7 @@
 /** Calls of the service. The key lives in this window's session only. */
 
+import { keep, kept } from "./keeping.js";
+
 const KEY = "medspan-key";
 const MOST_TRIES = 4;
 const LONGEST_WAIT = 30;
@@ -27,7 +29,7 @@ export function connect(given) {
  */
 export async function call(path, options = {}) {
   const answer = await send(path, options);
-  return answer.status === 204 ? null : answer.json();
+  return answer.status === 204 ? null : whole(answer.json());
 }
 
 /** A call that gives a file. @returns {Promise<{blob: Blob, name: string}>} */
@@ -35,7 +37,7 @@ export async function download(path, options = {}) {
   const answer = await send(path, options);
   const told = answer.headers.get("Content-Disposition") ?? "";
   const name = /filename="?([^";]+)"?/.exec(told)?.[1] ?? "medspan";
-  return { blob: await answer.blob(), name };
+  return { blob: await whole(answer.blob()), name };
 }
 
 /** A call that gives the lines of an NDJSON answer one by one, as they come. */
@@ -44,7 +46,7 @@ export async function* lines(path, options = {}) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await whole(reader.read());
     const parts = (rest + (value ?? "")).split("\n");
     rest = done ? "" : parts.pop();
     for (const part of parts) if (part.trim()) yield JSON.parse(part);
@@ -52,22 +54,35 @@ export async function* lines(path, options = {}) {
   }
 }
 
+/** What of an answer comes after its head; the way to the service may be cut until its end. */
+async function whole(coming) {
+  try {
+    return await coming;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ServiceError({
+      title: "No whole answer",
+      detail: "The answer of the service was cut off. Is it still running?",
+    });
+  }
+}
+
 /** Send, wait where the service is busy, ask for a key where it wants one. @returns {Promise<Response>} */
 async function send(path, options) {
   for (let tries = 1; ; tries += 1) {
-    const answer = await sendOnce(path, options);
+    const key = kept("sessionStorage", KEY);
+    const answer = await sendOnce(path, options, key);
     if (answer.ok) return answer;
-    if (answer.status === 401 && (await renewKey())) continue;
-    const wait = Number(answer.headers.get("Retry-After"));
+    if (answer.status === 401 && (await renewKey(key))) continue;
+    const wait = Number(answer.headers.get("Retry-After") ?? NaN);
     const isBusy = answer.status === 429 || answer.status === 503;
     if (!isBusy || !(wait >= 0) || tries >= MOST_TRIES) throw await errorOf(answer);
     await waited(Math.min(wait, LONGEST_WAIT), options.signal);
   }
 }
 
-async function sendOnce(path, { method, json, body, type, accept, signal }) {
+async function sendOnce(path, { method, json, body, type, accept, signal }, key) {
   const headers = { Accept: accept ?? "application/json, */*;q=0.5" };
-  const key = sessionStorage.getItem(KEY);
   if (key) headers.Authorization = `Bearer ${key}`;
   if (json !== undefined) headers["Content-Type"] = "application/json";
   if (type) headers["Content-Type"] = type;
@@ -91,11 +106,19 @@ async function sendOnce(path, { method, json, body, type, accept, signal }) {
 /** One dialog, however many calls were refused at once. @type {Promise<string | null> | null} */
 let asking = null;
 
-async function renewKey() {
-  asking ??= page.askKey(Boolean(sessionStorage.getItem(KEY))).finally(() => (asking = null));
+/** Ask for another key than the one that was refused; true where there is one. @param {string | null} refused */
+async function renewKey(refused) {
+  if (kept("sessionStorage", KEY) !== refused) return true; // another call has asked meanwhile
+  asking ??= askUsable(refused !== null).finally(() => (asking = null));
   const key = await asking;
-  if (key) sessionStorage.setItem(KEY, key);
+  if (key) keep("sessionStorage", KEY, key);
   return Boolean(key);
+}
+
+/** A key that can be sent: a header takes no others, and one that is kept would make every call fail. */
+async function askUsable(wasWrong) {
+  const key = await page.askKey(wasWrong);
+  return !key || /^[\x21-\x7e]+$/.test(key) ? key : askUsable(true);
 }
 
 async function errorOf(answer) {
@@ -139,7 +162,7 @@ export function latest() {
       const value = await act(own.signal);
       return controller === own ? value : undefined;
     } catch (error) {
-      if (error.name === "AbortError") return undefined;
+      if (error.name === "AbortError" || controller !== own) return undefined;
       throw error;
     }
   };

@@ -42,10 +42,18 @@ async function start() {
     event.preventDefault();
     find("#main").focus();
   };
+  keepFilesOut();
   try {
     begin(await call("/v1/models"));
   } catch (error) {
     showError(find("#start-error"), error);
+  }
+}
+
+/** A file dropped beside the boxes would be opened by the browser in the place of the page. */
+function keepFilesOut() {
+  for (const name of ["dragover", "drop"]) {
+    addEventListener(name, (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault());
   }
 }
 

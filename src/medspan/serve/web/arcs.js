@@ -16,8 +16,12 @@ const NAME = { width: 56, height: 11 };
  */
 export function drawArcs(layer, view, relations) {
   const origin = view.root.getBoundingClientRect();
+  // Where a mark is takes the browser long in a long text: only those with a relation are asked for.
+  const ends = new Set(relations.flatMap(({ head, tail }) => [head, tail]));
   const places = new Map(
-    view.entities.map((entity, index) => [entity.id, view.markOf(index)?.getClientRects()[0]]),
+    view.entities.flatMap(({ id }, index) =>
+      ends.has(id) ? [[id, view.markOf(index)?.getClientRects()[0]]] : [],
+    ),
   );
   setStyle(layer, { height: `${view.root.scrollHeight}px` });
   const drawn = relations.filter(({ head, tail }) => places.get(head) && places.get(tail));

@@ -2,9 +2,9 @@
 
 import { call, latest } from "./api.js";
 import { createCard, entityDetails } from "./card.js";
-import { debounced, fill, h, table } from "./dom.js";
+import { debounced, fill, h, refill, table } from "./dom.js";
 import { KINDS, countsOf, differences } from "./differences.js";
-import { emptyState, foldedEditor } from "./editor.js";
+import { emptyState, fold, foldedEditor } from "./editor.js";
 import { words } from "./labels.js";
 import { spansOf } from "./layout.js";
 import { errorBox, say, showError } from "./notices.js";
@@ -48,6 +48,7 @@ class CompareView {
     this.store = store;
     this.run = latest();
     this.pairs = null;
+    this.asked = null;
     this.wanted = new Set(["label", "border", "a", "b"]);
     this.card = createCard("compare-card");
     this.error = errorBox();
@@ -55,6 +56,7 @@ class CompareView {
     this.text = h("div", {
       class: "text",
       dir: "auto",
+      tabindex: -1,
       role: "group",
       "aria-label": "Text with differences",
     });
@@ -96,29 +98,48 @@ class CompareView {
 
   async ask() {
     const [text, modelA, modelB] = ["text", "modelA", "modelB"].map((name) => this.store.get(name));
+    const question = JSON.stringify([text, modelA, modelB]);
+    if (question === this.asked) return;
+    this.asked = question;
     if (!text.trim()) {
-      this.pairs = null;
       await this.run(async () => null);
       this.drawEmpty();
       return;
     }
+    this.body.setAttribute("aria-busy", "true");
     const asked = (name, signal) =>
       call("/v1/annotate", { json: { text, model: name, offsets: "utf16" }, signal });
     try {
       const answers = await this.run((signal) => Promise.all([asked(modelA, signal), asked(modelB, signal)]));
       if (answers) this.take(answers, text);
     } catch (error) {
-      showError(this.error, error);
+      this.fail(error);
     }
+  }
+
+  /** What is drawn is of another text or of other models: it goes. */
+  fail(error) {
+    this.asked = null;
+    this.clear();
+    showError(this.error, error, () => this.ask());
+  }
+
+  clear() {
+    this.pairs = null;
+    this.card.hide();
+    this.body.removeAttribute("aria-busy");
+    fill(this.kinds);
+    fill(this.body);
   }
 
   take(answers, text) {
     const bad = answers.find(({ documents }) => !documents.length);
-    showError(
-      this.error,
-      bad ? { title: "This text could not be annotated", detail: bad.errors?.[0]?.reason } : null,
-    );
-    if (bad) return;
+    if (bad) {
+      this.fail({ title: "This text could not be annotated", detail: bad.errors?.[0]?.reason });
+      return;
+    }
+    showError(this.error, null);
+    this.body.removeAttribute("aria-busy");
     const [a, b] = answers.map(({ documents }) => documents[0].entities);
     this.given = text;
     this.pairs = differences(a, b);
@@ -129,7 +150,8 @@ class CompareView {
 
   draw() {
     const counts = countsOf(this.pairs);
-    fill(
+    this.card.hide();
+    refill(
       this.kinds,
       KINDS.map(({ kind, words: name }) => this.button(kind, name, counts[kind])),
     );
@@ -137,19 +159,21 @@ class CompareView {
     const entities = shown.flatMap((pair) => marksOf(pair));
     this.view.draw({ text: this.given, entities });
     fill(this.table, this.tableOf(shown));
+    if (this.body.contains(this.text)) return;
+    const hadFocus = this.body.contains(document.activeElement);
     fill(this.body, h("div", { class: "compared" }, this.text, this.table));
-    this.giver.open = false;
+    if (hadFocus) this.text.focus({ preventScroll: true });
+    fold(this.giver);
   }
 
   button(kind, name, count) {
     const toggle = () => {
       if (!this.wanted.delete(kind)) this.wanted.add(kind);
       this.draw();
-      this.kinds.querySelector(`[data-kind="${kind}"]`).focus();
     };
     return h(
       "button",
-      { type: "button", "data-kind": kind, "aria-pressed": String(this.wanted.has(kind)), onclick: toggle },
+      { type: "button", "aria-pressed": String(this.wanted.has(kind)), onclick: toggle },
       `${name} `,
       h("span", { class: "number" }, String(count)),
     );
@@ -194,7 +218,7 @@ class CompareView {
 
   drawEmpty() {
     showError(this.error, null);
-    fill(this.kinds);
+    this.clear();
     fill(
       this.body,
       emptyState(this.store, "Both models read the same text; what only one of them finds is marked."),

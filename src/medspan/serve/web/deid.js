@@ -3,7 +3,7 @@
 import { mapped, marksOf } from "./align.js";
 import { call, latest } from "./api.js";
 import { counted, debounced, fill, h, saveAs } from "./dom.js";
-import { emptyState, foldedEditor } from "./editor.js";
+import { emptyState, fold, foldedEditor } from "./editor.js";
 import { hue, words } from "./labels.js";
 import { errorBox, say, showError } from "./notices.js";
 import { TextView } from "./textview.js";
@@ -16,7 +16,6 @@ const NOTE =
 export function mount(root, store) {
   const view = new DeidView(store);
   root.append(view.element);
-  view.ask();
 }
 
 class DeidView {
@@ -28,13 +27,21 @@ class DeidView {
     this.body = h("div", {});
     this.given = this.side();
     this.renewed = this.side();
-    this.scrolling = null;
+    /** The last question, and the one whose answer is drawn, as JSON. */
+    this.asked = null;
+    this.drawn = null;
+    this.outputs = [
+      // There is no clipboard where the page comes over plain HTTP from another machine.
+      navigator.clipboard && h("button", { type: "button", onclick: () => this.copy() }, "Copy"),
+      h("button", { type: "button", onclick: () => this.save() }, "Save"),
+    ].filter(Boolean);
     this.pair(this.given, this.renewed, 0);
     this.pair(this.renewed, this.given, 1);
     this.element = this.build();
     const stale = () => store.get("view") === "deid" && this.ask();
     store.on(["text"], debounced(stale, WAIT));
     store.on(["policy", "view"], stale);
+    store.on(["text", "policy"], () => this.mark());
   }
 
   build() {
@@ -79,23 +86,38 @@ class DeidView {
       onShow: (mark, index) => this.show(view, index),
       onHide: () => this.hide(),
     });
-    return { text, view, frame: h("div", { class: "scrolled", tabindex: 0, role: "region" }, text) };
+    const frame = h("div", { class: "scrolled", tabindex: 0, role: "region" }, text);
+    return { text, view, frame, /** where it was scrolled to along with the other side */ followed: null };
   }
 
   /** Scroll the other side along; `column` says which height of a pair is this side's. */
   pair(own, other, column) {
     own.frame.addEventListener("scroll", () => {
-      if (this.scrolling === other.frame || !this.pairs) return;
-      this.scrolling = own.frame;
+      if (!this.pairs || own.frame.scrollTop === own.followed) return; // it was the other that was scrolled
+      own.followed = null;
       const pairs = column ? this.pairs().map(([a, b]) => [b, a]) : this.pairs();
       other.frame.scrollTop = mapped(pairs)(own.frame.scrollTop);
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => (this.scrolling = null), 120);
+      other.followed = other.frame.scrollTop;
     });
   }
 
+  /** What is asked for now, as JSON. */
+  get question() {
+    return JSON.stringify([this.store.get("text"), this.store.get("policy")]);
+  }
+
+  /** Show whether the new text is that of what stands in the box now; only then it may go on. */
+  mark() {
+    const isOld = this.drawn !== null && this.drawn !== this.question;
+    for (const output of this.outputs) output.disabled = isOld;
+    this.body.setAttribute("aria-busy", String(isOld));
+  }
+
   async ask() {
-    const text = this.store.get("text");
+    const [text, policy] = [this.store.get("text"), this.store.get("policy")];
+    const { question } = this;
+    if (question === this.asked) return;
+    this.asked = question;
     if (!text.trim()) {
       await this.run(async () => null);
       this.drawEmpty();
@@ -103,30 +125,36 @@ class DeidView {
     }
     try {
       const answer = await this.run((signal) =>
-        call("/v1/deidentify", {
-          json: { text, policy: this.store.get("policy"), offsets: "utf16" },
-          signal,
-        }),
+        call("/v1/deidentify", { json: { text, policy, offsets: "utf16" }, signal }),
       );
-      if (answer) this.take(answer, text);
+      if (answer) this.take(answer, text, question);
     } catch (error) {
-      showError(this.error, error);
+      this.fail(error);
     }
   }
 
-  take({ documents: [document], errors }, text) {
-    showError(
-      this.error,
-      document ? null : { title: "This text could not be de-identified", detail: errors?.[0]?.reason },
-    );
-    if (!document) return;
+  /** What is drawn is of another text or policy: it goes. */
+  fail(error) {
+    this.asked = null;
+    this.clear();
+    showError(this.error, error, () => this.ask());
+  }
+
+  take({ documents: [document], errors }, text, question) {
+    if (!document) {
+      this.fail({ title: "This text could not be de-identified", detail: errors?.[0]?.reason });
+      return;
+    }
+    showError(this.error, null);
     const { given, renewed } = marksOf(document.changes ?? []);
     this.given.view.draw({ text, entities: given });
     this.renewed.view.draw({ text: document.text, entities: renewed });
     this.pairs = () => this.heights(given);
     this.newText = document.text;
+    this.drawn = question;
     this.drawCounts(given);
     this.drawSides();
+    this.mark();
     say(`${counted(given.length, "identifier")} found and replaced.`);
   }
 
@@ -134,16 +162,7 @@ class DeidView {
     if (this.body.contains(this.given.frame)) return;
     this.given.frame.setAttribute("aria-label", "Given text");
     this.renewed.frame.setAttribute("aria-label", "New text");
-    // There is no clipboard where the page comes over plain HTTP from another machine.
-    const copy = navigator.clipboard && h("button", { type: "button", onclick: () => this.copy() }, "Copy");
-    const save = h(
-      "button",
-      {
-        type: "button",
-        onclick: () => saveAs(new Blob([this.newText], { type: "text/plain" }), "deidentified.txt"),
-      },
-      "Save",
-    );
+    const hadFocus = this.body.contains(document.activeElement);
     fill(
       this.body,
       h(
@@ -153,17 +172,26 @@ class DeidView {
         h(
           "div",
           {},
-          h("div", { class: "row head" }, h("h3", {}, "New"), h("span", { class: "push" }), copy, save),
+          h("div", { class: "row head" }, h("h3", {}, "New"), h("span", { class: "push" }), this.outputs),
           this.renewed.frame,
         ),
       ),
     );
-    this.giver.open = false;
+    if (hadFocus) this.given.frame.focus({ preventScroll: true });
+    fold(this.giver);
+  }
+
+  save() {
+    saveAs(new Blob([this.newText], { type: "text/plain" }), "deidentified.txt");
   }
 
   async copy() {
-    await navigator.clipboard.writeText(this.newText);
-    say("The new text is on the clipboard.");
+    try {
+      await navigator.clipboard.writeText(this.newText);
+      say("The new text is on the clipboard.");
+    } catch {
+      say("The browser did not let the text onto the clipboard; save it instead.");
+    }
   }
 
   drawCounts(entities) {
@@ -177,16 +205,21 @@ class DeidView {
     fill(this.counts, items.length ? items : h("li", { class: "quiet" }, "nothing found"));
   }
 
+  /** Nothing is drawn. */
+  clear() {
+    this.drawn = null;
+    this.newText = "";
+    fill(this.counts);
+    fill(this.body);
+    this.mark();
+  }
+
   drawEmpty() {
     showError(this.error, null);
-    fill(this.counts);
-    fill(
-      this.body,
-      emptyState(
-        this.store,
-        "The text as it is given and as it may go on stand side by side here; what was found is marked in both.",
-      ),
-    );
+    this.clear();
+    const words =
+      "The text as it is given and as it may go on stand side by side here; what was found is marked in both.";
+    fill(this.body, emptyState(this.store, words));
     this.giver.open = true;
   }
 

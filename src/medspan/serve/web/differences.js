@@ -30,15 +30,30 @@ export function differences(ofA, ofB) {
   return pairs.sort((one, two) => start(one) - start(two));
 }
 
-/** Take the best pairs out of what is free. */
+/** Take the best pairs out of what is free; of equal ones those that come first. */
 function taken(free, kind, fit) {
-  const offers = [...free.a]
-    .flatMap((a) => [...free.b].map((b) => ({ kind, a, b, fit: fit(a, b) })))
+  const offers = overlapping([...free.a], [...free.b])
+    .map(({ a, b }) => ({ kind, a, b, fit: fit(a, b) }))
     .filter((one) => one.fit > 0);
   offers.sort((one, two) => two.fit - one.fit);
   return offers
     .filter(({ a, b }) => free.a.has(a) && free.b.has(b) && free.a.delete(a) && free.b.delete(b))
     .map(({ a, b }) => ({ kind, a, b }));
+}
+
+/** The pairs that share characters: of a long text these are few of all there are. */
+function overlapping(ofA, ofB) {
+  const byStart = (one, two) => one.start - two.start || one.end - two.end;
+  const coming = ofB.toSorted(byStart);
+  const pairs = [];
+  let open = [];
+  let next = 0;
+  for (const a of ofA.toSorted(byStart)) {
+    while (next < coming.length && coming[next].start < a.end) open.push(coming[next++]);
+    open = open.filter((b) => b.end > a.start);
+    for (const b of open) if (b.start < a.end) pairs.push({ a, b });
+  }
+  return pairs;
 }
 
 const isSamePlace = (a, b) => JSON.stringify(spansOf(a)) === JSON.stringify(spansOf(b));

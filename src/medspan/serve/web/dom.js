@@ -47,6 +47,21 @@ export function fill(element, ...children) {
   return element;
 }
 
+const FOCUSABLE = "a[href], button:not(:disabled), input:not(:disabled), select, textarea, summary, [tabindex='0']";
+const nameOf = (element) => element.getAttribute("aria-label") ?? element.textContent;
+
+/** Replace all children; the focus stays on what has the same name, else at the same place. */
+export function refill(element, ...children) {
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  const place = focused && [...element.querySelectorAll(FOCUSABLE)].indexOf(focused);
+  fill(element, ...children);
+  if (!focused || focused === element) return element;
+  const all = [...element.querySelectorAll(FOCUSABLE)];
+  const same = all.find((one) => one.tagName === focused.tagName && nameOf(one) === nameOf(focused));
+  (same ?? all[Math.min(Math.max(place, 0), all.length - 1)] ?? element).focus({ preventScroll: true });
+  return element;
+}
+
 /** @param {string} selector */
 export const find = (selector, root = document) => root.querySelector(selector);
 
@@ -97,6 +112,27 @@ export function checkbox(words, isOn, onchange, given = {}) {
   });
   input.checked = isOn;
   return h("label", { class: "check" }, input, h("span", {}, words));
+}
+
+/**
+ * A list of which a choice acts at once, and stands at its first line again. Arrow keys and letters open it: on
+ * a closed list they would be choices.
+ * @param {(value: string) => void} act
+ */
+export function actionList(words, first, choices, act) {
+  const field = select(words, [["", first], ...choices], "", (value) => {
+    list.value = "";
+    if (value) act(value);
+  });
+  const list = field.querySelector("select");
+  list.addEventListener("keydown", (event) => {
+    const isMove = /^(Arrow|Page|Home|End)/.test(event.key) || (event.key.length === 1 && event.key !== " ");
+    if (!isMove || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    list.showPicker?.();
+  });
+  field.classList.add("bare");
+  return field;
 }
 
 /** A list to choose from. @param {(string | [string, string])[]} choices */

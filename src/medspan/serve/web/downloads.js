@@ -1,7 +1,7 @@
 /** Documents as files: JSONL is written here, every other format by the service. */
 
 import { download } from "./api.js";
-import { h, saveAs, select } from "./dom.js";
+import { actionList, h, saveAs } from "./dom.js";
 import { say } from "./notices.js";
 
 const SHOWN = {
@@ -32,16 +32,13 @@ export function formatsOf(service) {
 /** A list of formats that downloads what `documents` gives (offsets in code points). */
 export function downloadMenu(store, documents, onError = (error) => say(error.message)) {
   const formats = formatsOf(store.get("service")).map((format) => [format, formatName(format)]);
-  const menu = select("Download as", [["", "Download …"], ...formats], "", async (format) => {
-    menu.querySelector("select").value = "";
+  return actionList("Download as", "Download …", formats, async (format) => {
     try {
-      if (format) await downloadAs(store, documents(), format);
+      await downloadAs(store, documents(), format);
     } catch (error) {
       onError(error);
     }
   });
-  menu.classList.add("bare");
-  return menu;
 }
 
 /** Convert and save; several files where one body would be larger than the service takes. */

@@ -1,8 +1,12 @@
 /** The box for the text, which the views share: paste, drop or open a file, or take an invented example. */
 
-import { h, select } from "./dom.js";
+import { actionList, h } from "./dom.js";
 import { EXAMPLES } from "./examples.js";
+import { textOf } from "./file-reading.js";
 import { say } from "./notices.js";
+
+/** Of a character in UTF-8. */
+const MOST_BYTES = 4;
 
 /**
  * @param {ReturnType<import("./store.js").createStore>} store holds `text`
@@ -17,7 +21,7 @@ export function createEditor(store, { label = "Text", rows = 12 } = {}) {
     oninput: () => store.set({ text: area.value }),
   });
   const element = h("div", { class: "editor" }, toolbar(store), area);
-  acceptDrops(element, (text) => store.set({ text }));
+  acceptDrops(element, (file) => open(store, file));
   const take = () => {
     if (area.value !== store.get("text")) area.value = store.get("text");
   };
@@ -36,6 +40,14 @@ export function foldedEditor(store) {
   );
 }
 
+/** Fold it, as there is a result to see; not under the hands of somebody who types in it. */
+export function fold(editor) {
+  if (editor.querySelector("textarea") === document.activeElement) return;
+  const hadFocus = editor.contains(document.activeElement);
+  editor.open = false;
+  if (hadFocus) editor.querySelector("summary").focus();
+}
+
 function toolbar(store) {
   const file = h("input", {
     type: "file",
@@ -45,16 +57,14 @@ function toolbar(store) {
     tabindex: -1,
   });
   file.onchange = async () => {
-    if (file.files.length) store.set({ text: await textOf(file.files[0]) });
+    const [chosen] = file.files;
     file.value = "";
+    if (chosen) await open(store, chosen);
   };
-  const choices = [["", "Example …"], ...EXAMPLES.map(({ name }) => [name, name])];
-  const examples = select("Example", choices, "", (name) => {
-    const found = EXAMPLES.find((example) => example.name === name);
-    if (found) store.set({ text: found.text });
-    examples.querySelector("select").value = "";
-  });
-  examples.classList.add("bare");
+  const names = EXAMPLES.map(({ name }) => [name, name]);
+  const examples = actionList("Example", "Example …", names, (name) =>
+    store.set({ text: EXAMPLES.find((example) => example.name === name).text }),
+  );
   return h(
     "div",
     { class: "row tools" },
@@ -72,18 +82,27 @@ function acceptDrops(element, give) {
     element.classList.add("over");
   });
   element.addEventListener("dragleave", () => element.classList.remove("over"));
-  element.addEventListener("drop", async (event) => {
+  element.addEventListener("drop", (event) => {
     element.classList.remove("over");
     const file = event.dataTransfer.files[0];
     if (!file) return;
     event.preventDefault();
-    give(await textOf(file));
+    give(file);
   });
 }
 
-async function textOf(file) {
-  say(`Opened ${file.name}.`);
-  return (await file.text()).replace(/^\ufeff/, "").replaceAll("\r\n", "\n");
+/** Take the text of a file, unless something else was typed or opened while it was read. */
+async function open(store, file) {
+  const before = store.get("text");
+  const most = (store.get("service").limits?.characters ?? Infinity) * MOST_BYTES;
+  try {
+    const text = (await textOf(file, most)).replaceAll("\r\n", "\n");
+    if (store.get("text") !== before) return;
+    store.set({ text });
+    say(`Opened ${file.name}.`);
+  } catch (error) {
+    say(`${file.name} was not opened: ${error.message}.`);
+  }
 }
 
 /** What stands where there is no text yet: one sentence and the example, one click away. */

@@ -7,10 +7,51 @@
 
 const READERS = { txt: readText, jsonl: readJsonl, ndjson: readJsonl, csv: readCsv };
 
-/** Whether a file is of a kind we read. @param {string} name */
-export const isKnown = (name) => extensionOf(name) in READERS;
+/** Whether a file is of a kind we read, or of one that is told not to be: a folder nobody may open. */
+export const isKnown = (name) => extensionOf(name) in READERS || name.endsWith("/");
 
 const extensionOf = (name) => name.toLowerCase().split(".").at(-1);
+
+/**
+ * The text of a file. What is wrong with it is told as the message of an error.
+ * @param {File | null} file null where the browser could not open it
+ * @param {number} [most] bytes
+ * @returns {Promise<string>}
+ */
+export async function textOf(file, most = Infinity) {
+  if (file?.size > most) throw new Error(`it is larger than ${Math.round(most / 1e6)} MB`);
+  const bytes = await file?.arrayBuffer().catch(() => null);
+  if (!bytes) throw new Error("it cannot be read");
+  let text = "";
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error("it is not text in UTF-8");
+  }
+  if (text.includes("\0")) throw new Error("it is not text in UTF-8");
+  return text;
+}
+
+/**
+ * The documents of some files, and what of them is none.
+ * @param {{name: string, file: File | null}[]} files
+ * @param {{most?: number, goesOn?: () => void}} [options] bytes of a file; called before each, may throw
+ * @returns {Promise<{documents: Given[], bad: Bad[]}>}
+ */
+export async function documentsIn(files, { most, goesOn = () => {} } = {}) {
+  const found = { documents: [], bad: [] };
+  for (const { name, file } of files) {
+    goesOn();
+    try {
+      const { documents, bad } = documentsOf(name, await textOf(file, most));
+      for (const document of documents) found.documents.push(document);
+      for (const one of bad) found.bad.push(one);
+    } catch (error) {
+      found.bad.push({ id: name, reason: error.message });
+    }
+  }
+  return { ...found, documents: withOwnIds(found.documents) };
+}
 
 /**
  * The documents of a file, and the lines of it that are none.
@@ -60,10 +101,10 @@ function readCsv(name, content) {
 
 /** Those with a text, and those without, each with a reason. */
 function sorted(found) {
-  const bad = found.filter(({ reason, text }) => reason || !text.trim());
+  const isBad = ({ reason, text }) => Boolean(reason) || !text.trim();
   return {
-    documents: found.filter((one) => !bad.includes(one)),
-    bad: bad.map(({ id, reason }) => ({ id, reason: reason ?? "the document is empty" })),
+    documents: found.filter((one) => !isBad(one)),
+    bad: found.filter(isBad).map(({ id, reason }) => ({ id, reason: reason ?? "the document is empty" })),
   };
 }
 
@@ -93,7 +134,7 @@ export function csvRows(content) {
 /**
  * The files below what was dropped, folders included.
  * @param {DataTransfer} transfer
- * @returns {Promise<{name: string, file: File}[]>}
+ * @returns {Promise<{name: string, file: File | null}[]>} null where one cannot be opened
  */
 export async function droppedFiles(transfer) {
   // Entries must be taken before the first await: the browser forgets them then.
@@ -105,12 +146,13 @@ export async function droppedFiles(transfer) {
 
 async function filesBelow(entry, folder) {
   const name = folder + entry.name;
-  if (entry.isFile)
-    return [{ name, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) }];
+  const opened = (open) => new Promise((resolve) => open(resolve, () => resolve(null)));
+  if (entry.isFile) return [{ name, file: await opened((give, fail) => entry.file(give, fail)) }];
   const reader = entry.createReader();
   const found = [];
   for (;;) {
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    const some = await opened((give, fail) => reader.readEntries(give, fail));
+    if (!some) return [...found, { name: `${name}/`, file: null }];
     if (!some.length) return found;
     for (const inner of some) found.push(...(await filesBelow(inner, `${name}/`)));
   }

@@ -1,17 +1,24 @@
 /** Files: a folder in, annotated documents out, with progress and what could not be read. */
 
-import { lines, query } from "./api.js";
+import { ServiceError, lines, query } from "./api.js";
 import { counted, fill, h, saveAs, table } from "./dom.js";
 import { downloadButtons, portions } from "./downloads.js";
-import { chosenFiles, documentsOf, droppedFiles, isKnown, withOwnIds } from "./file-reading.js";
+import { chosenFiles, documentsIn, droppedFiles, isKnown } from "./file-reading.js";
 import { words } from "./labels.js";
 import { errorBox, say, showError } from "./notices.js";
+import { characters as inCharacters } from "./offsets.js";
 import { modelChoice, stagesChoice } from "./settings.js";
 
 /** So much of a chunk of NDJSON is sent at once: small enough for progress, large enough for speed. */
 const CHUNK = { bytes: 400_000, count: 32 };
 const MOST_ROWS = 500;
 const NDJSON = "application/x-ndjson";
+/** Of a file: what a browser can hold as one string. */
+const MOST_BYTES = 400e6;
+/** Where one document is wrong, those sent with it are refused too. */
+const REFUSED = new Set([400, 413]);
+const CUT = "The answer of the service ended too early. Is it still running?";
+const tooLong = (most) => `it has more than ${most.toLocaleString("en")} characters; split it`;
 
 export function mount(root, store) {
   const view = new FilesView(store);
@@ -22,15 +29,20 @@ export function mount(root, store) {
 class FilesView {
   constructor(store) {
     this.store = store;
-    this.reset();
     this.controller = null;
+    this.isRunning = false;
     this.error = errorBox();
     this.progress = h("progress", { "aria-label": "Documents done", max: 1, value: 0 });
     this.cancelButton = h("button", { type: "button", onclick: () => this.controller?.abort() }, "Cancel");
+    const goOn = () => this.run(() => this.annotateAll());
+    this.goOnButton = h("button", { type: "button", class: "main", onclick: goOn }, "Go on");
     this.told = h("p", { class: "summary" });
-    this.bar = h("div", { class: "bar", hidden: true }, this.told, this.progress, this.cancelButton);
-    this.results = h("div", { class: "results" });
+    const buttons = h("div", {}, this.cancelButton, this.goOnButton);
+    this.bar = h("div", { class: "bar", hidden: true }, this.told, this.progress, buttons);
+    addEventListener("beforeunload", (event) => this.isRunning && event.preventDefault());
+    this.results = h("div", { class: "results", tabindex: -1 });
     this.element = this.build();
+    this.reset();
   }
 
   reset() {
@@ -38,10 +50,9 @@ class FilesView {
       given: [],
       done: [],
       bad: [],
-      refused: 0,
+      answered: 0,
       entities: 0,
       skipped: 0,
-      isRunning: false,
     });
   }
 
@@ -116,38 +127,57 @@ class FilesView {
     return input;
   }
 
-  /** Read files, then annotate what is in them. @param {{name: string, file: File}[]} files */
+  /** Read files, then annotate what is in them. @param {{name: string, file: File | null}[]} files */
   async start(files) {
-    if (this.isRunning || !files.length) return;
+    if (!files.length) return;
+    if (this.isRunning) {
+      say("Other files are being annotated: wait for their end, or cancel.");
+      return;
+    }
     this.reset();
-    this.isRunning = true;
-    showError(this.error, null);
-    try {
+    await this.run(async () => {
       await this.read(files);
       await this.annotateAll();
+    });
+  }
+
+  /** Do a job that may be cancelled or break off; what is done stays, and the rest can be gone on with. */
+  async run(job) {
+    this.isRunning = true;
+    this.controller = new AbortController();
+    showError(this.error, null);
+    this.draw();
+    let end = "Done";
+    try {
+      await job();
     } catch (error) {
+      end = error.name === "AbortError" ? "Cancelled" : "Broken off";
       if (error.name !== "AbortError") showError(this.error, error);
     }
     this.isRunning = false;
+    const hadFocus = this.bar.contains(document.activeElement);
     this.draw();
-    const end = this.controller?.signal.aborted ? "Cancelled" : "Done";
+    if (hadFocus) (this.goOnButton.hidden ? this.results : this.goOnButton).focus();
     say(`${end}: ${counted(this.done.length, "document")} annotated, ${this.bad.length} not.`);
   }
 
   async read(files) {
     const known = files.filter(({ name }) => isKnown(name)).sort((a, b) => (a.name < b.name ? -1 : 1));
     this.skipped = files.length - known.length;
-    for (const { name, file } of known) {
-      const { documents, bad } = documentsOf(name, await file.text());
-      for (const document of documents) this.given.push(document);
-      this.bad.push(...bad);
-    }
-    this.given = withOwnIds(this.given);
+    const { signal } = this.controller;
+    const { characters } = this.store.get("service").limits;
+    const { documents, bad } = await documentsIn(known, {
+      most: MOST_BYTES,
+      goesOn: () => signal.throwIfAborted(),
+    });
+    const isLong = ({ text }) => text.length > characters && inCharacters(text) > characters;
+    this.given = documents.filter((one) => !isLong(one));
+    this.bad = [...bad, ...documents.filter(isLong).map(({ id }) => ({ id, reason: tooLong(characters) }))];
     this.draw();
   }
 
+  /** Annotate what has no answer yet. */
   async annotateAll() {
-    this.controller = new AbortController();
     const { service, model, stages } = Object.fromEntries(
       ["service", "model", "stages"].map((name) => [name, this.store.get(name)]),
     );
@@ -155,22 +185,41 @@ class FilesView {
       bytes: Math.min(CHUNK.bytes, service.limits.body_bytes),
       count: Math.min(CHUNK.count, service.limits.documents),
     };
-    const path = `/v1/annotate${query({ model, stages: service.stages.length ? stages.join(",") : null })}`;
-    for (const chunk of portions(this.given, most)) await this.annotateChunk(path, chunk);
+    const path = `/v1/annotate${query({ model })}`;
+    // No stage at all is a choice too; without the parameter there would be all.
+    const chosen = service.stages.length ? `${path}&stages=${stages.join(",")}` : path;
+    for (const some of portions(this.given.slice(this.answered), most)) {
+      const end = this.answered + some.length;
+      while (this.answered < end) await this.annotateSome(chosen, some.slice(this.answered - end));
+    }
+  }
+
+  /** Annotate some documents; where they are refused, each by itself. */
+  async annotateSome(path, some) {
+    try {
+      await this.annotateChunk(path, some);
+    } catch (error) {
+      if (!REFUSED.has(error.status)) throw error;
+      if (some.length > 1) for (const one of some) await this.annotateSome(path, [one]);
+      else this.take({ error: { id: some[0].id, reason: error.message } });
+    }
   }
 
   async annotateChunk(path, chunk) {
     const body = chunk.map(({ id, text }) => JSON.stringify({ id, text })).join("\n");
+    const end = this.answered + chunk.length;
     for await (const line of lines(path, { body, type: NDJSON, signal: this.controller.signal })) {
-      this.take(line);
+      this.take(line.error ? { error: { ...line.error, id: this.given[this.answered]?.id } } : line);
       this.drawProgress();
+      if (line.error?.is_last) return; // the service gave up; what follows is asked for again
     }
+    if (this.answered < end) throw new ServiceError({ title: "No whole answer", detail: CUT });
   }
 
   /** One line of an answer: a document, or why there is none. */
   take(line) {
+    this.answered += 1;
     if (line.error) {
-      this.refused += 1;
       this.bad.push({ id: line.error.id ?? "–", reason: line.error.reason ?? "it could not be annotated" });
     } else {
       this.entities += line.entities.length;
@@ -179,10 +228,11 @@ class FilesView {
   }
 
   drawProgress() {
-    this.bar.hidden = !this.given.length && !this.bad.length;
+    this.bar.hidden = !(this.isRunning || this.given.length || this.bad.length || this.skipped);
     this.progress.max = Math.max(1, this.given.length);
-    this.progress.value = this.done.length + this.refused;
+    this.progress.value = this.answered;
     this.cancelButton.hidden = !this.isRunning;
+    this.goOnButton.hidden = this.isRunning || this.answered === this.given.length;
     const parts = [
       `${this.done.length} of ${counted(this.given.length, "document")}`,
       counted(this.entities, "entity", "entities"),

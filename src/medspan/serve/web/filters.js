@@ -1,6 +1,6 @@
 /** Filters by label and score. Which labels are hidden is remembered from text to text. */
 
-import { fill, h } from "./dom.js";
+import { h, refill } from "./dom.js";
 import { hue, words } from "./labels.js";
 
 export class Filters {
@@ -32,7 +32,7 @@ export class Filters {
     const counts = new Map();
     for (const { label } of entities) counts.set(label, (counts.get(label) ?? 0) + 1);
     const labels = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
-    fill(
+    refill(
       this.list,
       labels.length
         ? labels.map(([label, count]) => this.#box(label, count))

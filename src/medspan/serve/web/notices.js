@@ -7,8 +7,12 @@ export function say(words) {
   find("#status").textContent = words;
 }
 
-/** Show an error in a box, with what the service told; nothing clears it. @param {Element} box */
-export function showError(box, error) {
+/**
+ * Show an error in a box, with what the service told; nothing clears it.
+ * @param {Element} box
+ * @param {() => void} [again] what a button does that tries once more
+ */
+export function showError(box, error, again) {
   if (!error) {
     box.hidden = true;
     fill(box);
@@ -21,6 +25,7 @@ export function showError(box, error) {
     h("strong", {}, `${status}${error.title || "That did not work"}`),
     h("p", {}, error.detail || error.message),
     error.requestId && h("p", { class: "quiet" }, "Request ", h("code", {}, error.requestId)),
+    again && h("button", { type: "button", onclick: again }, "Try again"),
   );
 }
 

@@ -1,12 +1,15 @@
 /** Texts into the project, annotations out of it, and its labels. */
 
-import { counted, fill, h, saveAs, select } from "./dom.js";
+import { counted, h, refill, saveAs, select } from "./dom.js";
 import { formatName, formatsOf, portions } from "./downloads.js";
 import { EXAMPLES } from "./examples.js";
-import { chosenFiles, documentsOf, droppedFiles, isKnown, withOwnIds } from "./file-reading.js";
+import { chosenFiles, documentsIn, droppedFiles, isKnown } from "./file-reading.js";
 import { errorBox, say, showError } from "./notices.js";
-import { addDocuments, exportProject, setLabels } from "./project.js";
+import { addDocuments, exportProject, readProject, setLabels } from "./project.js";
 
+/** Texts sent at once: each is rated when it comes, and how far that is shall be seen. */
+const PORTION = 50;
+const MOST_BYTES = 400e6;
 const SPLITS = [
   ["sentences", "sentences"],
   ["documents", "whole documents"],
@@ -21,12 +24,22 @@ export class FilesPart {
     this.whose = "";
     this.error = errorBox();
     this.told = h("p", { class: "quiet", role: "status" });
-    this.body = h("div", { class: "thirds" });
-    this.element = h("div", {}, this.error, this.body);
+    this.isAdding = false;
+    this.choices = h("div", { class: "fields" });
+    /** The labels that were shown, and the box in which they are changed. */
+    this.labels = [];
+    this.area = h("textarea", { rows: 8, "aria-label": "Labels, one a line", spellcheck: "false" });
+    const parts = [this.addPart(), this.exportPart(), this.labelPart()];
+    this.element = h("div", {}, this.error, h("div", { class: "thirds" }, parts));
   }
 
+  /** Show what has changed in the project; what somebody has typed stays. */
   show() {
-    fill(this.body, this.addPart(), this.exportPart(), this.labelPart());
+    this.drawChoices();
+    const { labels } = this.owner.project();
+    if (this.area.value !== this.labels.join("\n")) return;
+    this.labels = labels;
+    this.area.value = labels.join("\n");
   }
 
   async guarded(act) {
@@ -94,44 +107,55 @@ export class FilesPart {
   }
 
   async addFiles(files) {
-    const found = [];
-    let bad = 0;
-    for (const { name, file } of files.filter((one) => isKnown(one.name))) {
-      const read = documentsOf(name, await file.text());
-      found.push(...read.documents);
-      bad += read.bad.length;
-    }
-    await this.add(withOwnIds(found), bad);
+    const known = files.filter(({ name }) => isKnown(name));
+    const { documents, bad } = await documentsIn(known, { most: MOST_BYTES });
+    await this.add(documents, bad, files.length - known.length);
   }
 
   addExamples() {
     return this.add(
       EXAMPLES.map(({ name, text }) => ({ id: name.toLowerCase().replaceAll(" ", "-"), text })),
-      0,
     );
   }
 
-  async add(documents, bad) {
-    const { limits } = this.owner.store.get("service");
-    const total = { added: 0, known: 0 };
-    for (const part of portions(documents, { bytes: limits.body_bytes * 0.9, count: limits.documents })) {
-      const { added, known } = await addDocuments(part, this.split);
-      total.added += added;
-      total.known += known;
+  /** Add documents in portions; what was added is told, also where it broke off. */
+  async add(documents, bad = [], others = 0) {
+    if (this.isAdding) {
+      say("Other texts are being added; wait for their end.");
+      return;
     }
+    this.isAdding = true;
+    const { limits } = this.owner.store.get("service");
+    const most = { bytes: limits.body_bytes * 0.9, count: Math.min(limits.documents, PORTION) };
+    const total = { added: 0, known: 0, sent: 0 };
+    try {
+      for (const part of portions(documents, most)) {
+        this.told.textContent = `Adding: ${total.sent} of ${counted(documents.length, "document")} …`;
+        const { added, known } = await addDocuments(part, this.split);
+        total.added += added;
+        total.known += known;
+        total.sent += part.length;
+      }
+    } finally {
+      this.isAdding = false;
+      this.tell(total, documents.length - total.sent, bad, others);
+      await this.owner.changed();
+      this.drawChoices();
+    }
+  }
+
+  tell({ added, known }, left, bad, others) {
     const words = [
-      `${counted(total.added, "text")} added`,
-      total.known && `${total.known} known already`,
-      bad && `${bad} could not be read`,
+      `${counted(added, "text")} added`,
+      known && `${known} known already`,
+      left && `${counted(left, "document")} not sent`,
+      bad.length && `${bad.length} could not be read (${bad[0].id}: ${bad[0].reason}${bad.length > 1 ? " …" : ""})`,
+      others && `${counted(others, "file")} of other kinds left out`,
     ];
     this.told.textContent = `${words.filter(Boolean).join(", ")}.`;
-    await this.owner.changed();
   }
 
   exportPart() {
-    const { annotators } = this.owner.project();
-    const formats = formatsOf(this.owner.store.get("service")).map((format) => [format, formatName(format)]);
-    const people = [["", "everybody, a folder each"], ...annotators.map(({ name }) => [name, name])];
     const save = async () => {
       const { blob, name } = await exportProject(this.format, this.whose || "all");
       saveAs(blob, name);
@@ -142,40 +166,50 @@ export class FilesPart {
       { class: "pane", "aria-label": "Export" },
       h("h2", {}, "Export"),
       h("p", { class: "quiet" }, "The marks of the texts that are done."),
-      h(
-        "div",
-        { class: "fields" },
-        select("Format", formats, this.format, (format) => (this.format = format)),
-        select("Marks of", people, this.whose, (name) => (this.whose = name)),
-      ),
+      this.choices,
       h("button", { type: "button", class: "main", onclick: () => this.guarded(save) }, "Export"),
     );
   }
 
+  drawChoices() {
+    const { annotators } = this.owner.project();
+    const formats = formatsOf(this.owner.store.get("service")).map((format) => [format, formatName(format)]);
+    const people = [["", "everybody, a folder each"], ...annotators.map(({ name }) => [name, name])];
+    if (this.drawn === String([formats, people])) return;
+    this.drawn = String([formats, people]);
+    refill(
+      this.choices,
+      select("Format", formats, this.format, (format) => (this.format = format)),
+      select("Marks of", people, this.whose, (name) => (this.whose = name)),
+    );
+  }
+
   labelPart() {
-    const area = h("textarea", { rows: 8, "aria-label": "Labels, one a line", spellcheck: "false" });
-    area.value = this.owner.project().labels.join("\n");
-    const save = async () => {
-      await setLabels(
-        area.value
-          .split("\n")
-          .map((line) => line.trim())
-          .filter(Boolean),
-      );
-      await this.owner.changed();
-      say("The labels are saved.");
-    };
     return h(
       "section",
       { class: "pane", "aria-label": "Labels" },
       h("h2", {}, "Labels"),
       h("p", { class: "quiet" }, "One a line, in the order of their keys."),
-      area,
+      this.area,
       h(
         "div",
         { class: "row tools" },
-        h("button", { type: "button", onclick: () => this.guarded(save) }, "Save labels"),
+        h("button", { type: "button", onclick: () => this.guarded(() => this.saveLabels()) }, "Save labels"),
       ),
     );
+  }
+
+  async saveLabels() {
+    const lines = this.area.value.split("\n").map((line) => line.trim());
+    const { labels } = await readProject();
+    if (String(labels) !== String(this.labels)) {
+      const detail = `They are now ${labels.join(", ")}. What you typed is still here: bring both together, then save again.`;
+      this.labels = labels;
+      throw Object.assign(new Error(detail), { title: "The labels were changed in another window" });
+    }
+    this.labels = (await setLabels(lines.filter(Boolean))).labels;
+    this.area.value = this.labels.join("\n");
+    await this.owner.changed();
+    say("The labels are saved.");
   }
 }

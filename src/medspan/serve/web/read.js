@@ -3,7 +3,7 @@
 import { call, latest } from "./api.js";
 import { drawArcs, lightArcs, relationTable } from "./arcs.js";
 import { createCard, entityDetails } from "./card.js";
-import { checkbox, counted, debounced, fill, h, svg } from "./dom.js";
+import { checkbox, counted, debounced, fill, h, refill, svg } from "./dom.js";
 import { downloadMenu } from "./downloads.js";
 import { createEditor, emptyState } from "./editor.js";
 import { Filters } from "./filters.js";
@@ -20,13 +20,15 @@ const WAIT = 250;
 export function mount(root, store) {
   const view = new ReadView(store);
   root.append(view.element);
-  view.ask();
 }
 
 class ReadView {
   constructor(store) {
     this.store = store;
     this.document = null;
+    /** The last question, as JSON, and the entity whose arcs are strong. */
+    this.asked = null;
+    this.lit = null;
     this.run = latest();
     this.hasArcs = true;
     this.card = createCard("read-card");
@@ -36,6 +38,7 @@ class ReadView {
     this.text = h("div", {
       class: "text",
       dir: "auto",
+      tabindex: -1,
       role: "group",
       "aria-label": "Text with its entities",
     });
@@ -47,11 +50,9 @@ class ReadView {
       onHide: () => this.hide(),
     });
     this.element = this.build();
-    store.on(
-      ["text"],
-      debounced(() => this.ask(), WAIT),
-    );
-    store.on(["model", "stages"], () => this.ask());
+    const stale = () => store.get("view") === "read" && this.ask();
+    store.on(["text"], debounced(stale, WAIT));
+    store.on(["model", "stages", "view"], stale);
     new ResizeObserver(() => this.arcs()).observe(this.text);
   }
 
@@ -148,15 +149,15 @@ class ReadView {
     );
   }
 
-  /** Annotate the text that stands in the box now; an earlier question is dropped. */
+  /** Annotate the text that stands in the box now; an earlier question is dropped, the same one not asked again. */
   async ask() {
-    const { text, model, stages } = Object.fromEntries(
-      ["text", "model", "stages"].map((name) => [name, this.store.get(name)]),
-    );
+    const [text, model, stages] = ["text", "model", "stages"].map((name) => this.store.get(name));
+    const question = JSON.stringify([text, model, stages]);
+    if (question === this.asked) return;
+    this.asked = question;
     if (!text.trim()) {
-      this.document = null;
       await this.run(async () => null);
-      this.draw();
+      this.end(null, null);
       return;
     }
     this.stage.setAttribute("aria-busy", "true");
@@ -167,24 +168,29 @@ class ReadView {
       );
       if (answer) this.take(answer, text, performance.now() - begun);
     } catch (error) {
-      this.stage.removeAttribute("aria-busy");
-      showError(this.error, error);
+      this.end(null, error);
     }
   }
 
-  take(answer, text, elapsed) {
+  /** The question is over: with a document, with none, or with an error (what was drawn is of another text). */
+  end(document, error) {
     this.stage.removeAttribute("aria-busy");
-    showError(
-      this.error,
-      answer.errors?.length
-        ? { title: "This text could not be annotated", detail: answer.errors[0].reason }
-        : null,
-    );
-    if (!answer.documents.length) return;
-    this.document = { ...answer.documents[0], text };
-    this.filters.offer(this.document.entities);
-    this.draw();
-    const { entities, relations = [] } = this.document;
+    this.document = document;
+    if (error) this.asked = null;
+    showError(this.error, error, () => this.ask());
+    this.draw(error);
+  }
+
+  take(answer, text, elapsed) {
+    if (!answer.documents.length) {
+      const detail = answer.errors?.[0]?.reason;
+      this.end(null, { title: "This text could not be annotated", detail });
+      return;
+    }
+    const document = { ...answer.documents[0], text };
+    this.filters.offer(document.entities);
+    this.end(document, null);
+    const { entities, relations = [] } = document;
     const found = [
       counted(entities.length, "entity", "entities"),
       relations.length && counted(relations.length, "relation"),
@@ -204,30 +210,32 @@ class ReadView {
     return { ...this.document, entities, relations };
   }
 
-  draw() {
+  draw(error) {
     this.card.hide();
     if (!this.document) {
-      this.summary.textContent = "";
-      this.filters.offer([]);
-      fill(
-        this.stage,
-        emptyState(
-          this.store,
-          "Entities appear here as you type: diseases, drugs, findings, with assertion and relations.",
-        ),
-      );
-      fill(this.below);
+      this.drawEmpty(error);
       return;
     }
     const shown = this.shown();
+    const hadFocus = this.stage.contains(window.document.activeElement);
     this.view.draw(shown);
-    fill(this.stage, this.text, this.layer);
+    if (!this.stage.contains(this.text)) fill(this.stage, this.text, this.layer);
+    if (hadFocus && !this.stage.contains(window.document.activeElement)) this.text.focus();
     const goTo = (index) => this.view.markOf(index).focus();
     const table =
       shown.relations.length > 0 &&
       relationTable(shown.relations, shown.entities, (entity) => this.textOf(entity), goTo);
-    fill(this.below, table);
+    refill(this.below, table);
     this.arcs();
+  }
+
+  drawEmpty(error) {
+    this.summary.textContent = "";
+    this.filters.offer([]);
+    const words =
+      "Entities appear here as you type: diseases, drugs, findings, with assertion and relations.";
+    fill(this.stage, !error && emptyState(this.store, words));
+    fill(this.below);
   }
 
   arcs() {
@@ -235,6 +243,7 @@ class ReadView {
     const relations = this.hasArcs ? this.shown().relations : [];
     this.text.classList.toggle("has-arcs", relations.length > 0);
     drawArcs(this.layer, this.view, relations);
+    lightArcs(this.layer, this.lit);
   }
 
   textOf(entity) {
@@ -251,11 +260,13 @@ class ReadView {
     const own = relations.filter(({ head, tail }) => head === entity.id || tail === entity.id);
     this.card.show(mark, entityDetails(entity, { text: this.textOf(entity), relations: own, nameOf }));
     mark.setAttribute("aria-describedby", "read-card");
-    lightArcs(this.layer, entity.id);
+    this.lit = entity.id;
+    lightArcs(this.layer, this.lit);
   }
 
   hide() {
     this.card.hideSoon();
-    lightArcs(this.layer, null);
+    this.lit = null;
+    lightArcs(this.layer, this.lit);
   }
 }

@@ -32,17 +32,37 @@ export class TextView {
 
   /** Draw a text. @param {{text: string, entities: any[], sections?: any[]}} document */
   draw({ text, entities, sections = [] }) {
+    const focused = this.options.isWalked === false ? null : this.#focused();
     this.text = text;
     this.entities = entities;
     this.starts.clear();
     this.marks = entities.map(() => []);
     this.levels = levelsOf(entities);
-    setStyle(this.root, { "--levels": Math.max(0, ...this.levels) });
+    setStyle(this.root, { "--levels": this.levels.reduce((most, level) => Math.max(most, level), 0) });
+    // The browser looks for the direction anew with every child it gets: with thousands it takes seconds.
+    const dir = this.root.getAttribute("dir");
+    this.root.removeAttribute("dir");
     fill(
       this.root,
       layoutOf(text, entities, sections).map((node) => this.#node(node)),
     );
+    if (dir) this.root.setAttribute("dir", dir);
     this.#setStop(this.marks.flat()[0]);
+    if (focused) this.#focusAgain(focused);
+  }
+
+  /** The entity whose mark has the focus. */
+  #focused() {
+    const index = this.root.contains(document.activeElement) ? document.activeElement.dataset.index : undefined;
+    return index === undefined ? null : this.entities[index];
+  }
+
+  /** The mark of the same place, where it is found again. */
+  #focusAgain({ start, end, label }) {
+    const index = this.entities.findIndex(
+      (one) => one.start === start && one.end === end && one.label === label,
+    );
+    this.markOf(index)?.focus({ preventScroll: true });
   }
 
   /** The first mark of an entity. */

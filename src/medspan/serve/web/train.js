@@ -1,13 +1,14 @@
 /** Train: a run from the annotated texts, watched while it goes, accepted when it is better. */
 
-import { fill, h, select, table } from "./dom.js";
+import { fill, h, refill, select, table } from "./dom.js";
 import { curveFigure, scoreFigure } from "./curve.js";
 import { words } from "./labels.js";
 import { confirmed, errorBox, say, showError } from "./notices.js";
 import { call } from "./api.js";
-import { acceptRun, rateAgain, readProject, readTraining, startTraining, stopTraining } from "./project.js";
+import { acceptRun, rateAgain, readTraining, startTraining, stopTraining } from "./project.js";
 
 const EVERY = 1000;
+const LATER = 3000;
 const GOES_ON = new Set(["preparing", "training", "scoring"]);
 const STATES = {
   preparing: "Preparing",
@@ -31,37 +32,85 @@ export class TrainPart {
     this.minutes = 5;
     this.start = "model";
     this.whose = "";
-    this.form = h("div", {});
+    this.goesOn = false;
+    this.isBusy = false;
+    /** How often a run was asked for, and whether the last question failed. */
+    this.turn = 0;
+    this.isLost = false;
+    /** What is drawn of a run, as JSON. */
+    this.drawn = {};
+    this.told = h("p", { class: "quiet" });
+    this.people = h("div", {});
+    const starter = (name, act, kind) =>
+      h("button", { type: "button", class: kind, onclick: () => this.goesOn || act() }, name);
+    this.starters = [
+      starter("Train", () => this.begin(), "main"),
+      starter("Rate open texts again", () => this.rate()),
+    ];
+    this.head = h("div", { class: "row head", tabindex: -1 });
     this.run = h("div", {});
     this.past = h("div", {});
     this.element = h(
       "div",
       { class: "train" },
-      h("section", { class: "pane", "aria-label": "New run" }, this.form),
-      h("section", { class: "pane", "aria-label": "Run" }, this.error, this.run, this.past),
+      this.form(),
+      h("section", { class: "pane", "aria-label": "Run" }, this.error, this.head, this.run, this.past),
     );
   }
 
   async show() {
     this.drawForm();
-    await this.guarded(async () => {
-      const project = this.owner.project();
-      this.drawPast(project.runs ?? []);
-      this.take(project.runs?.length ? await readTraining() : null);
-    });
+    const { runs = [] } = this.owner.project();
+    this.drawPast(runs);
+    await this.ask(() => (runs.length ? readTraining() : null));
   }
 
+  /** Do one thing at a time, and tell what went wrong. */
   async guarded(act) {
+    if (this.isBusy) return;
+    this.setBusy(true);
+    showError(this.error, null);
     try {
       await act();
-      showError(this.error, null);
     } catch (error) {
       showError(this.error, error);
+    } finally {
+      this.setBusy(false);
     }
   }
 
-  drawForm(isRunning = false) {
-    const project = this.owner.project();
+  setBusy(isBusy) {
+    this.isBusy = isBusy;
+    for (const button of this.starters) {
+      button.setAttribute("aria-disabled", String(isBusy || this.goesOn)); // and it keeps the focus
+    }
+  }
+
+  /** Ask for a run and show it; an answer that a later question overtook is dropped. */
+  async ask(question) {
+    clearTimeout(this.timer);
+    const turn = (this.turn += 1);
+    let run = null;
+    try {
+      run = await question();
+      if (turn === this.turn && this.isLost) showError(this.error, null);
+      this.isLost = false;
+    } catch (error) {
+      if (turn === this.turn) this.lost(error);
+      return;
+    }
+    if (turn === this.turn) this.take(run);
+  }
+
+  /** What goes on is not known: it is asked again, unless a key was refused. */
+  lost(error) {
+    this.isLost = true;
+    showError(this.error, error);
+    if (error.status !== 401) this.timer = setTimeout(() => this.look(), LATER);
+  }
+
+  /** The form, which is never drawn anew: somebody may be typing. */
+  form() {
     const minutes = h("input", {
       type: "number",
       id: "minutes",
@@ -69,44 +118,51 @@ export class TrainPart {
       max: 600,
       step: "any",
       value: this.minutes,
-      onchange: (event) => (this.minutes = Number(event.target.value) || 5),
+      oninput: (event) => (this.minutes = Number(event.target.value) || 5),
     });
-    const people = [["", "everybody"], ...project.annotators.map(({ name }) => [name, name])];
-    fill(
-      this.form,
+    return h(
+      "section",
+      { class: "pane", "aria-label": "New run" },
       h("h2", {}, "Train"),
-      h(
-        "p",
-        { class: "quiet" },
-        `Learns from the texts that are done. ${project.held_back} of ${project.documents} texts are held back: nothing is learnt from them, and they score the model before and after.`,
-      ),
+      this.told,
       h(
         "div",
         { class: "fields" },
         h("label", { class: "field" }, h("span", {}, "Minutes at most"), minutes),
-        select("Marks of", people, this.whose, (name) => (this.whose = name)),
+        this.people,
         select("Start from", STARTS, this.start, (start) => (this.start = start)),
       ),
-      h(
-        "div",
-        { class: "row" },
-        h(
-          "button",
-          { type: "button", class: "main", disabled: isRunning, onclick: () => this.begin() },
-          "Train",
-        ),
-        h(
-          "button",
-          { type: "button", disabled: isRunning, onclick: () => this.rate() },
-          "Rate open texts again",
-        ),
-      ),
+      h("div", { class: "row" }, this.starters),
+    );
+  }
+
+  /** What the form says of the project. */
+  drawForm() {
+    const { annotators, held_back: heldBack, documents } = this.owner.project();
+    this.told.textContent = `Learns from the texts that are done. ${heldBack} of ${documents} texts are held back: nothing is learnt from them, and they score the model before and after.`;
+    const people = [["", "everybody"], ...annotators.map(({ name }) => [name, name])];
+    if (this.people.childElementCount && this.known === String(people)) return;
+    this.known = String(people);
+    refill(
+      this.people,
+      select("Marks of", people, this.whose, (name) => (this.whose = name)),
     );
   }
 
   async begin() {
     const asked = { minutes: this.minutes, start: this.start, ...(this.whose && { annotator: this.whose }) };
-    await this.guarded(async () => this.take(await startTraining(asked)));
+    await this.guarded(() => this.act(() => startTraining(asked)));
+  }
+
+  /** Start or stop; where that fails, what goes on is still watched (another window may have begun it). */
+  async act(question) {
+    try {
+      const run = await question();
+      await this.ask(() => run);
+    } catch (error) {
+      if (error.status === 409) await this.look();
+      throw error;
+    }
   }
 
   async rate() {
@@ -117,63 +173,62 @@ export class TrainPart {
     });
   }
 
-  /** Show a run, and look again while it goes on. */
+  /** Show a run, and look again while it goes on, whatever part or view is shown. */
   take(run) {
-    clearTimeout(this.timer);
-    const goesOn = run !== null && GOES_ON.has(run.state);
-    this.drawForm(goesOn);
+    const went = this.goesOn;
+    this.goesOn = run !== null && GOES_ON.has(run.state);
+    this.setBusy(this.isBusy);
     this.drawRun(run);
-    if (goesOn) this.timer = setTimeout(() => this.look(), EVERY);
+    if (this.goesOn) this.timer = setTimeout(() => this.look(), EVERY);
+    else if (went && run) this.ended(run);
   }
 
-  async look() {
-    if (!this.element.isConnected) return;
-    await this.guarded(async () => {
-      const run = await readTraining();
-      this.take(run);
-      if (!GOES_ON.has(run.state)) {
-        say(`Run ${run.number}: ${STATES[run.state]}.`);
-        this.drawPast((await readProject()).runs ?? []);
-      }
-    });
+  look() {
+    return this.ask(readTraining);
   }
 
+  async ended(run) {
+    say(`Run ${run.number}: ${STATES[run.state]}.`);
+    await this.owner.changed();
+    this.drawPast(this.owner.project().runs ?? []);
+  }
+
+  /** Draw what differs only: a button that is drawn anew under a finger is not pressed. */
   drawRun(run) {
+    const { curve, detail, after, labels, ...head } = run ?? {};
+    const drawn = { head: JSON.stringify(head), rest: JSON.stringify([curve, detail, after, labels]) };
+    if (drawn.head !== this.drawn.head) this.drawRunHead(run);
+    if (drawn.rest !== this.drawn.rest || drawn.head !== this.drawn.head) this.drawRunRest(run);
+    this.drawn = drawn;
+  }
+
+  drawRunHead(run) {
     if (!run) {
-      fill(
-        this.run,
-        h(
-          "p",
-          { class: "empty" },
-          "The learning curve and the scores before and after stand here once a run has begun.",
-        ),
-      );
+      fill(this.head);
       return;
     }
-    const goesOn = GOES_ON.has(run.state);
+    const learnt = `${run.sentences ?? "–"} sentences learnt from, ${run.held_back ?? "–"} held back`;
+    const button = (name, act, kind) => h("button", { type: "button", class: kind, onclick: act }, name);
+    refill(
+      this.head,
+      h("h2", {}, `Run ${run.number}`),
+      h("span", { class: `state ${run.state}`, id: "run-state" }, STATES[run.state] ?? run.state),
+      h("span", { class: "quiet small" }, learnt),
+      h("span", { class: "push" }),
+      this.goesOn && button("Stop", () => this.stop()),
+      run.state === "done" && !run.accepted && button("Accept the new model", () => this.accept(run), "main"),
+      run.accepted && h("span", { class: "state done" }, "accepted"),
+    );
+  }
+
+  drawRunRest(run) {
+    if (!run) {
+      const words = "The learning curve and the scores before and after stand here once a run has begun.";
+      fill(this.run, h("p", { class: "empty" }, words));
+      return;
+    }
     fill(
       this.run,
-      h(
-        "div",
-        { class: "row head" },
-        h("h2", {}, `Run ${run.number}`),
-        h("span", { class: `state ${run.state}`, id: "run-state" }, STATES[run.state] ?? run.state),
-        h(
-          "span",
-          { class: "quiet small" },
-          `${run.sentences ?? "–"} sentences learnt from, ${run.held_back ?? "–"} held back`,
-        ),
-        h("span", { class: "push" }),
-        goesOn && h("button", { type: "button", onclick: () => this.stop() }, "Stop"),
-        run.state === "done" &&
-          !run.accepted &&
-          h(
-            "button",
-            { type: "button", class: "main", onclick: () => this.accept(run) },
-            "Accept the new model",
-          ),
-        run.accepted && h("span", { class: "state done" }, "accepted"),
-      ),
       run.detail && h("p", { class: run.state === "failed" ? "error-words" : "quiet" }, run.detail),
       run.curve?.length > 0 && curveFigure(run.curve),
       run.curve?.length > 0 &&
@@ -257,7 +312,7 @@ export class TrainPart {
   }
 
   async stop() {
-    await this.guarded(async () => this.take(await stopTraining()));
+    await this.guarded(() => this.act(stopTraining));
   }
 
   async accept(run) {
@@ -266,7 +321,7 @@ export class TrainPart {
     const question = `${warning}Run ${run.number} becomes the project’s model: it suggests from now on, and answers in the other views.`;
     if (!(await confirmed(question, "Accept"))) return;
     await this.guarded(async () => {
-      this.take(await acceptRun(run.number));
+      await this.act(() => acceptRun(run.number));
       const service = await call("/v1/models");
       this.owner.store.set({ service });
       await this.owner.changed();
