@@ -299,6 +299,8 @@ def test_labels_that_are_typed_stay_and_take_none_of_another_window_away(annotat
     with held(page, "**/v1/project", "GET") as waiting:
         annotator.open("annotate/files")
         asked(page, waiting)
+        expect(box).to_be_disabled()  # until the labels are known
+    expect(box).to_be_enabled()
     expect(box).to_have_value("\n".join(before))
     with held(page, "**/v1/project", "GET") as waiting:
         page.get_by_role("link", name="Texts", exact=True).click()

@@ -26,9 +26,14 @@ export class FilesPart {
     this.told = h("p", { class: "quiet", role: "status" });
     this.isAdding = false;
     this.choices = h("div", { class: "fields" });
-    /** The labels that were shown, and the box in which they are changed. */
-    this.labels = [];
-    this.area = h("textarea", { rows: 8, "aria-label": "Labels, one a line", spellcheck: "false" });
+    /** The labels that were shown, and the box in which they are changed: not before they are known. */
+    this.labels = null;
+    this.area = h("textarea", {
+      rows: 8,
+      "aria-label": "Labels, one a line",
+      spellcheck: "false",
+      disabled: true,
+    });
     const parts = [this.addPart(), this.exportPart(), this.labelPart()];
     this.element = h("div", {}, this.error, h("div", { class: "thirds" }, parts));
   }
@@ -37,7 +42,8 @@ export class FilesPart {
   show() {
     this.drawChoices();
     const { labels } = this.owner.project();
-    if (this.area.value !== this.labels.join("\n")) return;
+    if (this.labels && this.area.value !== this.labels.join("\n")) return;
+    this.area.disabled = false;
     this.labels = labels;
     this.area.value = labels.join("\n");
   }
@@ -200,6 +206,7 @@ export class FilesPart {
   }
 
   async saveLabels() {
+    if (!this.labels) return;
     const lines = this.area.value.split("\n").map((line) => line.trim());
     const { labels } = await readProject();
     if (String(labels) !== String(this.labels)) {
