@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from page_annotating import TEXTS, WORK, begin, clear, eventually, marks, opened, saved
+from page_annotating import TEXTS, WORK, begin, clear, eventually, marks, opened, saved, write
 from page_browser import NARROW, WIDE, Watched, faults, held
 
 if TYPE_CHECKING:
@@ -148,16 +148,7 @@ def test_done_and_skip_go_on_to_the_next_text(annotator: Watched) -> None:
 def test_another_window_is_noticed(annotator: Watched) -> None:
     annotator.allowed = ("status of 409",)
     page = opened(annotator.page, "two")
-    document = saved(annotator, "two")
-    who = page.evaluate("localStorage.getItem('medspan-annotator')")
-    with httpx.Client(base_url=annotator.url, trust_env=False, timeout=60) as client:
-        body = {
-            "entities": [{"label": "Gene", "start": 0, "end": 7}],
-            "state": "open",
-            "revision": document["revision"],
-        }
-        path = f"/v1/project/documents/{document['id']}"
-        assert client.put(path, params={"annotator": who}, json=body).status_code == 200
+    write(annotator, saved(annotator, "two"), [{"label": "Gene", "start": 0, "end": 7}])
     page.keyboard.press("Control+ArrowRight")
     page.keyboard.press("Delete")
     expect(page.locator("#view-annotate .text-pane .error")).to_contain_text("Changed in another window")
@@ -224,12 +215,8 @@ def test_agreement_of_two_annotators(annotator: Watched) -> None:
     ).json()
     number = next(one["id"] for one in listed["documents"] if one["name"] == "two")
     for who, label in (("ada", "Chemical"), ("bob", "Disease")):
-        path = f"{annotator.url}/v1/project/documents/{number}"
-        body = {"entities": [{"label": label, "start": 0, "end": 7}], "state": "done", "revision": 0}
-        assert (
-            httpx.put(path, params={"annotator": who}, json=body, trust_env=False, timeout=60).status_code
-            == 200
-        )
+        mark = {"label": label, "start": 0, "end": 7}
+        write(annotator, {"id": number, "revision": 0}, [mark], who, "done")
     annotator.open("annotate/agreement")
     part = page.get_by_role("region", name="Agreement")
     row = part.locator("tbody tr", has_text="ada and bob")

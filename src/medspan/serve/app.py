@@ -59,7 +59,7 @@ class Service:
         MedspanError: if a model, stage, policy or key file is not there or broken.
     """
 
-    def __init__(self, settings: Settings, log: Callable[[str], None] | None = None) -> None:
+    def __init__(self, settings: Settings, log: Callable[[str], None] = to_stderr) -> None:
         self.settings = settings
         self.failure: MedspanError | None = None
         """Why it could not start."""
@@ -70,7 +70,6 @@ class Service:
         setup = Setup(model="", more=msgspec.msgpack.encode(self.offers.offer))
         self._pool = Pool(setup, workers, command=worker_command(WORKER), seconds=settings.limits.seconds)
         self.queue = Queue(self._pool, workers, settings.limits.waiting, self.metrics)
-        log = log or to_stderr
         keys = None if settings.keys is None else KeyFile(settings.keys, partial(_tell, log))
         self._has_keys = keys is not None
         hosts = None

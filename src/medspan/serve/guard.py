@@ -66,10 +66,10 @@ class Guard:
         *,
         keys: KeyFile | None = None,
         hosts: frozenset[str] | None = None,
-        log: Callable[[str], None] | None = None,
+        log: Callable[[str], None],
     ) -> None:
         self._app, self._metrics, self._keys, self._hosts = app, metrics, keys, hosts
-        self._log = log or to_stderr
+        self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

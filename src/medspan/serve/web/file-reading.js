@@ -5,6 +5,8 @@
  * @typedef {{id: string, reason: string}} Bad
  */
 
+/** Of a file: what a browser can hold as one string. */
+const MOST_BYTES = 400e6;
 const READERS = { txt: readText, jsonl: readJsonl, ndjson: readJsonl, csv: readCsv };
 
 /** Whether a file is of a kind we read, or of one that is told not to be: a folder nobody may open. */
@@ -35,15 +37,15 @@ export async function textOf(file, most = Infinity) {
 /**
  * The documents of some files, and what of them is none.
  * @param {{name: string, file: File | null}[]} files
- * @param {{most?: number, goesOn?: () => void}} [options] bytes of a file; called before each, may throw
+ * @param {{goesOn?: () => void}} [options] called before each file, may throw
  * @returns {Promise<{documents: Given[], bad: Bad[]}>}
  */
-export async function documentsIn(files, { most, goesOn = () => {} } = {}) {
+export async function documentsIn(files, { goesOn = () => {} } = {}) {
   const found = { documents: [], bad: [] };
   for (const { name, file } of files) {
     goesOn();
     try {
-      const { documents, bad } = documentsOf(name, await textOf(file, most));
+      const { documents, bad } = documentsOf(name, await textOf(file, MOST_BYTES));
       for (const document of documents) found.documents.push(document);
       for (const one of bad) found.bad.push(one);
     } catch (error) {

@@ -13,8 +13,6 @@ import { modelChoice, stagesChoice } from "./settings.js";
 const CHUNK = { bytes: 400_000, count: 32 };
 const MOST_ROWS = 500;
 const NDJSON = "application/x-ndjson";
-/** Of a file: what a browser can hold as one string. */
-const MOST_BYTES = 400e6;
 /** Where one document is wrong, those sent with it are refused too. */
 const REFUSED = new Set([400, 413]);
 const CUT = "The answer of the service ended too early. Is it still running?";
@@ -166,10 +164,7 @@ class FilesView {
     this.skipped = files.length - known.length;
     const { signal } = this.controller;
     const { characters } = this.store.get("service").limits;
-    const { documents, bad } = await documentsIn(known, {
-      most: MOST_BYTES,
-      goesOn: () => signal.throwIfAborted(),
-    });
+    const { documents, bad } = await documentsIn(known, { goesOn: () => signal.throwIfAborted() });
     const isLong = ({ text }) => text.length > characters && inCharacters(text) > characters;
     this.given = documents.filter((one) => !isLong(one));
     this.bad = [...bad, ...documents.filter(isLong).map(({ id }) => ({ id, reason: tooLong(characters) }))];

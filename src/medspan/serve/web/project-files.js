@@ -9,7 +9,6 @@ import { addDocuments, exportProject, readProject, setLabels } from "./project.j
 
 /** Texts sent at once: each is rated when it comes, and how far that is shall be seen. */
 const PORTION = 50;
-const MOST_BYTES = 400e6;
 const SPLITS = [
   ["sentences", "sentences"],
   ["documents", "whole documents"],
@@ -114,7 +113,7 @@ export class FilesPart {
 
   async addFiles(files) {
     const known = files.filter(({ name }) => isKnown(name));
-    const { documents, bad } = await documentsIn(known, { most: MOST_BYTES });
+    const { documents, bad } = await documentsIn(known);
     await this.add(documents, bad, files.length - known.length);
   }
 
